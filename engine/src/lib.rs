@@ -1,1 +1,29 @@
-//! Placeholder head.
+//! The use cases of a container engine: one function and one file each.
+//!
+//! This is the only crate that knows several services at once. It is asynchronous; the services are not, and
+//! [`blocking`] is where it crosses over. Protocols (HTTP, command lines) live above.
+
+mod blocking;
+mod cgroups;
+pub mod container;
+mod engine;
+mod error;
+pub mod exec;
+mod facts;
+mod housekeeping;
+pub mod image;
+mod names;
+mod plan;
+mod random;
+mod record;
+mod registry;
+mod rollback;
+mod settings;
+pub mod system;
+
+pub use engine::Engine;
+pub use error::Error;
+pub use settings::Settings;
+
+/// What every use case returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,1 +1,32 @@
-//! Placeholder head.
+//! What tests need to drive a real Gantry: daemons of their own, command lines, a terminal, raw HTTP, images, and
+//! a way to prove that nothing was left behind.
+//!
+//! Nothing in here knows the product's code: it starts the installed binaries and speaks to them as a user or a
+//! client does, so a mistake in a crate cannot hide in the test of that crate. Functions panic with a full
+//! sentence when the stage cannot be set: in a test that is the failure wanted.
+
+mod binaries;
+mod daemon;
+mod deadline;
+mod http;
+mod image;
+mod invocation;
+mod outcome;
+mod snapshot;
+mod tar;
+mod terminal;
+mod tmpfs;
+
+pub use binaries::{Binaries, checkout, docker_cli, require_root};
+pub use daemon::{Daemon, Options};
+pub use deadline::{TIMEOUT, poll, poll_for};
+pub use http::{HttpReply, http};
+pub use image::busybox::{busybox, busybox_layer};
+pub use image::debian::debian_archive;
+pub use image::{Image, Layer, sha256};
+pub use invocation::{Invocation, Running};
+pub use outcome::Outcome;
+pub use snapshot::Snapshot;
+pub use tar::{Entry, Kind, Tar};
+pub use terminal::Terminal;
+pub use tmpfs::SmallDisk;

@@ -1,3 +1,34 @@
-//! Placeholder head.
+//! `gantry`: the command line. It reads arguments, talks to the daemon through `gantry-client`, and shows what comes
+//! back; it decides nothing about containers or images.
 
-fn main() {}
+mod autostart;
+mod cli;
+mod commands;
+mod environment;
+mod error;
+mod exit;
+mod flags;
+mod format;
+mod output;
+mod session;
+mod signals;
+mod streams;
+mod terminal;
+
+use std::process::ExitCode;
+
+use environment::Environment;
+use error::Error;
+
+fn main() -> ExitCode {
+    let arguments = std::env::args_os().skip(1).collect();
+    match cli::run(arguments, Environment::read()) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            if !matches!(error, Error::Reported | Error::OutputClosed) {
+                output::remark(&error.report());
+            }
+            ExitCode::from(exit::code(&error))
+        }
+    }
+}

@@ -1,3 +1,115 @@
-//! Placeholder head.
+//! `gantryd`, the daemon: reads its flags and file, opens the engine, listens, and ends cleanly when asked.
+//!
+//! Wiring only. What the engine does is in `engine`, how it is spoken to in `edge/docker-http`.
 
-fn main() {}
+mod config_file;
+mod error;
+mod flags;
+mod listen;
+mod logging;
+mod pidfile;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use gantry_docker_http::{Config, serve};
+use gantry_engine::Engine;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::error::Error;
+use crate::flags::Flags;
+use crate::settings::Settings;
+
+/// An OCI layout with the hello-world image, made by the build script out of `bin/hello`.
+static HELLO_WORLD: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/hello-world.tar"));
+
+fn main() -> ExitCode {
+    let flags = Flags::parse();
+    match Settings::resolve(flags).and_then(run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Before and beside the log, so that whoever started us reads the reason as the last line.
+            eprintln!("gantryd: {}", gantry_types::error_chain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(settings: Settings) -> Result<(), Error> {
+    logging::start(&settings)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| Error::Runtime { source })?;
+    let result = runtime.block_on(daemon(settings));
+    // Threads that read logs for clients who have gone end by themselves; nobody has to wait for them.
+    runtime.shutdown_background();
+    result
+}
+
+async fn daemon(settings: Settings) -> Result<(), Error> {
+    let ending = end_on_signals()?;
+    // Whoever answers at one of our sockets runs already; ask before anything is touched.
+    let listeners = listen::open(&settings.hosts).await?;
+    let pidfile = pidfile::Pidfile::write(&settings.pidfile)?;
+    let engine =
+        Engine::open(settings.engine.clone()).await.map_err(|source| Error::Engine { source })?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        data_root = %settings.engine.data_root.display(),
+        hosts = ?settings.hosts,
+        "ready"
+    );
+    let mut servers = tokio::task::JoinSet::new();
+    let mut sockets = Vec::new();
+    for listen::Bound { listener, socket } in listeners {
+        sockets.extend(socket);
+        let mut ending = ending.clone();
+        let shutdown = async move {
+            // The sender lives as long as the process.
+            drop(ending.wait_for(|ending| *ending).await);
+        };
+        servers.spawn(serve(
+            listener,
+            engine.clone(),
+            Config::new(env!("CARGO_PKG_VERSION")),
+            shutdown,
+        ));
+    }
+    let mut result = Ok(());
+    while let Some(ended) = servers.join_next().await {
+        match ended {
+            Ok(served) => result = result.and(served.map_err(|source| Error::Server { source })),
+            Err(panic) => result = result.and(Err(Error::Panicked { source: panic })),
+        }
+    }
+    engine.close().await;
+    drop(sockets);
+    drop(pidfile);
+    tracing::info!("ended; running containers go on");
+    result
+}
+
+/// True from the first SIGTERM or SIGINT on. SIGHUP is heard, so that it does not end the daemon.
+fn end_on_signals() -> Result<watch::Receiver<bool>, Error> {
+    let listen = |kind| signal(kind).map_err(|source| Error::Runtime { source });
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut hang_up = listen(SignalKind::hangup())?;
+    let (ending, ended) = watch::channel(false);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hang_up.recv() => tracing::warn!("reloading the configuration is not there yet; restart the daemon"),
+            }
+        }
+        tracing::info!("asked to end");
+        ending.send_replace(true);
+        ending.closed().await;
+    });
+    Ok(ended)
+}

@@ -1,1 +1,37 @@
-//! Placeholder head.
+//! The typed client of the Engine API, for the command line and the tests: one method per call, over a Unix socket or TCP.
+//!
+//! It carries requests and answers and knows nothing of terminals, environments or starting a daemon: those are the
+//! command line's. What the documents mean is `gantry-api`'s.
+
+mod body;
+mod client;
+mod connection;
+mod container;
+mod error;
+mod exec;
+mod frames;
+mod hijack;
+mod host;
+mod image;
+mod query;
+mod system;
+mod upload;
+mod version;
+
+pub use body::{BodyReader, JsonLines};
+pub use client::Client;
+pub use container::{
+    AttachQuery, ListQuery, LogsQuery, PendingWait, RemoveQuery, StopQuery, TerminalSize,
+    WaitCondition,
+};
+pub use error::Error;
+pub use frames::{FramesError, demultiplex};
+pub use hijack::Hijacked;
+pub use host::{Host, InvalidHost};
+pub use image::{ImageListQuery, ImageRemoveQuery, ImportQuery, Progress};
+pub use system::Ping;
+pub use upload::Upload;
+pub use version::ApiVersion;
+
+/// What every call gives.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,1 +1,31 @@
-//! Placeholder head.
+//! Docker's Engine API over HTTP: routes, versions, bodies and statuses around the engine's use cases.
+//!
+//! This crate translates and decides nothing: a handler reads a request as the newest version of the API means it,
+//! calls one use case and writes its answer; [`compat`] holds what older versions say differently.
+
+mod body;
+mod call;
+mod compat;
+mod config;
+mod connection;
+mod container;
+mod dispatch;
+mod error;
+mod exec;
+mod hijack;
+mod image;
+mod listener;
+mod query;
+mod reply;
+mod route;
+mod serve;
+mod socket;
+mod status;
+mod system;
+mod version;
+
+pub use config::Config;
+pub use error::Error;
+pub use listener::Listener;
+pub use serve::serve;
+pub use version::ApiVersion;

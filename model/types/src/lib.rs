@@ -5,6 +5,7 @@
 
 mod container_name;
 mod digest;
+mod error_chain;
 mod error_kind;
 mod filters;
 mod hex;
@@ -16,6 +17,7 @@ mod timestamp;
 
 pub use container_name::{ContainerName, InvalidName};
 pub use digest::{Algorithm, Digest, InvalidDigest};
+pub use error_chain::error_chain;
 pub use error_kind::ErrorKind;
 pub use filters::{Filters, InvalidFilter};
 pub use id::{ContainerId, ExecId, InvalidId};

@@ -41,6 +41,12 @@ impl Timestamp {
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
+    /// RFC 3339 with all nine decimals, so that texts of different moments line up.
+    pub fn to_fixed_string(self) -> String {
+        let whole = Self { nanos: 0, ..self }.to_string();
+        format!("{}.{:09}Z", whole.trim_end_matches('Z'), self.nanos)
+    }
+
     /// Seconds since 1970 with up to nine decimals, the form of `since` and `until` in queries.
     fn from_unix_text(text: &str) -> Option<Self> {
         let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
@@ -180,6 +186,8 @@ mod tests {
             assert_eq!(moment.to_string(), text);
             assert_eq!(text.parse(), Ok(moment), "{text}");
         }
+        let tenth = Timestamp { seconds: 0, nanos: 100_000_000 };
+        assert_eq!(tenth.to_fixed_string(), "1970-01-01T00:00:00.100000000Z");
     }
 
     #[test]

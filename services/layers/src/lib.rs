@@ -1,1 +1,63 @@
-//! Placeholder head.
+//! Extracted layers and the writable layers of containers: directories that overlayfs puts together.
+//!
+//! A layer is extracted once and shared by all images that have it: its key is its diffID. The few
+//! layers that depend on what lies below them (see [`gantry_archive::Fixup`]) are kept once for each
+//! chain of parents. This crate mounts nothing that anyone can see: [`Layers::recipe`] tells the
+//! runtime what to mount. It knows neither images nor containers beyond their layers' digests and
+//! their ids; who needs a layer is the caller's knowledge ([`Layers::collect`]).
+//!
+//! On disk, below [`Config::root`]:
+//!
+//! ```text
+//! layers/<n>/fs           one extracted layer each; a row in the database names it
+//! layers/0/fs             empty, for images without layers
+//! layers/ingest/<n>/fs    a layer on its way
+//! layers/trash/<n>        on its way out
+//! rw/<id>/{u,w}           a container's upper and work directory
+//! ```
+
+mod apply;
+mod chain;
+mod collect;
+mod dirs;
+mod error;
+mod janitor;
+mod mount;
+mod open;
+mod row;
+mod state;
+mod sync;
+mod view;
+mod writable;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub use apply::LayerInfo;
+pub use collect::Collected;
+pub use error::{Error, Result};
+pub use mount::{Durability, RootfsMount};
+pub use open::Reconciled;
+
+use crate::janitor::Janitor;
+use crate::state::Shared;
+
+/// Where layers are kept.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The data root; `layers/` and `rw/` below it are used. It must be there, and its path must have
+    /// no comma: the options of other runtimes' mounts are separated by that.
+    pub root: PathBuf,
+}
+
+/// The store of layers. `Send + Sync`; all functions block, and none holds a lock while it reads or
+/// writes files.
+///
+/// Whatever moment the process dies at, [`Layers::open`] finds each layer whole or not at all.
+#[derive(Debug)]
+pub struct Layers {
+    // Before `shared`: its thread ends when it is dropped.
+    janitor: Janitor,
+    shared: Arc<Shared>,
+    reconciled: Reconciled,
+}

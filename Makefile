@@ -1,0 +1,101 @@
+# Gantry's commands. `make help` lists them.
+#
+# Everything runs from a clean clone, as root, on Debian 12 with Rust, gcc, make, python3 and git. What tests and
+# benchmarks need beyond that is installed by test-tools and bench-peers, which do nothing when it is there.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+HOST   := $(shell rustc -vV | sed -n 's/^host: //p')
+DIST   := target/dist/bin
+PREFIX ?= /usr/local
+DESTDIR ?=
+PYTHON := .venv/bin/python
+
+# How many containers `make soak` runs, and the short soak within `make test`.
+SOAK_RUNS       ?= 1000
+SOAK_RUNS_SHORT ?= 50
+
+TEST_PACKAGES  := busybox-static mmdebstrap libseccomp-dev gzip
+PEER_PACKAGES  := crun runc podman busybox-static
+
+# $(call install-missing,PACKAGE...): asks dpkg first, so that nothing is fetched when nothing is missing.
+define install-missing
+missing=(); \
+for package in $(1); do \
+    dpkg-query -W -f='$${Status}' "$$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$$package"); \
+done; \
+if (( $${#missing[@]} )); then \
+    echo "installing $${missing[*]}"; \
+    apt-get update -qq -o DPkg::Lock::Timeout=300; \
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 "$${missing[@]}" >/dev/null; \
+fi
+endef
+
+.PHONY: help
+help: ## list the commands
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf 'make %-12s %s\n' "$$name" "$$what"; done
+
+.PHONY: hello
+hello: build ## build Gantry and run hello-world with it (as root)
+	$(DIST)/gantry run --rm hello-world
+
+.PHONY: build
+build: ## release binaries in target/dist/bin
+	cargo build --release -p gantry -p gantryd
+	RUSTFLAGS="-C target-feature=+crt-static" cargo build --profile tiny --target $(HOST) -p gantry-shim -p gantry-runc -p gantry-init
+	mkdir -p $(DIST)
+	install -m 755 target/release/gantry target/release/gantryd $(DIST)/
+	install -m 755 target/$(HOST)/tiny/gantry-shim target/$(HOST)/tiny/gantry-runc target/$(HOST)/tiny/gantry-init $(DIST)/
+	ln -sf gantry-shim $(DIST)/containerd-shim-gantry-v2
+
+.PHONY: install
+install: build ## install under PREFIX (/usr/local), below DESTDIR
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(DIST)/gantry $(DIST)/gantryd $(DIST)/gantry-shim $(DIST)/gantry-runc $(DIST)/gantry-init $(DESTDIR)$(PREFIX)/bin/
+	ln -sf gantry-shim $(DESTDIR)$(PREFIX)/bin/containerd-shim-gantry-v2
+
+.PHONY: uninstall
+uninstall: ## remove what install installed; images and containers stay
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,gantry gantryd gantry-shim gantry-runc gantry-init containerd-shim-gantry-v2)
+
+.PHONY: check
+check: ## formatting, lints, and the rules of ARCHITECTURE.md
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	cargo xtask check
+
+.PHONY: test
+test: test-tools check build ## everything CI runs
+	bash e2e/leftovers.sh before
+	cargo test --workspace --no-fail-fast
+	$(PYTHON) -m pytest -q -p no:cacheprovider e2e/python
+	$(MAKE) --no-print-directory soak SOAK_RUNS=$(SOAK_RUNS_SHORT) SOAK_RECORD=
+	bash e2e/leftovers.sh after
+
+.PHONY: test-tools
+test-tools: ## install what tests need
+	@$(call install-missing,$(TEST_PACKAGES))
+	@$(call install-missing,$$(python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv))
+	@command -v docker >/dev/null || test -x target/testdata/docker-cli/usr/bin/docker || bash e2e/fetch-docker-cli.sh target/testdata/docker-cli
+	@test -x $(PYTHON) || python3 -m venv .venv
+	@$(PYTHON) -c 'import docker, pytest' 2>/dev/null || $(PYTHON) -m pip install --quiet --disable-pip-version-check -r e2e/python/requirements.txt
+
+.PHONY: soak
+SOAK_RECORD ?= bench/SOAK.md
+soak: build ## many short containers in a row; memory, descriptors and leftovers watched
+	cargo run --quiet --release -p gantry-bench -- soak --runs $(SOAK_RUNS) $(if $(SOAK_RECORD),--record $(SOAK_RECORD))
+
+.PHONY: bench
+bench: build ## measure beside podman, crun and runc; writes bench/RESULTS.md
+	cargo run --quiet --release -p gantry-bench -- compare --record bench/RESULTS.md
+
+.PHONY: bench-peers
+bench-peers: ## install what bench compares with
+	@$(call install-missing,$(PEER_PACKAGES))
+
+.PHONY: clean
+clean: ## remove everything that was built
+	cargo clean
+	rm -rf .venv

@@ -1,0 +1,28 @@
+//! `run ID`: create, start, wait, delete.
+
+use crate::arguments::{Arguments, Flag, switch};
+use crate::commands::create::{CREATE_FLAGS, create, undo};
+use crate::error::Error;
+use crate::global::Global;
+use crate::run_process::{Attendance, DETACH, FLAGS};
+
+pub(super) fn run(global: &Global, args: Vec<String>) -> Result<u8, Error> {
+    let own = [DETACH, switch("keep"), switch("no-subreaper")];
+    let flags: Vec<Flag> = CREATE_FLAGS.into_iter().chain(FLAGS).chain(own).collect();
+    let args = Arguments::parse("run", &flags, args)?;
+    let detach = args.is_set("detach");
+    let attendance = Attendance::new(&args, detach)?;
+    let id = args.only_id("run")?;
+    let signals = attendance.take_signals()?;
+    let created = create(global, id, &args, &attendance)?;
+    let state_dir = global.state_dir(id)?;
+    let process = created.pidfd;
+    let result = attendance.announce(created.pid, created.terminal).and_then(|terminal| {
+        gantry_runtime::start(&state_dir)?;
+        attendance.attend(&process, terminal.as_ref(), signals.as_ref())
+    });
+    if result.is_err() || !(detach || args.is_set("keep")) {
+        undo(global, id)?;
+    }
+    result
+}

@@ -1,0 +1,341 @@
+//! The streams of one process: its pipes or terminal on one side, the log, pipes of others and attachers on
+//! the other. Copies without allocating; who falls behind is buffered within limits.
+//!
+//! Nobody's slowness loses output: while an attacher's or a pipe's buffer is full, the process's output
+//! is not read. An attacher that takes nothing at all for [`STALL_LIMIT`] while its buffer is full is
+//! disconnected, so that a dead client cannot stop a container.
+
+mod attacher;
+mod input;
+mod outlet;
+mod output;
+
+pub(crate) use attacher::Attacher;
+
+use crate::error::Error;
+use crate::poller::{Event, EventFlags, Poller, Token, Watched};
+use gantry_logs::{LogWriter, RotationLimits};
+use gantry_runtime::Stdio;
+use gantry_shim_protocol::attach::Reply;
+use gantry_shim_protocol::stdio;
+use input::Input;
+use output::{Output, Target};
+use rustix::fs::OFlags;
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::termios::Winsize;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long an attacher may take nothing while its buffer is full.
+pub(crate) const STALL_LIMIT: Duration = Duration::from_secs(5);
+/// How many attachers one process may have.
+const MAX_ATTACHERS: usize = 128;
+
+/// The stdio fields of Create and Exec.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StdioUris {
+    pub(crate) stdin: String,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) terminal: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Streams {
+    terminal: bool,
+    /// stdout (or the terminal) and stderr.
+    outputs: [Output; 2],
+    input: Input,
+    logs: Vec<(PathBuf, LogWriter)>,
+    attachers: Vec<Attacher>,
+    /// The process has its ends.
+    connected: bool,
+    /// Everything is out: attachers go when their buffers are empty.
+    closing: bool,
+    /// The terminal's master, for its size.
+    master: Option<OwnedFd>,
+}
+
+impl Streams {
+    /// Opens what the URIs name: logs, files, pipes. The process's own ends come with
+    /// [`Streams::process_ends`].
+    pub(crate) fn open(uris: &StdioUris, poller: &mut Poller) -> Result<Self, Error> {
+        let mut logs = Vec::new();
+        let stdout = open_target(&uris.stdout, &mut logs, poller)?;
+        // A terminal has one output.
+        let stderr = if uris.terminal {
+            Target::Null
+        } else {
+            open_target(&uris.stderr, &mut logs, poller)?
+        };
+        Ok(Self {
+            terminal: uris.terminal,
+            outputs: [Output::new(stdout), Output::new(stderr)],
+            input: Input::open(&uris.stdin, poller)?,
+            logs,
+            attachers: Vec::new(),
+            connected: false,
+            closing: false,
+            master: None,
+        })
+    }
+
+    /// The ends for the process; ours are watched from now on. With a terminal the runtime makes them,
+    /// and [`Streams::adopt_terminal`] follows.
+    pub(crate) fn process_ends(&mut self, poller: &mut Poller) -> Result<Stdio, Error> {
+        self.connected = true;
+        if self.terminal {
+            return Ok(Stdio::Terminal);
+        }
+        let stdin = match self.input.is_null() {
+            true => open_null()?,
+            false => {
+                let (theirs, ours) = pipe()?;
+                self.input.connect(ours, poller)?;
+                theirs
+            }
+        };
+        let [stdout, stderr] = &mut self.outputs;
+        let mut output = |output: &mut Output| -> Result<OwnedFd, Error> {
+            if output.is_null() {
+                output.end();
+                return open_null();
+            }
+            let (ours, theirs) = pipe()?;
+            output.connect(ours, poller)?;
+            Ok(theirs)
+        };
+        let ends = Stdio::Fds { stdin, stdout: output(stdout)?, stderr: output(stderr)? };
+        self.update_interest(poller);
+        Ok(ends)
+    }
+
+    /// Takes the master of the terminal that the runtime made.
+    pub(crate) fn adopt_terminal(
+        &mut self,
+        master: OwnedFd,
+        poller: &mut Poller,
+    ) -> Result<(), Error> {
+        let copy = |fd: &OwnedFd| {
+            rustix::io::fcntl_dupfd_cloexec(fd, 3).map_err(Error::errno("duplicate the terminal"))
+        };
+        // One epoll entry for each direction needs one descriptor for each.
+        self.outputs[0].connect(copy(&master)?, poller)?;
+        self.outputs[1].end();
+        if !self.input.is_null() {
+            self.input.connect(copy(&master)?, poller)?;
+        }
+        self.master = Some(master);
+        self.update_interest(poller);
+        Ok(())
+    }
+
+    /// Tells the terminal its size.
+    pub(crate) fn resize(&self, rows: u16, columns: u16) -> Result<(), Error> {
+        let master = self.master.as_ref().ok_or(Error::NoTerminal)?;
+        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        rustix::termios::tcsetwinsize(master, size).map_err(Error::errno("resize the terminal"))
+    }
+
+    /// Whether this process's streams come through the shim, so that one can attach.
+    pub(crate) fn attachable(&self) -> Reply {
+        let relayed = self.input.is_relay() || self.outputs.iter().any(Output::is_relay);
+        if self.closing {
+            Reply::NoSuchProcess
+        } else if !relayed {
+            Reply::NotRelayed
+        } else if self.attachers.len() >= MAX_ATTACHERS {
+            Reply::TooMany
+        } else {
+            Reply::Accepted
+        }
+    }
+
+    /// Adds an attacher that was told it is accepted.
+    pub(crate) fn attach(&mut self, attacher: Attacher, poller: &Poller) {
+        self.attachers.push(attacher);
+        self.update_interest(poller);
+    }
+
+    /// Whether one of the descriptors here has this token.
+    pub(crate) fn owns(&self, token: Token) -> bool {
+        self.outputs.iter().any(|output| output.owns(token))
+            || self.input.owns(token)
+            || self.attachers.iter().any(|attacher| attacher.token() == token)
+    }
+
+    /// Something happened at one of the descriptors. `buffer` is for copying.
+    pub(crate) fn handle(&mut self, event: Event, buffer: &mut [u8], poller: &Poller) {
+        if let Some(index) = self.outputs.iter().position(|output| output.reads_from(event.token)) {
+            self.copy_output(index, buffer, poller);
+        } else if let Some(output) = self.outputs.iter_mut().find(|output| output.owns(event.token))
+        {
+            output.flush_sink(poller);
+        } else if self.input.owns(event.token) {
+            self.input.handle(event, buffer, poller);
+        } else {
+            self.handle_attacher(event, poller);
+            if event.flags.contains(EventFlags::IN) {
+                self.take_input_of(event.token, buffer, poller);
+            }
+        }
+        if self.attachers.iter().any(Attacher::is_gone) {
+            self.pump_leavers(buffer, poller);
+        }
+        self.update_interest(poller);
+    }
+
+    /// The process is to read end-of-file when it has read what is on its way.
+    pub(crate) fn close_input(&mut self, poller: &Poller) {
+        self.input.close(poller);
+        self.update_interest(poller);
+    }
+
+    /// Copies what the process wrote before it was killed; whoever holds its pipes open beyond that is
+    /// not waited for.
+    pub(crate) fn drain(&mut self, buffer: &mut [u8], poller: &Poller) {
+        // A pipe holds 1 MiB at most unless somebody asked for more.
+        let rounds = (1 << 20) / buffer.len() + 1;
+        for index in 0..self.outputs.len() {
+            for _ in 0..rounds {
+                if !self.copy_output(index, buffer, poller) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Whether all output of the process is out (or it never had its ends).
+    pub(crate) fn output_ended(&self) -> bool {
+        !self.connected || self.outputs.iter().all(Output::has_ended)
+    }
+
+    /// Nothing more will come: attachers and pipes close when they are empty.
+    pub(crate) fn close(&mut self, poller: &Poller) {
+        self.closing = true;
+        self.input.abandon(poller);
+        for index in 0..self.outputs.len() {
+            self.end_output(index, poller);
+        }
+        self.update_interest(poller);
+    }
+
+    /// Whether nothing is left to be delivered after [`Streams::close`].
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closing
+            && self.attachers.is_empty()
+            && !self.outputs.iter().any(Output::has_sink_waiting)
+    }
+
+    /// Disconnects who stalls; gives the time until the next has to be looked at.
+    pub(crate) fn check_stalls(&mut self, now: Duration, poller: &Poller) -> Option<Duration> {
+        let closing = self.closing;
+        let mut next: Option<Duration> = None;
+        let mut check = |stalled_since: Option<Duration>| {
+            let Some(since) = stalled_since else { return true };
+            let left = (since + STALL_LIMIT).saturating_sub(now);
+            if !left.is_zero() {
+                next = Some(next.map_or(left, |next| next.min(left)));
+            }
+            !left.is_zero()
+        };
+        let before = self.attachers.len();
+        self.attachers.retain_mut(|attacher| {
+            let keep = check(attacher.stalled_since(closing));
+            if !keep {
+                attacher.hang_up(poller);
+            }
+            keep
+        });
+        for output in &mut self.outputs {
+            // A pipe of others stops the process for as long as it takes, but not the shim's end.
+            if closing && !check(output.sink_stalled_since()) {
+                output.drop_sink(poller);
+            }
+        }
+        if self.attachers.len() != before {
+            self.update_interest(poller);
+        }
+        next
+    }
+
+    /// Waits for what makes sense now, at every descriptor.
+    fn update_interest(&mut self, poller: &Poller) {
+        if self.closing {
+            self.attachers.retain_mut(|attacher| {
+                let waits = attacher.has_backlog() && !attacher.is_gone();
+                if !waits {
+                    attacher.hang_up(poller);
+                }
+                waits
+            });
+        }
+        let room = !self.attachers.iter().any(Attacher::is_full)
+            && !self.outputs.iter().any(Output::has_full_sink);
+        for output in &mut self.outputs {
+            output.update_interest(room, poller);
+        }
+        self.input.update_interest(poller);
+        let input_wanted = self.input.can_take();
+        for attacher in &mut self.attachers {
+            attacher.update_interest(input_wanted, poller);
+        }
+    }
+}
+
+fn open_target(
+    uri: &str,
+    logs: &mut Vec<(PathBuf, LogWriter)>,
+    poller: &mut Poller,
+) -> Result<Target, Error> {
+    Ok(match stdio::Output::parse(uri)? {
+        stdio::Output::Null => Target::Null,
+        stdio::Output::Relay(None) => Target::Relay { log: None },
+        stdio::Output::Relay(Some(log)) => {
+            let known = logs.iter().position(|(path, _)| *path == log.path);
+            let index = match known {
+                Some(index) => index,
+                None => {
+                    let limits = RotationLimits {
+                        max_size_bytes: log.max_size_bytes,
+                        max_files: log.max_files,
+                    };
+                    let writer = LogWriter::open(&log.path, limits)?;
+                    logs.push((log.path, writer));
+                    logs.len() - 1
+                }
+            };
+            Target::Relay { log: Some(index) }
+        }
+        stdio::Output::Fifo(path) => Target::fifo(&path, poller)?,
+        stdio::Output::File(path) => Target::file(&path)?,
+        stdio::Output::Binary(_) => {
+            return Err(Error::NotThereYet { what: format!("logging to {uri}") });
+        }
+    })
+}
+
+fn open_null() -> Result<OwnedFd, Error> {
+    let flags = OFlags::RDWR | OFlags::CLOEXEC;
+    rustix::fs::open("/dev/null", flags, rustix::fs::Mode::empty())
+        .map_err(Error::errno("open /dev/null"))
+}
+
+/// A pipe: what is read from and what is written to.
+fn pipe() -> Result<(OwnedFd, OwnedFd), Error> {
+    pipe_with(PipeFlags::CLOEXEC).map_err(Error::errno("make a pipe"))
+}
+
+/// Our end of a pipe or terminal never blocks; the process's end is another file description.
+fn watched(fd: OwnedFd, poller: &mut Poller) -> Result<Watched<OwnedFd>, Error> {
+    let flags = rustix::fs::fcntl_getfl(fd.as_fd()).map_err(Error::errno("prepare a pipe"))?;
+    rustix::fs::fcntl_setfl(fd.as_fd(), flags | OFlags::NONBLOCK)
+        .map_err(Error::errno("prepare a pipe"))?;
+    Ok(Watched::new(poller, fd))
+}
+
+/// The other end has left or the descriptor failed.
+fn is_hang_up(flags: EventFlags) -> bool {
+    flags.intersects(EventFlags::HUP | EventFlags::ERR)
+}

@@ -1,0 +1,126 @@
+//! The table of commands: every name with what builds and runs it. A command is built only when it is called.
+
+use clap::{ArgMatches, Command};
+
+use super::{Takes, Verb, run_verb};
+use crate::commands::{container, image, system};
+use crate::error::Error;
+use crate::session::Session;
+
+/// A command, or a group of them.
+pub(crate) enum Node {
+    Verb {
+        /// The name in lists, then the others that do the same.
+        names: &'static [&'static str],
+        build: fn() -> Command,
+        usage: &'static str,
+        takes: Takes,
+        run: fn(&ArgMatches, &Session) -> Result<u8, Error>,
+    },
+    Group {
+        name: &'static str,
+        about: &'static str,
+        nodes: &'static [Node],
+    },
+}
+
+impl Node {
+    /// The name in lists.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Verb { names, .. } => names.first().copied().unwrap_or_default(),
+            Self::Group { name, .. } => name,
+        }
+    }
+
+    pub(crate) fn is_called(&self, word: &str) -> bool {
+        match self {
+            Self::Verb { names, .. } => names.contains(&word),
+            Self::Group { name, .. } => *name == word,
+        }
+    }
+
+    /// The commands below; none below a command.
+    pub(crate) fn children(&self) -> &'static [Self] {
+        match self {
+            Self::Verb { .. } => &[],
+            Self::Group { nodes, .. } => nodes,
+        }
+    }
+}
+
+const fn verb<V: Verb>(names: &'static [&'static str]) -> Node {
+    Node::Verb {
+        names,
+        build: || V::augment_args(Command::new("gantry")),
+        usage: V::USAGE,
+        takes: V::TAKES,
+        run: run_verb::<V>,
+    }
+}
+
+/// Docker's commands that a user may look for here in vain.
+pub(crate) const NOT_THERE_YET: &[&str] = &[
+    "build", "builder", "buildx", "checkpoint", "commit", "compose", "config", "context", "cp",
+    "diff", "events", "export", "login", "logout", "manifest", "network", "node", "pause",
+    "plugin", "port", "pull", "push", "save", "search", "secret", "service", "stack", "stats",
+    "swarm", "top", "trust", "unpause", "update", "volume",
+];
+
+/// What can stand first.
+pub(crate) static TOP: &[Node] = &[
+    verb::<container::attach::Attach>(&["attach"]),
+    Node::Group { name: "container", about: "Manage containers", nodes: CONTAINER },
+    verb::<container::create::Create>(&["create"]),
+    verb::<container::exec::Exec>(&["exec"]),
+    verb::<image::history::History>(&["history"]),
+    Node::Group { name: "image", about: "Manage images", nodes: IMAGE },
+    verb::<image::list::List>(&["images"]),
+    verb::<image::import::Import>(&["import"]),
+    verb::<system::info::Info>(&["info"]),
+    verb::<system::inspect::Inspect>(&["inspect"]),
+    verb::<container::kill::Kill>(&["kill"]),
+    verb::<image::load::Load>(&["load"]),
+    verb::<container::logs::Logs>(&["logs"]),
+    verb::<container::list::List>(&["ps"]),
+    verb::<container::rename::Rename>(&["rename"]),
+    verb::<container::restart::Restart>(&["restart"]),
+    verb::<container::remove::Remove>(&["rm"]),
+    verb::<image::remove::Remove>(&["rmi"]),
+    verb::<container::run::Run>(&["run"]),
+    verb::<container::start::Start>(&["start"]),
+    verb::<container::stop::Stop>(&["stop"]),
+    Node::Group { name: "system", about: "Manage Gantry", nodes: SYSTEM },
+    verb::<image::tag::Tag>(&["tag"]),
+    verb::<system::version::Version>(&["version"]),
+    verb::<container::wait::Wait>(&["wait"]),
+];
+
+static CONTAINER: &[Node] = &[
+    verb::<container::attach::Attach>(&["attach"]),
+    verb::<container::create::Create>(&["create"]),
+    verb::<container::exec::Exec>(&["exec"]),
+    verb::<container::inspect::Inspect>(&["inspect"]),
+    verb::<container::kill::Kill>(&["kill"]),
+    verb::<container::logs::Logs>(&["logs"]),
+    verb::<container::list::List>(&["ls", "list", "ps"]),
+    verb::<container::rename::Rename>(&["rename"]),
+    verb::<container::restart::Restart>(&["restart"]),
+    verb::<container::remove::Remove>(&["rm", "remove"]),
+    verb::<container::run::Run>(&["run"]),
+    verb::<container::start::Start>(&["start"]),
+    verb::<container::stop::Stop>(&["stop"]),
+    verb::<container::wait::Wait>(&["wait"]),
+];
+
+static IMAGE: &[Node] = &[
+    verb::<image::history::History>(&["history"]),
+    verb::<image::import::Import>(&["import"]),
+    verb::<image::inspect::Inspect>(&["inspect"]),
+    verb::<image::load::Load>(&["load"]),
+    verb::<image::list::List>(&["ls", "list"]),
+    verb::<image::remove::Remove>(&["rm", "remove"]),
+    verb::<image::tag::Tag>(&["tag"]),
+];
+
+static SYSTEM: &[Node] = &[verb::<system::info::Info>(&["info"])];

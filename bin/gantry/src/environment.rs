@@ -1,0 +1,43 @@
+//! The environment variables that the command line knows, read once. Nothing else reads the environment.
+
+use std::env;
+use std::path::PathBuf;
+
+/// What the environment says. Variables that are empty count as absent.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Environment {
+    /// `GANTRY_HOST`, else `DOCKER_HOST`.
+    pub(crate) host: Option<String>,
+    /// Whether a daemon may be started: anything but `GANTRY_AUTOSTART=0`.
+    pub(crate) autostart: bool,
+    /// `XDG_STATE_HOME` or `$HOME/.local/state`, for the daemon's log when `/var/log` is closed to us.
+    pub(crate) state_dir: Option<PathBuf>,
+    /// `PATH`, to find the daemon.
+    pub(crate) path: Vec<PathBuf>,
+}
+
+impl Environment {
+    /// Reads it.
+    pub(crate) fn read() -> Self {
+        let home = || Some(PathBuf::from(variable("HOME")?).join(".local/state"));
+        Self {
+            host: variable("GANTRY_HOST").or_else(|| variable("DOCKER_HOST")),
+            autostart: !matches!(
+                variable("GANTRY_AUTOSTART").as_deref(),
+                Some("0" | "false" | "no" | "off")
+            ),
+            state_dir: variable("XDG_STATE_HOME").map(PathBuf::from).or_else(home),
+            path: env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default(),
+        }
+    }
+}
+
+/// A variable's value, unless it is empty or not text.
+fn variable(name: &str) -> Option<String> {
+    env::var_os(name)?.into_string().ok().filter(|value| !value.is_empty())
+}
+
+/// The value of a variable that the user named, for `-e NAME`.
+pub(crate) fn of_user(name: &str) -> Option<String> {
+    Some(env::var_os(name)?.to_string_lossy().into_owned())
+}

@@ -1,0 +1,63 @@
+//! What every command starts from: which daemon to talk to, and the way to it.
+
+use gantry_client::{Client, Host};
+
+use crate::autostart;
+use crate::environment::Environment;
+use crate::error::Error;
+
+/// Where the daemon listens when nobody says otherwise.
+const DEFAULT_SOCKET: &str = "/run/gantry/gantry.sock";
+
+/// The settings of one call of the program.
+#[derive(Debug)]
+pub(crate) struct Session {
+    host: Host,
+    /// Nobody named a host, so it is ours to start a daemon there.
+    is_default: bool,
+    environment: Environment,
+}
+
+impl Session {
+    /// Chooses the daemon: `named` is `-H`, which wins over the environment.
+    pub(crate) fn new(named: Option<&str>, environment: Environment) -> Result<Self, Error> {
+        let text = named.filter(|text| !text.is_empty()).or(environment.host.as_deref());
+        let (host, is_default) = match text {
+            Some(text) => (text.parse()?, false),
+            None => (Host::Unix(DEFAULT_SOCKET.into()), true),
+        };
+        Ok(Self { host, is_default, environment })
+    }
+
+    /// Connects to the daemon, starting one if nobody named another and none is there.
+    pub(crate) async fn connect(&self) -> Result<Client, Error> {
+        match Client::connect(self.host.clone()).await {
+            Err(error)
+                if error.nobody_listens() && self.is_default && self.environment.autostart =>
+            {
+                autostart::start(&self.host, &self.environment).await
+            }
+            result => Ok(result?),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flag_wins_over_the_environment_and_both_over_the_default() {
+        let check = |flag: Option<&str>, variable: Option<&str>, expected: (&str, bool)| {
+            let host = variable.map(str::to_owned);
+            let environment = Environment { host, ..Environment::default() };
+            let session = Session::new(flag, environment).unwrap();
+            assert_eq!((session.host.to_string().as_str(), session.is_default), expected);
+        };
+        check(None, None, ("unix:///run/gantry/gantry.sock", true));
+        check(None, Some("unix:///a"), ("unix:///a", false));
+        check(Some("tcp://b:1"), Some("unix:///a"), ("tcp://b:1", false));
+        check(Some("unix:///run/gantry/gantry.sock"), None, ("unix:///run/gantry/gantry.sock", false));
+        assert!(Session::new(Some("nonsense"), Environment::default()).is_err());
+    }
+}

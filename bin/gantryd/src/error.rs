@@ -1,0 +1,44 @@
+//! Why the daemon does not start, or ends.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Each makes one sentence with its causes for whoever started the daemon.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("unable to configure the daemon with file {path}")]
+    ConfigFile { path: PathBuf, source: io::Error },
+    #[error(
+        "unable to configure the daemon with file {path}: the following directives are specified both as a flag and in \
+         the configuration file: {keys}"
+    )]
+    GivenTwice { path: PathBuf, keys: String },
+    #[error("invalid host {host:?}: {reason}")]
+    Host { host: String, reason: &'static str },
+    #[error("listen on {host}")]
+    Listen { host: String, source: io::Error },
+    #[error("listen on {host}: a daemon answers there already")]
+    Answered { host: String },
+    #[error(
+        "process with PID {pid} is still running, as {path} says; a second daemon needs a --pidfile, --data-root, --exec-root and --host of its own"
+    )]
+    StillRunning { pid: i32, path: PathBuf },
+    #[error("write the pidfile {path}")]
+    Pidfile { path: PathBuf, source: io::Error },
+    #[error("{name} is not beside gantryd ({looked}) and not in PATH; install it there")]
+    MissingProgram { name: &'static str, looked: PathBuf },
+    #[error("{flag} must be an absolute path, not {path}")]
+    RelativePath { flag: &'static str, path: PathBuf },
+    #[error("gantryd needs to run as root")]
+    NotRoot,
+    #[error("start the log")]
+    Log { source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("start the daemon's threads and signal handlers")]
+    Runtime { source: io::Error },
+    #[error("open the engine")]
+    Engine { source: gantry_engine::Error },
+    #[error("serve the API")]
+    Server { source: gantry_docker_http::Error },
+    #[error("a part of the daemon failed")]
+    Panicked { source: tokio::task::JoinError },
+}

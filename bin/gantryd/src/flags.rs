@@ -1,0 +1,57 @@
+//! The command line, with dockerd's names.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Parser, ValueEnum};
+
+/// A container engine: Docker's API, its own runtime.
+#[derive(Debug, Parser)]
+#[command(name = "gantryd", version = env!("CARGO_PKG_VERSION"), disable_version_flag = true)]
+pub(crate) struct Flags {
+    /// Where to listen: unix:///path or tcp://address:port; may be repeated
+    #[arg(short = 'H', long = "host", value_name = "LIST")]
+    pub hosts: Vec<String>,
+    /// What outlives a reboot: images, layers, containers [default: /var/lib/gantry]
+    #[arg(long, value_name = "DIR")]
+    pub data_root: Option<PathBuf>,
+    /// What does not: bundles and sockets [default: /run/gantry]
+    #[arg(long, value_name = "DIR")]
+    pub exec_root: Option<PathBuf>,
+    /// Where to write the daemon's process id [default: <exec-root>/gantryd.pid]
+    #[arg(short = 'p', long, value_name = "FILE")]
+    pub pidfile: Option<PathBuf>,
+    /// Settings in JSON; a key that a flag gives too is an error [default: /etc/gantry/daemon.json, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub config_file: Option<PathBuf>,
+    /// Log at debug level
+    #[arg(short = 'D', long)]
+    pub debug: bool,
+    /// How much to log [default: info]
+    #[arg(short = 'l', long, value_name = "LEVEL")]
+    pub log_level: Option<LogLevel>,
+    /// The log's form [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+    /// Print the version
+    #[arg(short = 'v', long, action = ArgAction::Version)]
+    version: (),
+}
+
+/// dockerd's levels, as far as there is something to tell at them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogLevel {
+    Debug,
+    Info,
+    Warn,
+    Error,
+    Fatal,
+}
+
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}

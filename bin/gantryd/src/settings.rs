@@ -1,0 +1,97 @@
+//! Flags, environment and file become one set of settings without gaps. Nothing after this reads any of the three.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use crate::HELLO_WORLD;
+use crate::config_file::ConfigFile;
+use crate::error::Error;
+use crate::flags::{Flags, LogFormat, LogLevel};
+use crate::listen::Host;
+
+const DATA_ROOT: &str = "/var/lib/gantry";
+const EXEC_ROOT: &str = "/run/gantry";
+const CGROUP_PARENT: &str = "/gantry";
+
+/// Everything the daemon does as it was told.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub hosts: Vec<Host>,
+    pub pidfile: PathBuf,
+    pub log_level: LogLevel,
+    pub log_format: LogFormat,
+    pub engine: gantry_engine::Settings,
+}
+
+impl Settings {
+    /// Completes the flags from the file and the defaults.
+    pub(crate) fn resolve(flags: Flags) -> Result<Self, Error> {
+        if !rustix::process::geteuid().is_root() {
+            return Err(Error::NotRoot);
+        }
+        let file = ConfigFile::read(flags.config_file.as_deref())?;
+        check_given_once(&flags, &file)?;
+        let data_root = flags.data_root.or(file.data_root).unwrap_or_else(|| DATA_ROOT.into());
+        let exec_root = flags.exec_root.or(file.exec_root).unwrap_or_else(|| EXEC_ROOT.into());
+        for (flag, path) in [("--data-root", &data_root), ("--exec-root", &exec_root)] {
+            if !path.is_absolute() {
+                return Err(Error::RelativePath { flag, path: path.clone() });
+            }
+        }
+        let mut hosts = file.hosts.unwrap_or(flags.hosts);
+        if hosts.is_empty() {
+            hosts.push(format!("unix://{}", exec_root.join("gantry.sock").display()));
+        }
+        let debug = flags.debug || file.debug.unwrap_or(false);
+        let level = flags.log_level.or(file.log_level).unwrap_or(LogLevel::Info);
+        Ok(Self {
+            hosts: hosts.iter().map(|host| host.parse()).collect::<Result<_, _>>()?,
+            pidfile: flags
+                .pidfile
+                .or(file.pidfile)
+                .unwrap_or_else(|| exec_root.join("gantryd.pid")),
+            log_level: if debug { LogLevel::Debug } else { level },
+            log_format: flags.log_format.or(file.log_format).unwrap_or(LogFormat::Text),
+            engine: gantry_engine::Settings {
+                data_root,
+                exec_root,
+                shim: program("gantry-shim")?,
+                init: program("gantry-init")?,
+                cgroup_parent: CGROUP_PARENT.to_owned(),
+                debug,
+                embedded_image: HELLO_WORLD,
+                fail_at: env::var("GANTRY_FAIL_AT").ok(),
+            },
+        })
+    }
+}
+
+/// A setting that both a flag and the file give is an error, as in Docker: nobody can tell which one was meant.
+fn check_given_once(flags: &Flags, file: &ConfigFile) -> Result<(), Error> {
+    let both = [
+        ("hosts", !flags.hosts.is_empty() && file.hosts.is_some()),
+        ("data-root", flags.data_root.is_some() && file.data_root.is_some()),
+        ("exec-root", flags.exec_root.is_some() && file.exec_root.is_some()),
+        ("pidfile", flags.pidfile.is_some() && file.pidfile.is_some()),
+        ("debug", flags.debug && file.debug.is_some()),
+        ("log-level", flags.log_level.is_some() && file.log_level.is_some()),
+        ("log-format", flags.log_format.is_some() && file.log_format.is_some()),
+    ];
+    let keys: Vec<&str> = both.into_iter().filter(|(_, both)| *both).map(|(key, _)| key).collect();
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let path = flags.config_file.clone().unwrap_or_else(|| "daemon.json".into());
+    Err(Error::GivenTwice { path, keys: keys.join(", ") })
+}
+
+/// A program of ours: beside this one, or in `PATH`.
+fn program(name: &'static str) -> Result<PathBuf, Error> {
+    let own = env::current_exe().unwrap_or_default();
+    let beside = own.parent().unwrap_or(Path::new("/")).join(name);
+    let path = env::var_os("PATH").unwrap_or_default();
+    let in_path = env::split_paths(&path).map(|dir| dir.join(name));
+    let found =
+        std::iter::once(beside.clone()).chain(in_path).find(|candidate| candidate.is_file());
+    found.ok_or(Error::MissingProgram { name, looked: beside })
+}

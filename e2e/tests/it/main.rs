@@ -1,0 +1,32 @@
+//! The whole product, from the outside: one file per area of behaviour. Everything runs against real daemons in
+//! temporary roots; `shared` is one daemon for all tests that need nothing special.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot set its stage has failed")]
+#![allow(clippy::format_collect, reason = "tests prefer the short form to the fast one")]
+
+mod autostart;
+mod bad_requests;
+mod bad_words;
+mod crash;
+mod docker_cli;
+mod environment;
+mod exec;
+mod exit_codes;
+mod failpoints;
+mod full_disk;
+mod hello;
+mod hostile_archives;
+mod images;
+mod inspect;
+mod isolation;
+mod lifecycle;
+mod limits;
+mod listing;
+mod logs;
+mod mounts;
+mod restart_of_the_daemon;
+mod run_flags;
+mod shared;
+mod side_by_side;
+mod stdin;
+mod terminal;

@@ -1,0 +1,180 @@
+//! The daemon stops or dies while containers run: they run on, and the next daemon finds them with nothing lost.
+
+use gantry_testkit::{Daemon, poll};
+
+/// A container that counts a line every 20 ms and ends with 5 when it finds /tmp/end.
+const COUNTER: &str =
+    "i=0; while [ ! -e /tmp/end ]; do i=$((i+1)); echo $i; sleep 0.02; done; echo the end; exit 5";
+
+fn with_counter() -> Daemon {
+    let daemon = Daemon::with_busybox();
+    daemon.ok(&[
+        "run",
+        "-d",
+        "--name",
+        "counter",
+        "--network",
+        "none",
+        "busybox",
+        "sh",
+        "-c",
+        COUNTER,
+    ]);
+    poll("the first lines", || daemon.ok(&["logs", "counter"]).contains("3\n").then_some(()));
+    daemon
+}
+
+/// Asserts that the log holds every number once and in order; returns the last.
+fn assert_complete(log: &str) -> usize {
+    let numbers: Vec<&str> = log.lines().filter(|line| *line != "the end").collect();
+    for (index, number) in numbers.iter().enumerate() {
+        assert_eq!(number.parse(), Ok(index + 1), "a line was lost or doubled");
+    }
+    numbers.len()
+}
+
+fn found_again(daemon: &Daemon) {
+    let pid = daemon.inspect("counter")["State"]["Pid"].clone();
+    assert_ne!(pid, 0);
+    let lines = assert_complete(&daemon.ok(&["logs", "counter"]));
+    poll("it to count on", || {
+        (daemon.ok(&["logs", "counter"]).lines().count() > lines).then_some(())
+    });
+    assert_eq!(daemon.ok(&["exec", "counter", "echo", "reached"]), "reached");
+    daemon.ok(&["exec", "counter", "touch", "/tmp/end"]);
+    assert_eq!(daemon.ok(&["wait", "counter"]), "5");
+    let log = daemon.ok(&["logs", "counter"]);
+    assert!(log.ends_with("the end"), "{log}");
+    assert_complete(&log);
+    daemon.ok(&["rm", "counter"]);
+}
+
+#[test]
+fn after_an_orderly_stop() {
+    let daemon = with_counter();
+    let pid = daemon.inspect("counter")["State"]["Pid"].clone();
+    assert_eq!(daemon.stop(), Some(0));
+    assert!(!daemon.socket().exists(), "an orderly stop takes its socket away");
+    daemon.start_again();
+    assert_eq!(daemon.inspect("counter")["State"]["Pid"], pid);
+    found_again(&daemon);
+}
+
+#[test]
+fn after_a_kill() {
+    let daemon = with_counter();
+    daemon.kill();
+    daemon.start_again();
+    found_again(&daemon);
+}
+
+#[test]
+fn an_end_without_a_daemon_is_told_later() {
+    let daemon = Daemon::with_busybox();
+    daemon.ok(&[
+        "run",
+        "-d",
+        "-i",
+        "--name",
+        "alone",
+        "--network",
+        "none",
+        "busybox",
+        "sh",
+        "-c",
+        "sleep 1; echo last words; exit 44",
+    ]);
+    let pid = daemon.inspect("alone")["State"]["Pid"].as_u64().unwrap();
+    daemon.stop();
+    poll("the container to end", || {
+        (!std::path::Path::new(&format!("/proc/{pid}")).exists()).then_some(())
+    });
+    daemon.start_again();
+    let state = daemon.inspect("alone")["State"].clone();
+    assert_eq!(
+        (state["Status"].as_str(), state["ExitCode"].as_i64()),
+        (Some("exited"), Some(44)),
+        "{state}"
+    );
+    assert_eq!(daemon.ok(&["logs", "alone"]), "last words");
+    daemon.ok(&["rm", "alone"]);
+}
+
+#[test]
+fn rm_is_kept_over_a_restart() {
+    let daemon = Daemon::with_busybox();
+    let before = daemon.snapshot();
+    daemon.ok(&[
+        "run",
+        "-d",
+        "--rm",
+        "--name",
+        "brief",
+        "--network",
+        "none",
+        "busybox",
+        "sleep",
+        "1000",
+    ]);
+    daemon.kill();
+    daemon.start_again();
+    daemon.ok(&["kill", "brief"]);
+    poll("it to be removed", || daemon.ok(&["ps", "-aq"]).is_empty().then_some(()));
+    before.assert_same_things_as(&daemon);
+}
+
+#[test]
+fn terminals_are_found_again() {
+    let daemon = Daemon::with_busybox();
+    daemon.ok(&["run", "-dit", "--name", "shell", "--network", "none", "busybox", "sh"]);
+    daemon.kill();
+    daemon.start_again();
+    let mut terminal = daemon.gantry(&["attach", "shell"]).terminal(24, 80);
+    terminal.send("echo still $((20+2))\r");
+    terminal.expect("still 22");
+    terminal.send("exit 3\r");
+    assert_eq!(terminal.wait(), 3);
+}
+
+#[test]
+fn a_stale_socket_and_pid_file_are_no_obstacle() {
+    let daemon = Daemon::start();
+    daemon.kill();
+    assert!(daemon.socket().exists());
+    daemon.start_again();
+    daemon.ok(&["run", "--rm", "hello-world"]);
+}
+
+#[test]
+fn a_shim_that_dies_takes_its_container_along() {
+    let daemon = Daemon::with_busybox();
+    let id = daemon.ok(&[
+        "run",
+        "-d",
+        "--name",
+        "orphan",
+        "--network",
+        "none",
+        "busybox",
+        "sleep",
+        "1000",
+    ]);
+    let pid = daemon.inspect("orphan")["State"]["Pid"].as_i64().unwrap();
+    let parent = parent_of(pid);
+    let shim = i32::try_from(parent).ok().and_then(rustix::process::Pid::from_raw).unwrap();
+    rustix::process::kill_process(shim, rustix::process::Signal::KILL).unwrap();
+    daemon.await_status("orphan", "exited");
+    assert_eq!(daemon.inspect("orphan")["State"]["ExitCode"], 137, "{id}");
+    poll("the container's process to end", || {
+        (!std::path::Path::new(&format!("/proc/{pid}")).exists()).then_some(())
+    });
+    daemon.ok(&["start", "orphan"]);
+    daemon.await_status("orphan", "running");
+    daemon.remove(&["orphan"]);
+}
+
+fn parent_of(pid: i64) -> i64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let after_name = stat.rsplit_once(") ").unwrap().1;
+    after_name.split(' ').nth(1).unwrap().parse().unwrap()
+}

@@ -1,0 +1,276 @@
+//! The client itself: its daemon, the version agreed upon, an idle connection, and how any call is made.
+
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, UPGRADE, USER_AGENT};
+use hyper::{Method, Request, Response, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::Result;
+use crate::body::BodyReader;
+use crate::connection::{Sender, dial};
+use crate::error::Error;
+use crate::hijack::Hijacked;
+use crate::host::Host;
+use crate::upload::Upload;
+use crate::version::ApiVersion;
+
+/// The longest answer that is read into memory: a list of containers can be long.
+const ANSWER_LIMIT_BYTES: usize = 64 << 20;
+/// The longest error text that is read.
+const REFUSAL_LIMIT_BYTES: usize = 1 << 20;
+
+/// A client of one daemon.
+#[derive(Debug)]
+pub struct Client {
+    host: Host,
+    version: ApiVersion,
+    /// A connection whose last answer was read to its end.
+    idle: Mutex<Option<Sender>>,
+}
+
+/// One request before it is sent. Paths come without the version.
+pub(crate) struct Call {
+    method: Method,
+    path: String,
+    body: Upload,
+    content_type: Option<&'static str>,
+}
+
+impl Call {
+    pub(crate) fn get(path: impl Into<String>) -> Self {
+        Self::new(Method::GET, path)
+    }
+
+    pub(crate) fn post(path: impl Into<String>) -> Self {
+        Self::new(Method::POST, path)
+    }
+
+    pub(crate) fn delete(path: impl Into<String>) -> Self {
+        Self::new(Method::DELETE, path)
+    }
+
+    pub(crate) fn new(method: Method, path: impl Into<String>) -> Self {
+        Self { method, path: path.into(), body: Upload::empty(), content_type: None }
+    }
+
+    /// Sends a document along.
+    pub(crate) fn json(mut self, document: &impl Serialize) -> Result<Self> {
+        let body = serde_json::to_vec(document)
+            .map_err(|source| Error::Body { request: self.name(), source })?;
+        self.body = Upload::Whole(body.into());
+        self.content_type = Some("application/json");
+        Ok(self)
+    }
+
+    /// Sends an archive along.
+    pub(crate) fn archive(mut self, archive: Upload) -> Self {
+        self.body = archive;
+        self.content_type = Some("application/x-tar");
+        self
+    }
+
+    /// What errors call it: the method and the path without its query.
+    pub(crate) fn name(&self) -> String {
+        let path = self.path.split('?').next().unwrap_or_default();
+        format!("{} {path}", self.method)
+    }
+}
+
+impl Client {
+    /// A client of the daemon at `host` that speaks the newest version. Nothing is sent yet.
+    pub fn new(host: Host) -> Self {
+        Self { host, version: ApiVersion::NEWEST, idle: Mutex::new(None) }
+    }
+
+    /// Connects to the daemon at `host` and agrees with it on a version.
+    pub async fn connect(host: Host) -> Result<Self> {
+        let mut client = Self::new(host);
+        let ping = client.ping().await?;
+        client.version = agree(&ping.api_version)?;
+        Ok(client)
+    }
+
+    /// The same daemon in another version, whatever it says that it speaks.
+    #[must_use]
+    pub fn with_version(mut self, version: ApiVersion) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// Where the daemon is.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// The version that requests are made in.
+    pub fn version(&self) -> ApiVersion {
+        self.version
+    }
+
+    /// Makes a call and reads its answer as a document.
+    pub(crate) async fn json<T: DeserializeOwned>(&self, call: Call) -> Result<T> {
+        let request = call.name();
+        let body = self.whole(call).await?;
+        serde_json::from_slice(&body).map_err(|source| Error::Answer { request, source })
+    }
+
+    /// Makes a call and reads its answer to the end.
+    pub(crate) async fn whole(&self, call: Call) -> Result<Bytes> {
+        let name = call.name();
+        let (sender, response) = self.send(call, false).await?;
+        let response = accepted(&name, response).await?;
+        let body = collect(&name, response.into_body(), ANSWER_LIMIT_BYTES).await?;
+        self.put_back(sender);
+        Ok(body)
+    }
+
+    /// Makes a call whose answer goes on.
+    pub(crate) async fn stream(&self, call: Call) -> Result<BodyReader> {
+        let name = call.name();
+        let (_, response) = self.send(call, false).await?;
+        let response = accepted(&name, response).await?;
+        Ok(BodyReader::new(name, response.into_body()))
+    }
+
+    /// Makes a call without a version that is answered by headers alone.
+    pub(crate) async fn headers(&self, call: Call) -> Result<hyper::HeaderMap> {
+        let name = call.name();
+        let request = build(&self.host, call, String::new(), false)?;
+        let (sender, response) = self.send_request(&name, request).await?;
+        let response = accepted(&name, response).await?;
+        self.put_back(sender);
+        Ok(response.headers().clone())
+    }
+
+    /// Makes a call that takes the connection over.
+    pub(crate) async fn hijack(&self, call: Call) -> Result<Hijacked> {
+        let name = call.name();
+        let (_, response) = self.send(call, true).await?;
+        let response = accepted(&name, response).await?;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Err(Error::NotUpgraded { request: name, status: response.status().as_u16() });
+        }
+        let multiplexed = response
+            .headers()
+            .get(CONTENT_TYPE)
+            .is_some_and(|value| value.as_bytes().ends_with(b".multiplexed-stream"));
+        let upgraded = hyper::upgrade::on(response)
+            .await
+            .map_err(|source| Error::Broken { request: name, source })?;
+        Ok(Hijacked::new(upgraded, multiplexed))
+    }
+
+    async fn send(&self, call: Call, upgrade: bool) -> Result<(Sender, Response<Incoming>)> {
+        let name = call.name();
+        let prefix = format!("/v{}", self.version);
+        self.send_request(&name, build(&self.host, call, prefix, upgrade)?).await
+    }
+
+    /// Sends over the idle connection when there is one; when that turns out to be closed, over a new one.
+    async fn send_request(
+        &self,
+        name: &str,
+        mut request: Request<Upload>,
+    ) -> Result<(Sender, Response<Incoming>)> {
+        let broken = |source| Error::Broken { request: name.to_owned(), source };
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut sender) = idle
+            && sender.ready().await.is_ok()
+        {
+            match sender.try_send_request(request).await {
+                Ok(response) => return Ok((sender, response)),
+                Err(mut error) => match error.take_message() {
+                    Some(unsent) => request = unsent,
+                    None => return Err(broken(error.into_error())),
+                },
+            }
+        }
+        let mut sender = dial(&self.host).await?;
+        let response = sender.send_request(request).await.map_err(broken)?;
+        Ok((sender, response))
+    }
+
+    fn put_back(&self, sender: Sender) {
+        *self.idle.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+    }
+}
+
+/// The newest version that both sides speak. A daemon that does not say is taken at our word.
+fn agree(newest: &str) -> Result<ApiVersion> {
+    let Ok(theirs) = newest.parse::<ApiVersion>() else { return Ok(ApiVersion::NEWEST) };
+    if theirs < ApiVersion::OLDEST {
+        let oldest = ApiVersion::OLDEST.to_string();
+        return Err(Error::TooOld { newest: newest.to_owned(), oldest });
+    }
+    Ok(theirs.min(ApiVersion::NEWEST))
+}
+
+fn build(host: &Host, call: Call, prefix: String, upgrade: bool) -> Result<Request<Upload>> {
+    let name = call.name();
+    let authority = match host {
+        Host::Unix(_) => "gantry".to_owned(),
+        Host::Tcp { .. } => host.to_string().trim_start_matches("tcp://").to_owned(),
+    };
+    let mut request = Request::builder()
+        .method(call.method)
+        .uri(prefix + &call.path)
+        .header(HOST, authority)
+        .header(USER_AGENT, concat!("Gantry-Client/", env!("CARGO_PKG_VERSION"), " (linux)"));
+    if let Some(content_type) = call.content_type {
+        request = request.header(CONTENT_TYPE, content_type);
+    }
+    if upgrade {
+        request = request.header(CONNECTION, "Upgrade").header(UPGRADE, "tcp");
+    }
+    request.body(call.body).map_err(|source| Error::Request { request: name, source })
+}
+
+/// Turns a refusal into an error with the daemon's text.
+async fn accepted(name: &str, response: Response<Incoming>) -> Result<Response<Incoming>> {
+    let status = response.status();
+    if status.as_u16() < 400 {
+        return Ok(response);
+    }
+    let body = collect(name, response.into_body(), REFUSAL_LIMIT_BYTES).await?;
+    let message = match serde_json::from_slice::<gantry_api::ErrorResponse>(&body) {
+        Ok(refusal) if !refusal.message.is_empty() => refusal.message,
+        _ => match String::from_utf8_lossy(&body).trim() {
+            "" => format!("{name} was answered with status {status} and no reason"),
+            text => text.chars().take(1000).collect(),
+        },
+    };
+    Err(Error::Daemon { status: status.as_u16(), message })
+}
+
+async fn collect(name: &str, body: Incoming, limit_bytes: usize) -> Result<Bytes> {
+    match Limited::new(body, limit_bytes).collect().await {
+        Ok(whole) => Ok(whole.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            Err(Error::AnswerTooLong { request: name.to_owned(), limit_bytes })
+        }
+        Err(error) => {
+            let source = std::io::Error::other(error);
+            Err(Error::Stream { request: name.to_owned(), source })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn agrees_on_the_newest_common_version() {
+        for (theirs, agreed) in [("1.50", "1.50"), ("1.55", "1.50"), ("1.43", "1.43"), ("", "1.50")]
+        {
+            assert_eq!(agree(theirs).unwrap().to_string(), agreed, "{theirs}");
+        }
+        let error = agree("1.24").unwrap_err().to_string();
+        assert!(error.contains("1.24") && error.contains("1.40"), "{error}");
+    }
+}

@@ -1,0 +1,144 @@
+//! The calls on images.
+
+use gantry_api::image::{DeleteItem, HistoryItem, ImageInspect, ImageSummary, ProgressMessage};
+use gantry_types::Filters;
+
+use crate::Result;
+use crate::body::JsonLines;
+use crate::client::{Call, Client};
+use crate::error::Error;
+use crate::query::{Query, image_path};
+use crate::upload::Upload;
+
+/// Which images a list holds.
+#[derive(Debug, Clone, Default)]
+pub struct ImageListQuery {
+    /// Those without a name that others are built on too.
+    pub all: bool,
+    /// Digests too.
+    pub digests: bool,
+    pub filters: Filters,
+}
+
+/// Where an imported image comes from and what it becomes.
+#[derive(Debug, Clone, Default)]
+pub struct ImportQuery {
+    /// `-` for the body, or a URL that the daemon fetches.
+    pub source: String,
+    /// The name without a tag; empty leaves the image unnamed.
+    pub repository: String,
+    pub tag: String,
+    pub message: String,
+    /// Instructions as a Dockerfile has them: `CMD ["sh"]`.
+    pub changes: Vec<String>,
+    pub platform: String,
+}
+
+/// What an image's removal may do.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ImageRemoveQuery {
+    /// Take all names of an image away, and the image of a stopped container.
+    pub force: bool,
+    /// Leave parents without a name.
+    pub keep_parents: bool,
+}
+
+/// The messages of a long operation.
+#[derive(Debug)]
+pub struct Progress(JsonLines<ProgressMessage>);
+
+impl Progress {
+    /// The next message, or `None` when the operation is done; a failure is an error here.
+    pub async fn next(&mut self) -> Result<Option<ProgressMessage>> {
+        match self.0.next().await? {
+            Some(message) if !message.error.is_empty() => {
+                Err(Error::Operation { message: message.error })
+            }
+            Some(ProgressMessage { error_detail: Some(detail), .. }) => {
+                Err(Error::Operation { message: detail.message })
+            }
+            other => Ok(other),
+        }
+    }
+}
+
+impl Client {
+    /// The images that `options` ask for.
+    pub async fn image_list(&self, options: &ImageListQuery) -> Result<Vec<ImageSummary>> {
+        let query = Query::default()
+            .flag("all", options.all)
+            .flag("digests", options.digests)
+            .filters(&options.filters);
+        self.json(Call::get(format!("/images/json{}", query.as_str()))).await
+    }
+
+    /// Everything about one image.
+    pub async fn image_inspect(&self, name: &str) -> Result<ImageInspect> {
+        self.json(Call::get(format!("/images/{}/json", image_path(name)?))).await
+    }
+
+    /// The same as [`Self::image_inspect`], as the daemon wrote it.
+    pub async fn image_inspect_raw(&self, name: &str) -> Result<serde_json::Value> {
+        self.json(Call::get(format!("/images/{}/json", image_path(name)?))).await
+    }
+
+    /// The steps of an image's making, newest first.
+    pub async fn image_history(&self, name: &str) -> Result<Vec<HistoryItem>> {
+        self.json(Call::get(format!("/images/{}/history", image_path(name)?))).await
+    }
+
+    /// Gives an image one more name.
+    pub async fn image_tag(&self, source: &str, repository: &str, tag: &str) -> Result<()> {
+        let query = Query::default().text("repo", repository).text("tag", tag);
+        let path = format!("/images/{}/tag{}", image_path(source)?, query.as_str());
+        self.whole(Call::post(path)).await.map(drop)
+    }
+
+    /// Takes a name away, and the image with its last one.
+    pub async fn image_remove(
+        &self,
+        name: &str,
+        options: ImageRemoveQuery,
+    ) -> Result<Vec<DeleteItem>> {
+        let query =
+            Query::default().flag("force", options.force).flag("noprune", options.keep_parents);
+        self.json(Call::delete(format!("/images/{}{}", image_path(name)?, query.as_str()))).await
+    }
+
+    /// Loads the images of an archive. Failures after the first message come as a message.
+    pub async fn image_load(&self, archive: Upload, quiet: bool) -> Result<Progress> {
+        let query = Query::default().text("quiet", if quiet { "1" } else { "0" });
+        let call = Call::post(format!("/images/load{}", query.as_str())).archive(archive);
+        Ok(Progress(self.stream(call).await?.json_lines()))
+    }
+
+    /// Makes an image of a file tree in an archive.
+    pub async fn image_import(&self, archive: Upload, options: &ImportQuery) -> Result<Progress> {
+        let mut query = Query::default()
+            .text("fromSrc", &options.source)
+            .text("repo", &options.repository)
+            .text("tag", &options.tag)
+            .text("message", &options.message)
+            .text("platform", &options.platform);
+        for change in &options.changes {
+            query = query.text("changes", change);
+        }
+        let call = Call::post(format!("/images/create{}", query.as_str())).archive(archive);
+        Ok(Progress(self.stream(call).await?.json_lines()))
+    }
+
+    /// Has the daemon fetch an image from its registry.
+    pub async fn image_pull(
+        &self,
+        repository: &str,
+        tag: &str,
+        platform: &str,
+    ) -> Result<Progress> {
+        let query = Query::default()
+            .text("fromImage", repository)
+            .text("tag", tag)
+            .text("platform", platform);
+        let call = Call::post(format!("/images/create{}", query.as_str()));
+        Ok(Progress(self.stream(call).await?.json_lines()))
+    }
+}

@@ -1,0 +1,153 @@
+//! Bodies of requests: JSON within limits, and archives as a stream that synchronous code reads.
+
+use std::io::{self, Read};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::{Body, Incoming};
+use hyper::header::HeaderValue;
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
+
+use crate::error::Error;
+
+/// Pieces of an archive between the connection and its reader.
+const PIECES_IN_FLIGHT: usize = 16;
+
+/// Fails when there is a body that does not say it is JSON.
+pub(crate) fn check_type(header: Option<&HeaderValue>, body: &impl Body) -> Result<(), Error> {
+    let text = match header {
+        None if body.is_end_stream() => return Ok(()),
+        None => "",
+        Some(value) => value.to_str().unwrap_or("not text"),
+    };
+    let media_type = text.split(';').next().unwrap_or_default().trim();
+    if media_type.eq_ignore_ascii_case("application/json") {
+        Ok(())
+    } else {
+        Err(Error::ContentType(text.to_owned()))
+    }
+}
+
+/// The whole body, at most `limit_bytes`, within `timeout`.
+pub(crate) async fn collect(
+    body: Incoming,
+    limit_bytes: usize,
+    timeout: Duration,
+) -> Result<Bytes, Error> {
+    if body.size_hint().lower() > limit_bytes as u64 {
+        return Err(Error::TooLarge { limit_bytes });
+    }
+    let collected = tokio::time::timeout(timeout, Limited::new(body, limit_bytes).collect())
+        .await
+        .map_err(|_| Error::BodyTimeout { seconds: timeout.as_secs() })?;
+    match collected {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Error::TooLarge { limit_bytes }),
+        Err(source) => Err(Error::Body { source }),
+    }
+}
+
+/// One document and nothing after it; an error names the field.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let document = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let field = if path == "." { String::new() } else { format!("{path}: ") };
+        Error::Json { field, source: error.into_inner() }
+    })?;
+    let end = deserializer.end();
+    end.map_err(|source| Error::Json {
+        field: "unexpected content after JSON: ".to_owned(),
+        source,
+    })?;
+    Ok(document)
+}
+
+/// A body as a reader for code that blocks; reading waits for the client, and the client waits for the reading.
+pub(crate) struct BodyReader {
+    pieces: mpsc::Receiver<io::Result<Bytes>>,
+    current: Bytes,
+}
+
+impl BodyReader {
+    /// Starts to pass the body on. Dropping the reader stops it.
+    pub(crate) fn new(mut body: Incoming) -> Self {
+        let (sender, pieces) = mpsc::channel(PIECES_IN_FLIGHT);
+        tokio::spawn(async move {
+            while let Some(frame) = body.frame().await {
+                let piece = match frame.map(hyper::body::Frame::into_data) {
+                    Ok(Ok(data)) => Ok(data),
+                    // Trailers say nothing about an archive.
+                    Ok(Err(_)) => continue,
+                    Err(error) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, error)),
+                };
+                let last = piece.is_err();
+                if sender.send(piece).await.is_err() || last {
+                    break;
+                }
+            }
+        });
+        Self { pieces, current: Bytes::new() }
+    }
+}
+
+impl Read for BodyReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.current.is_empty() {
+            match self.pieces.blocking_recv() {
+                Some(piece) => self.current = piece?,
+                None => return Ok(0),
+            }
+        }
+        let length = self.current.len().min(buffer.len());
+        self.current.copy_to_slice(&mut buffer[..length]);
+        Ok(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gantry_api::container::{Config, HostConfig};
+    use http_body_util::{Empty, Full};
+
+    use super::*;
+
+    #[test]
+    fn errors_name_the_field() {
+        let error =
+            parse::<HostConfig>(br#"{"RestartPolicy":{"MaximumRetryCount":"3"}}"#).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "invalid JSON: RestartPolicy.MaximumRetryCount: invalid type: string \"3\", expected i64 at line 1 column 41"
+        );
+        let error = parse::<Config>(b"{\"Tty\":").unwrap_err().to_string();
+        assert!(error.starts_with("invalid JSON: Tty: EOF while parsing"), "{error}");
+        let error = parse::<Config>(b"not json").unwrap_err().to_string();
+        assert!(error.starts_with("invalid JSON: expected ident"), "{error}");
+        let error = parse::<Config>(b"{} {}").unwrap_err().to_string();
+        assert!(error.starts_with("invalid JSON: unexpected content after JSON"), "{error}");
+        assert!(parse::<Config>(b" {} \n").is_ok());
+    }
+
+    #[test]
+    fn only_json_passes_as_json() {
+        let body = Full::new(Bytes::from_static(b"{}"));
+        let check = |text: &'static str| check_type(Some(&HeaderValue::from_static(text)), &body);
+        assert!(check("application/json").is_ok());
+        assert!(check("Application/JSON; charset=utf-8").is_ok());
+        assert_eq!(
+            check("text/plain").unwrap_err().to_string(),
+            "unsupported Content-Type header (text/plain): must be 'application/json'"
+        );
+        assert!(check("application/jsonp").is_err());
+        assert!(check_type(None, &body).is_err());
+        assert!(check_type(None, &Empty::<Bytes>::new()).is_ok());
+        // A client may send a type with no body at all, as long as it is JSON.
+        assert!(
+            check_type(Some(&HeaderValue::from_static("text/plain")), &Empty::<Bytes>::new())
+                .is_err()
+        );
+    }
+}

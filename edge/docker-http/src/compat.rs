@@ -1,0 +1,126 @@
+//! Older versions of the API: one file per version that changed a shape we have, each undoing what its version brought.
+//!
+//! Handlers know the newest version only. Requests go through the steps of all versions newer than the client's, and so
+//! do answers; every step is a pure function of the document and is tested with data in and data out.
+
+mod v1_41;
+mod v1_42;
+mod v1_43;
+mod v1_44;
+mod v1_45;
+mod v1_46;
+mod v1_48;
+mod v1_49;
+mod v1_50;
+
+use gantry_api::container::CreateRequest;
+use gantry_api::exec::{ExecCreateRequest, ExecStartRequest};
+use gantry_engine::container::{CreateQuery, StopOptions};
+use hyper::StatusCode;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::error::Error;
+use crate::hijack::{MULTIPLEXED_STREAM, RAW_STREAM};
+use crate::reply::{self, Reply};
+use crate::version::ApiVersion;
+
+/// What one version changed in an answer: the version that brought it, and how to undo it.
+type Step = (ApiVersion, fn(&mut Value));
+
+/// Steps newest first.
+type Steps = &'static [Step];
+
+pub(crate) const CONTAINER_INSPECT: Steps = &[(ApiVersion::one(45), v1_45::container_inspect)];
+
+pub(crate) const CONTAINER_LIST: Steps = &[(ApiVersion::one(46), v1_46::container_list)];
+
+pub(crate) const IMAGE_INSPECT: Steps = &[
+    (ApiVersion::one(50), v1_50::image_inspect),
+    (ApiVersion::one(45), v1_45::image_inspect),
+    (ApiVersion::one(44), v1_44::image_inspect),
+];
+
+pub(crate) const IMAGE_LIST: Steps =
+    &[(ApiVersion::one(44), v1_44::image_list), (ApiVersion::one(43), v1_43::image_list)];
+
+pub(crate) const INFO: Steps =
+    &[(ApiVersion::one(50), v1_50::info), (ApiVersion::one(49), v1_49::info)];
+
+/// A document as this version's clients know it.
+pub(crate) fn answer<T: Serialize>(
+    version: ApiVersion,
+    steps: Steps,
+    document: &T,
+) -> Result<Reply, Error> {
+    if steps.first().is_none_or(|(changed, _)| version >= *changed) {
+        return reply::json(StatusCode::OK, document);
+    }
+    let mut value = serde_json::to_value(document).map_err(|source| Error::Answer { source })?;
+    downgrade(version, steps, &mut value);
+    reply::json(StatusCode::OK, &value)
+}
+
+fn downgrade(version: ApiVersion, steps: Steps, value: &mut Value) {
+    for (changed, undo) in steps {
+        if version < *changed {
+            undo(value);
+        }
+    }
+}
+
+/// A create as the newest version means it, or why this version's clients cannot ask for that.
+pub(crate) fn upgrade_create(
+    version: ApiVersion,
+    query: &mut CreateQuery,
+    request: &mut CreateRequest,
+) -> Result<(), Error> {
+    if version < ApiVersion::one(41) {
+        v1_41::create(query);
+    }
+    if version < ApiVersion::one(42) {
+        v1_42::create(request);
+    }
+    if version < ApiVersion::one(43) {
+        v1_43::create(request);
+    }
+    if version < ApiVersion::one(44) {
+        v1_44::create(request)?;
+    }
+    if version < ApiVersion::one(45) {
+        v1_45::create(request)?;
+    }
+    if version < ApiVersion::one(48) {
+        v1_48::create(request)?;
+    }
+    Ok(())
+}
+
+/// A stop or restart as the newest version means it.
+pub(crate) fn upgrade_stop(version: ApiVersion, options: &mut StopOptions) {
+    if version < ApiVersion::one(42) {
+        v1_42::stop(options);
+    }
+}
+
+/// An exec create as the newest version means it.
+pub(crate) fn upgrade_exec_create(version: ApiVersion, request: &mut ExecCreateRequest) {
+    if version < ApiVersion::one(42) {
+        v1_42::exec_create(request);
+    }
+}
+
+/// An exec start as the newest version means it.
+pub(crate) fn upgrade_exec_start(version: ApiVersion, request: &mut ExecStartRequest) {
+    if version < ApiVersion::one(42) {
+        v1_42::exec_start(request);
+    }
+}
+
+/// The type of a stream of output.
+pub(crate) fn stream_type(version: ApiVersion, tty: bool) -> &'static str {
+    if tty || version < ApiVersion::one(42) { RAW_STREAM } else { MULTIPLEXED_STREAM }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,34 @@
+//! The limits a server keeps and what it says of itself. Resolved by the program that starts it.
+
+use std::time::Duration;
+
+/// How one server behaves; the same for all its connections.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// What the `Server` header says: `Gantry/<version> (linux)`. Clients read the system's name from the brackets.
+    pub server: String,
+    /// Bytes of one JSON body; archives are streamed and have no limit here.
+    pub max_body_bytes: usize,
+    /// How long one JSON body may take to arrive.
+    pub body_timeout: Duration,
+    /// How long a connection may take to send the head of a request, idle time between requests included.
+    pub header_timeout: Duration,
+    /// Connections at a time; further ones wait in the listener's backlog.
+    pub max_connections: usize,
+    /// How long requests under way may go on when the server is told to end.
+    pub drain: Duration,
+}
+
+impl Config {
+    /// The defaults for a daemon of this version.
+    pub fn new(version: &str) -> Self {
+        Self {
+            server: format!("Gantry/{version} (linux)"),
+            max_body_bytes: 4 << 20,
+            body_timeout: Duration::from_mins(1),
+            header_timeout: Duration::from_mins(5),
+            max_connections: 4096,
+            drain: Duration::from_secs(5),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! One connection: requests one after another, until it closes or a request takes it over for raw bytes.
+
+use std::convert::Infallible;
+use std::future::{Future, pending};
+use std::pin::Pin;
+
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::sync::{mpsc, watch};
+
+use crate::dispatch::{self, Outcome};
+use crate::hijack::{self, Takeover};
+use crate::reply::ReplyBody;
+use crate::serve::Server;
+use crate::socket::{ClientSocket, EofHold};
+
+/// Names of one request's headers, at most.
+const MAX_HEADERS: usize = 100;
+
+type Answer = Pin<Box<dyn Future<Output = Result<Response<ReplyBody>, Infallible>> + Send>>;
+
+/// Serves one client to its end. `ending` turns true when the server stops.
+pub(crate) async fn run(socket: ClientSocket, server: Server, mut ending: watch::Receiver<bool>) {
+    let hold = socket.eof_hold();
+    // One request at a time, so one place is enough.
+    let (sender, mut takeovers) = mpsc::channel(1);
+    let header_timeout = server.config.header_timeout;
+    let service = service_fn(move |request: Request<Incoming>| -> Answer {
+        // Here and not in the future: the connection may read on before the future is first polled.
+        if dispatch::takes_over(&request) {
+            hold.hold();
+        }
+        Box::pin(answer(request, server.clone(), hold.clone(), sender.clone()))
+    });
+    let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_timeout)
+        .max_headers(MAX_HEADERS)
+        // As Docker writes them; some scripts look at the bytes.
+        .title_case_headers(true)
+        .serve_connection(TokioIo::new(socket), service);
+    let mut draining = false;
+    let takeover = loop {
+        tokio::select! {
+            result = &mut connection => {
+                if let Err(error) = result {
+                    tracing::debug!(%error, "a client's connection ended");
+                }
+                return;
+            }
+            Some(takeover) = takeovers.recv() => break takeover,
+            _ = ending.wait_for(|ending| *ending), if !draining => {
+                draining = true;
+                Pin::new(&mut connection).graceful_shutdown();
+            }
+        }
+    };
+    let parts = connection.into_parts();
+    let relay = hijack::relay(parts.io.into_inner(), parts.read_buf, takeover);
+    tokio::select! {
+        result = relay => {
+            if let Err(error) = result {
+                tracing::debug!(%error, "an attached client's connection ended");
+            }
+        }
+        _ = ending.wait_for(|ending| *ending) => {}
+    }
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    server: Server,
+    hold: EofHold,
+    takeovers: mpsc::Sender<Takeover>,
+) -> Result<Response<ReplyBody>, Infallible> {
+    match dispatch::dispatch(request, server).await {
+        Outcome::Reply(response) => {
+            hold.release();
+            Ok(response)
+        }
+        Outcome::TakeOver(takeover) => {
+            hold.release();
+            // The receiver drops this future together with the HTTP side of the connection.
+            match takeovers.send(takeover).await {
+                Ok(()) | Err(_) => pending().await,
+            }
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Containers: one file per endpoint.
+
+pub(crate) mod attach;
+pub(crate) mod create;
+pub(crate) mod inspect;
+pub(crate) mod kill;
+pub(crate) mod list;
+pub(crate) mod logs;
+pub(crate) mod remove;
+pub(crate) mod rename;
+pub(crate) mod resize;
+pub(crate) mod restart;
+pub(crate) mod start;
+pub(crate) mod stop;
+pub(crate) mod wait;

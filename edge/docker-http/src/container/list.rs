@@ -1,0 +1,30 @@
+//! `GET /containers/json`.
+
+use gantry_engine::Engine;
+use gantry_engine::container::{ListOptions, list};
+
+use crate::call::Call;
+use crate::compat;
+use crate::error::Error;
+use crate::reply::Reply;
+
+pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Reply, Error> {
+    let query = &call.query;
+    let mut filters = query.filters()?;
+    // Older spellings of two filters.
+    for name in ["since", "before"] {
+        if let Some(value) = query.get(name) {
+            filters.insert(name, value);
+        }
+    }
+    // Zero and negative numbers mean no limit.
+    let limit = query.number::<i64>("limit")?.and_then(|limit| usize::try_from(limit).ok());
+    let options = ListOptions {
+        all: query.flag("all"),
+        limit: limit.filter(|limit| *limit > 0),
+        size: query.flag("size"),
+        filters,
+    };
+    let rows = list(&engine, options).await?;
+    compat::answer(call.version, compat::CONTAINER_LIST, &rows)
+}

@@ -1,0 +1,131 @@
+//! From a request to its handler, and from the handler's result to an answer.
+
+use gantry_engine::system::NEWEST_API_VERSION;
+use hyper::body::Incoming;
+use hyper::header::{HeaderName, HeaderValue, SERVER};
+use hyper::{Method, Request};
+
+use crate::call::Call;
+use crate::error::Error;
+use crate::hijack::Takeover;
+use crate::query::{self, Query};
+use crate::reply::{self, Reply};
+use crate::route::{self, Endpoint, Found, Target};
+use crate::serve::Server;
+use crate::version::ApiVersion;
+use crate::{container, exec, image, system};
+
+/// What becomes of a request.
+pub(crate) enum Outcome {
+    Reply(Reply),
+    /// From now on the connection carries raw bytes.
+    TakeOver(Takeover),
+}
+
+impl From<Reply> for Outcome {
+    fn from(reply: Reply) -> Self {
+        Self::Reply(reply)
+    }
+}
+
+/// Whether the request is one of those that turn the connection into raw bytes.
+pub(crate) fn takes_over(request: &Request<Incoming>) -> bool {
+    find(request).is_ok_and(|(_, found)| {
+        matches!(found.route.target, Target::Serve(Endpoint::ContainerAttach | Endpoint::ExecStart))
+    })
+}
+
+/// Serves one request. Never fails: an error is an answer too.
+pub(crate) async fn dispatch(request: Request<Incoming>, server: Server) -> Outcome {
+    let config = std::sync::Arc::clone(&server.config);
+    tracing::debug!(method = %request.method(), path = request.uri().path(), "request");
+    let outcome = match served(request, server).await {
+        Ok(outcome) => outcome,
+        Err(error) => reply::error(&error).into(),
+    };
+    match outcome {
+        Outcome::Reply(mut reply) => {
+            let headers = reply.headers_mut();
+            headers.insert(API_VERSION, HeaderValue::from_static(NEWEST_API_VERSION));
+            headers.insert(OSTYPE, HeaderValue::from_static("linux"));
+            headers.insert(EXPERIMENTAL, HeaderValue::from_static("false"));
+            if let Ok(name) = HeaderValue::from_str(&config.server) {
+                headers.insert(SERVER, name);
+            }
+            Outcome::Reply(reply)
+        }
+        taken @ Outcome::TakeOver(_) => taken,
+    }
+}
+
+const API_VERSION: HeaderName = HeaderName::from_static("api-version");
+const OSTYPE: HeaderName = HeaderName::from_static("ostype");
+const EXPERIMENTAL: HeaderName = HeaderName::from_static("docker-experimental");
+
+fn find(request: &Request<Incoming>) -> Result<(ApiVersion, Found), Error> {
+    let path = query::decode(request.uri().path(), false)?;
+    let (version, rest) = ApiVersion::split(&path);
+    let found = route::find(request.method(), rest).ok_or(Error::NoSuchRoute)?;
+    Ok((version, found))
+}
+
+async fn served(request: Request<Incoming>, server: Server) -> Result<Outcome, Error> {
+    let (version, Found { route, name }) = find(&request)?;
+    version.check()?;
+    let query = Query::parse(request.uri().query().unwrap_or_default())?;
+    let endpoint = match route.target {
+        Target::Serve(endpoint) => endpoint,
+        Target::NotYet(reason) => {
+            let method = route.method.to_string();
+            return Err(Error::NotThereYet { method, route: route.pattern, reason });
+        }
+        Target::NoSuch(before, after) => {
+            return Err(Error::NoSuchObject(format!("{before}{name}{after}")));
+        }
+        Target::NoSwarm(reason) => return Err(Error::NoSwarm(reason)),
+    };
+    let (head, body) = request.into_parts();
+    let engine = server.engine.clone();
+    let is_head = head.method == Method::HEAD;
+    let call = Call { server, version, is_head, name, query, headers: head.headers, body };
+    match endpoint {
+        // Attach, wait and logs end with their client. The rest goes on to its end even when nobody waits for the
+        // answer any more: a client that is interrupted must not leave half a container.
+        Endpoint::ContainerAttach => container::attach::handle(engine, call).await,
+        Endpoint::ContainerCreate => to_its_end(container::create::handle(engine, call)).await,
+        Endpoint::ContainerInspect => to_its_end(container::inspect::handle(engine, call)).await,
+        Endpoint::ContainerKill => to_its_end(container::kill::handle(engine, call)).await,
+        Endpoint::ContainerList => to_its_end(container::list::handle(engine, call)).await,
+        Endpoint::ContainerLogs => Ok(container::logs::handle(engine, call).await?.into()),
+        Endpoint::ContainerRemove => to_its_end(container::remove::handle(engine, call)).await,
+        Endpoint::ContainerRename => to_its_end(container::rename::handle(engine, call)).await,
+        Endpoint::ContainerResize => to_its_end(container::resize::handle(engine, call)).await,
+        Endpoint::ContainerRestart => to_its_end(container::restart::handle(engine, call)).await,
+        Endpoint::ContainerStart => to_its_end(container::start::handle(engine, call)).await,
+        Endpoint::ContainerStop => to_its_end(container::stop::handle(engine, call)).await,
+        Endpoint::ContainerWait => Ok(container::wait::handle(&engine, &call)?.into()),
+        Endpoint::ExecCreate => to_its_end(exec::create::handle(engine, call)).await,
+        Endpoint::ExecInspect => Ok(exec::inspect::handle(&engine, &call)?.into()),
+        Endpoint::ExecResize => to_its_end(exec::resize::handle(engine, call)).await,
+        Endpoint::ExecStart => to_its_end(exec::start::handle(engine, call)).await,
+        Endpoint::ImageCreate => to_its_end(image::create::handle(engine, call)).await,
+        Endpoint::ImageHistory => to_its_end(image::history::handle(engine, call)).await,
+        Endpoint::ImageInspect => to_its_end(image::inspect::handle(engine, call)).await,
+        Endpoint::ImageList => to_its_end(image::list::handle(engine, call)).await,
+        Endpoint::ImageLoad => to_its_end(image::load::handle(engine, call)).await,
+        Endpoint::ImageRemove => to_its_end(image::remove::handle(engine, call)).await,
+        Endpoint::ImageTag => to_its_end(image::tag::handle(engine, call)).await,
+        Endpoint::SystemInfo => to_its_end(system::info::handle(engine, call)).await,
+        Endpoint::SystemPing => Ok(system::ping::handle(&call).into()),
+        Endpoint::SystemVersion => Ok(system::version::handle()?.into()),
+    }
+}
+
+async fn to_its_end<T: Into<Outcome> + Send + 'static>(
+    handler: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<Outcome, Error> {
+    match tokio::spawn(handler).await {
+        Ok(result) => Ok(result?.into()),
+        Err(_) => Err(Error::Panicked),
+    }
+}

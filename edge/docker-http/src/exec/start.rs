@@ -1,0 +1,31 @@
+//! `POST /exec/{name}/start`.
+
+use gantry_api::exec::ExecStartRequest;
+use gantry_engine::Engine;
+use gantry_engine::exec::start;
+use hyper::StatusCode;
+
+use crate::call::Call;
+use crate::compat;
+use crate::dispatch::Outcome;
+use crate::error::Error;
+use crate::hijack::{self, DetachKeys, Takeover};
+use crate::reply;
+
+pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Outcome, Error> {
+    let (version, name, upgrade) = (call.version, call.name.clone(), call.asks_for_upgrade());
+    let mut request: ExecStartRequest = call.json().await?;
+    compat::upgrade_exec_start(version, &mut request);
+    let Some(attachment) = start(&engine, &name, request).await? else {
+        return Ok(reply::empty(StatusCode::OK).into());
+    };
+    let head = hijack::head(upgrade, compat::stream_type(version, attachment.tty));
+    let detach_keys = DetachKeys::default();
+    Ok(Outcome::TakeOver(Takeover {
+        head,
+        attachment,
+        stdin: true,
+        detach_keys,
+        tells_failure: true,
+    }))
+}

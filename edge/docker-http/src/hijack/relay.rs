@@ -1,0 +1,207 @@
+//! The relay between a client and a process: no framing, no buffering beyond one piece, the end of one side told to
+//! the other.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::net::unix::OwnedWriteHalf;
+
+use super::{DetachKeys, Takeover};
+use crate::hijack;
+use crate::socket::{ClientReader, ClientSocket, ClientWriter};
+
+/// Bytes of one piece.
+const PIECE_BYTES: usize = 32 << 10;
+/// Bytes that a client may type before there is a process to read them.
+const EARLY_BYTES: usize = 64 << 10;
+/// How long a client may take to close its side after our end of the stream.
+const LINGER: Duration = Duration::from_secs(5);
+/// How often a client that has ended its input is looked at: is it still there?
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Speaks the head, then relays until the output has ended or the client is gone. `early` are bytes that came with
+/// the request already.
+pub(crate) async fn relay(
+    socket: ClientSocket,
+    early: Bytes,
+    takeover: Takeover,
+) -> io::Result<()> {
+    let (reader, mut writer) = socket.into_split();
+    writer.write_all(&takeover.head).await?;
+    let mut input = Input { reader, early: BytesMut::from(&early[..]), ended: false };
+    both_ways(&mut input, &mut writer, takeover).await?;
+    close(input, writer).await
+}
+
+/// Ends our side and waits a little for the client to end its own. Closing while there are bytes nobody read would
+/// reset the connection, and the client might lose the last of the output.
+async fn close(mut input: Input, mut writer: ClientWriter) -> io::Result<()> {
+    writer.shutdown().await?;
+    // After that time it is the client's own fault.
+    drop(tokio::time::timeout(LINGER, input.discard()).await);
+    Ok(())
+}
+
+async fn both_ways(
+    input: &mut Input,
+    writer: &mut ClientWriter,
+    takeover: Takeover,
+) -> io::Result<()> {
+    let Takeover { mut attachment, stdin, detach_keys, tells_failure, .. } = takeover;
+    if let Some(mut past) = attachment.past.take() {
+        while let Some(piece) = past.chunks.recv().await {
+            writer.write_all(&piece.map_err(io::Error::other)?).await?;
+        }
+    }
+    let Some(live) = attachment.live.take() else { return Ok(()) };
+    let live = tokio::select! {
+        live = live => live,
+        () = input.client_gone() => return Ok(()),
+    };
+    let process = match live {
+        Ok(Ok(process)) => process,
+        Ok(Err(error)) if tells_failure => {
+            return writer.write_all(&failure(attachment.tty, &error)).await;
+        }
+        Ok(Err(_)) | Err(_) => return Ok(()),
+    };
+    let typing =
+        if stdin { Typing::Passed(attachment.tty.then_some(detach_keys)) } else { Typing::Dropped };
+    match exchange(input, writer, process, typing).await? {
+        End::Output => attachment.settled().await,
+        End::ClientLeft => {}
+    }
+    Ok(())
+}
+
+/// What becomes of a client's bytes.
+enum Typing {
+    Dropped,
+    /// To the process, until these keys are among them.
+    Passed(Option<DetachKeys>),
+}
+
+/// Why a relay ended.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    /// The process, and whoever has its streams, wrote all they had to write.
+    Output,
+    /// The client is gone or wants to be let go.
+    ClientLeft,
+}
+
+async fn exchange(
+    input: &mut Input,
+    writer: &mut ClientWriter,
+    process: UnixStream,
+    typing: Typing,
+) -> io::Result<End> {
+    let (output, sink) = process.into_split();
+    let typed = async {
+        match typing {
+            Typing::Dropped => input.drop_all(sink).await,
+            Typing::Passed(keys) => input.feed(sink, keys).await,
+        }
+    };
+    tokio::select! {
+        result = copy(output, writer) => result.map(|()| End::Output),
+        () = typed => Ok(End::ClientLeft),
+    }
+}
+
+/// What Docker writes into the stream of a process that did not start.
+fn failure(tty: bool, error: &gantry_engine::Error) -> Bytes {
+    let text = format!("{error}\r\n");
+    if tty { text.into() } else { hijack::frame(1, &text) }
+}
+
+/// Copies until the end; one piece at a time, so that a slow client slows nothing but its own stream.
+async fn copy(mut from: tokio::net::unix::OwnedReadHalf, to: &mut ClientWriter) -> io::Result<()> {
+    let mut piece = BytesMut::with_capacity(PIECE_BYTES);
+    while from.read_buf(&mut piece).await? > 0 {
+        to.write_all(&piece).await?;
+        piece.clear();
+    }
+    Ok(())
+}
+
+/// The client's side: what it types, and whether it is still there.
+struct Input {
+    reader: ClientReader,
+    early: BytesMut,
+    ended: bool,
+}
+
+impl Input {
+    /// Completes when the client has gone; until then keeps what it types, up to a limit. Can be dropped at any time.
+    async fn client_gone(&mut self) {
+        while !self.ended && self.early.len() < EARLY_BYTES {
+            self.ended = !matches!(self.reader.read_buf(&mut self.early).await, Ok(1..));
+        }
+        self.hung_up().await;
+    }
+
+    /// Gives the process everything that is typed and then the end of its input. Completes when the client has gone
+    /// or has typed the detach keys.
+    async fn feed(&mut self, mut sink: OwnedWriteHalf, mut keys: Option<DetachKeys>) {
+        let mut passed = Vec::new();
+        // A process that has closed its input stays attached; the rest goes nowhere.
+        let mut open = true;
+        loop {
+            let typed = self.early.split();
+            let mut detached = false;
+            let bytes = match &mut keys {
+                None => &typed[..],
+                Some(keys) => {
+                    passed.clear();
+                    detached = keys.feed(&typed, &mut passed);
+                    &passed[..]
+                }
+            };
+            open = open && sink.write_all(bytes).await.is_ok();
+            if detached {
+                return;
+            }
+            drop(typed);
+            self.early.reserve(PIECE_BYTES);
+            self.ended =
+                self.ended || !matches!(self.reader.read_buf(&mut self.early).await, Ok(1..));
+            if self.ended && self.early.is_empty() {
+                break;
+            }
+        }
+        drop(sink.shutdown().await);
+        self.hung_up().await;
+    }
+
+    /// Drops everything that is typed; the process's input is none of this client's business. Completes when the
+    /// client has gone.
+    async fn drop_all(&mut self, sink: OwnedWriteHalf) {
+        self.discard().await;
+        self.hung_up().await;
+        drop(sink);
+    }
+
+    /// Reads to the end of what the client sends.
+    async fn discard(&mut self) {
+        self.early.clear();
+        while !self.ended {
+            self.ended = !matches!(self.reader.read_buf(&mut self.early).await, Ok(1..));
+            self.early.clear();
+        }
+    }
+
+    /// Completes when the other end of the connection is closed both ways. A client that has only ended its input
+    /// looks the same to `read`, so the socket's state is looked at instead.
+    async fn hung_up(&self) {
+        while !self.reader.hung_up().await {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

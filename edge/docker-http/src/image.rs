@@ -1,0 +1,10 @@
+//! Images: one file per endpoint, and the progress lines of the long ones.
+
+pub(crate) mod create;
+pub(crate) mod history;
+pub(crate) mod inspect;
+pub(crate) mod list;
+pub(crate) mod load;
+mod progress;
+pub(crate) mod remove;
+pub(crate) mod tag;

@@ -1,0 +1,18 @@
+//! `POST /images/load`.
+
+use gantry_engine::Engine;
+use gantry_engine::image::load;
+use tokio::sync::mpsc;
+
+use super::progress;
+use crate::body::BodyReader;
+use crate::call::Call;
+use crate::error::Error;
+use crate::reply::Reply;
+
+pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Reply, Error> {
+    let (sender, messages) = mpsc::channel(progress::LINES_IN_FLIGHT);
+    let archive = BodyReader::new(call.body);
+    let work = async move { load(&engine, archive, sender).await };
+    progress::reply(messages, work).await
+}

@@ -1,0 +1,96 @@
+//! From method and path to what serves it. The table itself is in [`table`].
+
+mod table;
+
+use hyper::Method;
+
+/// What a request is for, and the name in its path.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) route: &'static Route,
+    /// Decoded; may have slashes in it, as names of images do. Empty when the route has none.
+    pub(crate) name: String,
+}
+
+/// One line of the table.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Route {
+    pub(crate) method: Method,
+    /// With `{name}` where the name is, at most once; it takes everything between what stands before and after it.
+    pub(crate) pattern: &'static str,
+    pub(crate) target: Target,
+}
+
+/// What serves a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    Serve(Endpoint),
+    /// Docker has it, we do not; the text says why in a few words.
+    NotYet(&'static str),
+    /// Asks for one object of a kind of which there can be none yet; the text goes around its name.
+    NoSuch(&'static str, &'static str),
+    /// Needs a swarm; the text is what an engine outside of one says.
+    NoSwarm(&'static str),
+}
+
+/// Every endpoint that is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    ContainerAttach,
+    ContainerCreate,
+    ContainerInspect,
+    ContainerKill,
+    ContainerList,
+    ContainerLogs,
+    ContainerRemove,
+    ContainerRename,
+    ContainerResize,
+    ContainerRestart,
+    ContainerStart,
+    ContainerStop,
+    ContainerWait,
+    ExecCreate,
+    ExecInspect,
+    ExecResize,
+    ExecStart,
+    ImageCreate,
+    ImageHistory,
+    ImageInspect,
+    ImageList,
+    ImageLoad,
+    ImageRemove,
+    ImageTag,
+    SystemInfo,
+    SystemPing,
+    SystemVersion,
+}
+
+/// The route for a decoded path without its version; repeated slashes count as one.
+pub(crate) fn find(method: &Method, path: &str) -> Option<Found> {
+    let path = without_repeated_slashes(path);
+    table::ROUTES.iter().filter(|route| route.method == *method).find_map(|route| {
+        let name = captured(route.pattern, &path)?.to_owned();
+        Some(Found { route, name })
+    })
+}
+
+/// The name that `pattern` takes out of `path`, empty when it has none; `None` when it does not fit.
+fn captured<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
+    let Some((before, after)) = pattern.split_once("{name}") else {
+        return (pattern == path).then_some("");
+    };
+    path.strip_prefix(before)?.strip_suffix(after).filter(|name| !name.is_empty())
+}
+
+fn without_repeated_slashes(path: &str) -> String {
+    let mut clean = String::with_capacity(path.len());
+    for character in path.chars() {
+        if character != '/' || !clean.ends_with('/') {
+            clean.push(character);
+        }
+    }
+    clean
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,5 @@
+//! The engine itself: one file per endpoint.
+
+pub(crate) mod info;
+pub(crate) mod ping;
+pub(crate) mod version;

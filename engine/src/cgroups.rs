@@ -1,0 +1,42 @@
+//! The cgroups of containers, from outside: what a shim could not clean up, and the parent that all share.
+
+use gantry_cgroup::{Cgroup, CgroupPath, Error};
+use gantry_types::{ErrorKind, error_chain};
+
+use crate::engine::Engine;
+use crate::record::ContainerRecord;
+
+/// The container's cgroup: `/<parent>/<id>`, where the parent may be chosen.
+pub(crate) fn path_of(engine: &Engine, record: &ContainerRecord) -> String {
+    let chosen = record.plan.host_config.cgroup_parent.trim_matches('/');
+    let parent =
+        if chosen.is_empty() { engine.settings.cgroup_parent.trim_matches('/') } else { chosen };
+    format!("/{parent}/{}", record.id)
+}
+
+/// Kills what is left in a container's cgroup and removes it. A shim that ended in order has done so already, and one
+/// that died could not.
+pub(crate) fn reap(engine: &Engine, record: &ContainerRecord) {
+    let path = path_of(engine, record);
+    if let Err(error) = try_reap(engine, &path) {
+        tracing::warn!(error = error_chain(&error), path, "cannot remove a container's cgroup");
+    }
+}
+
+fn try_reap(engine: &Engine, path: &str) -> Result<(), Error> {
+    let path: CgroupPath = path.parse()?;
+    match Cgroup::open(&engine.cgroups, &path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(cgroup) => cgroup.kill().and_then(|()| cgroup.remove()),
+    }
+}
+
+/// Removes the parent of our containers' cgroups where nobody uses it any more, neither we nor another daemon.
+pub(crate) fn remove_unused_parent(engine: &Engine) {
+    let parent = engine.settings.cgroup_parent.trim_matches('/');
+    for hierarchy in engine.cgroups.iter() {
+        // The kernel refuses while there are children, and that is the answer we want then.
+        drop(std::fs::remove_dir(hierarchy.root().join(parent)));
+    }
+}

@@ -1,0 +1,104 @@
+//! `inspect`: everything about one container.
+
+use std::collections::BTreeMap;
+
+use gantry_api::container::{ContainerInspect, ContainerState, GraphDriver};
+use gantry_api::network::NetworkSettings;
+use gantry_types::Timestamp;
+
+use super::launch::LOG_FILE;
+use crate::Result;
+use crate::blocking::block;
+use crate::engine::Engine;
+use crate::plan::MountPlan;
+use crate::record::{ContainerRecord, State};
+
+/// Tells everything about a container; with its sizes when asked, which takes a walk over its writable layer.
+pub async fn inspect(engine: &Engine, container: &str, size: bool) -> Result<ContainerInspect> {
+    let record = engine.snapshot(container)?.record;
+    let engine = engine.clone();
+    block(move || document(&engine, &record, size)).await
+}
+
+fn document(engine: &Engine, record: &ContainerRecord, size: bool) -> Result<ContainerInspect> {
+    let id = record.id.as_str();
+    let plan = &record.plan;
+    let dir = engine.settings.container_dir(id);
+    let file = |name: &str| dir.join(name).to_string_lossy().into_owned();
+    let mut document = ContainerInspect {
+        id: id.to_owned(),
+        created: record.created_at.to_string(),
+        path: plan.args.first().cloned().unwrap_or_default(),
+        args: plan.args.iter().skip(1).cloned().collect(),
+        state: state(&record.state),
+        image: record.image.id.to_string(),
+        resolv_conf_path: file("resolv.conf"),
+        hostname_path: file("hostname"),
+        hosts_path: file("hosts"),
+        log_path: if plan.log.is_some() { file(LOG_FILE) } else { String::new() },
+        name: format!("/{}", record.name),
+        driver: "overlay2".to_owned(),
+        platform: "linux".to_owned(),
+        exec_ids: engine.exec_ids(&record.id),
+        host_config: plan.host_config.clone(),
+        graph_driver: GraphDriver {
+            name: "overlay2".to_owned(),
+            data: layer_paths(engine, record)?,
+        },
+        mounts: plan.mounts.iter().map(MountPlan::to_mount_point).collect(),
+        config: plan.config.clone(),
+        network_settings: NetworkSettings {
+            sandbox_key: sandbox(&record.state),
+            ..NetworkSettings::default()
+        },
+        ..ContainerInspect::default()
+    };
+    if size {
+        let own = i64::try_from(engine.layers.size(id)?).unwrap_or(i64::MAX);
+        let image = crate::image::NameCache::new(engine).image_size(record);
+        document.size_rw = Some(own);
+        document.size_root_fs = Some(own.saturating_add(image));
+    }
+    Ok(document)
+}
+
+fn state(state: &State) -> ContainerState {
+    let moment = |moment: Option<Timestamp>| moment.unwrap_or(Timestamp::ZERO).to_string();
+    ContainerState {
+        status: state.name().to_owned(),
+        running: state.is_running(),
+        pid: match state {
+            State::Running { pid, .. } => i32::try_from(*pid).unwrap_or(0),
+            _ => 0,
+        },
+        exit_code: i32::from(state.exit_code()),
+        error: state.failure().map(|failure| failure.message.clone()).unwrap_or_default(),
+        started_at: moment(state.started_at()),
+        finished_at: moment(state.finished_at()),
+        ..ContainerState::default()
+    }
+}
+
+/// The overlay's directories, from the recipe of its mount.
+fn layer_paths(engine: &Engine, record: &ContainerRecord) -> Result<BTreeMap<String, String>> {
+    let recipe = engine.layers.recipe(record.id.as_str(), &record.image.chain)?;
+    let mut data = BTreeMap::new();
+    for option in recipe.iter().flat_map(|mount| &mount.options) {
+        let (key, value) = option.split_once('=').unwrap_or((option, ""));
+        let name = match key {
+            "lowerdir" => "LowerDir",
+            "upperdir" => "UpperDir",
+            "workdir" => "WorkDir",
+            _ => continue,
+        };
+        data.insert(name.to_owned(), value.to_owned());
+    }
+    Ok(data)
+}
+
+fn sandbox(state: &State) -> String {
+    match state {
+        State::Running { pid, .. } => format!("/proc/{pid}/ns/net"),
+        _ => String::new(),
+    }
+}

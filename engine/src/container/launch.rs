@@ -1,0 +1,223 @@
+//! A launch, step by step: bundle, shim, task, attachers, process. Each step registers its undo.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use gantry_oci::runtime::Spec;
+use gantry_shim_protocol::stdio::{Input, LogTarget, Output};
+use gantry_shim_protocol::task::Mount;
+use gantry_shims::{CreateOptions, LaunchOptions, Shim};
+
+use super::task::Task;
+use super::{attach, devices};
+use crate::blocking::block;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::plan::{self, ContainerPlan, MountSource, SpecFacts};
+use crate::record::{ContainerRecord, StartFailure, State};
+use crate::rollback::Rollback;
+use crate::{Result, cgroups};
+
+/// The name of a container's log file.
+pub(super) const LOG_FILE: &str = "json.log";
+
+/// Runs the container's process. On failure everything is as before, but for the failure in the record.
+pub(super) async fn launch(task: &mut Task) -> Result<()> {
+    if task.record.state.is_running() {
+        return Err(Error::AlreadyIn { id: task.record.id.to_string(), state: "started" });
+    }
+    let mut rollback = Rollback::new();
+    match steps(task, &mut rollback).await {
+        Ok(()) => {
+            rollback.keep();
+            Ok(())
+        }
+        Err(error) => {
+            task.shim = None;
+            task.pending.clear();
+            rollback.undo().await;
+            record_failure(task, &error).await;
+            Err(Error::Container {
+                action: "start",
+                id: task.record.id.to_string(),
+                source: Box::new(error),
+            })
+        }
+    }
+}
+
+async fn steps(task: &mut Task, rollback: &mut Rollback) -> Result<()> {
+    let (engine, record) = (task.engine.clone(), Arc::clone(&task.record));
+    let taken = std::mem::take(rollback);
+    let (taken, created) = block(move || {
+        let mut rollback = taken;
+        let created = create_task(&engine, &record, &mut rollback);
+        (rollback, created)
+    })
+    .await;
+    *rollback = taken;
+    let shim = created?;
+    task.run += 1;
+    task.engine.failpoint("start-attach")?;
+    attach::connect_pending(task, &shim).await;
+    shim.on_exit("", task.exit_listener());
+    task.engine.failpoint("start-process")?;
+    let running = Arc::clone(&shim);
+    let pid = block(move || running.start("")).await?;
+    task.engine.failpoint("start-record")?;
+    task.shim = Some(shim);
+    task.enter(State::Running { pid, started_at: gantry_sys::clock::now() }).await
+}
+
+/// Bundle, shim and task; the process waits at its gate afterwards.
+fn create_task(
+    engine: &Engine,
+    record: &Arc<ContainerRecord>,
+    rollback: &mut Rollback,
+) -> Result<Arc<Shim>> {
+    let id = record.id.as_str();
+    make_bind_sources(&record.plan, rollback)?;
+    let spec = plan::to_spec(&record.id, &record.plan, &spec_facts(engine, record)?);
+    engine.failpoint("start-bundle")?;
+    let bundle = engine.settings.bundle(id);
+    write_bundle(&bundle, &spec, rollback)?;
+    engine.failpoint("start-shim")?;
+    let shim = engine.shims.launch(&LaunchOptions {
+        binary: engine.settings.shim.clone(),
+        bundle: bundle.clone(),
+        id: id.to_owned(),
+    })?;
+    let shim = Arc::new(shim);
+    let undo = (engine.clone(), Arc::clone(&shim), Arc::clone(record));
+    rollback.on_failure(move || super::exited::take_down(&undo.0, &undo.1, &undo.2));
+    engine.failpoint("start-task")?;
+    let (stdin, stdout, stderr) = stdio(engine, record);
+    shim.create(&CreateOptions {
+        rootfs: rootfs(engine, record)?,
+        terminal: record.plan.tty(),
+        stdin: stdin.to_string(),
+        stdout: stdout.to_string(),
+        stderr: stderr.to_string(),
+    })?;
+    Ok(shim)
+}
+
+fn write_bundle(bundle: &Path, spec: &Spec, rollback: &mut Rollback) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    // A bundle that a crash left here belongs to a run that is over.
+    match std::fs::remove_dir_all(bundle) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(Error::file("remove directory", bundle)(error));
+        }
+        _ => {}
+    }
+    std::fs::DirBuilder::new()
+        .mode(0o700)
+        .create(bundle)
+        .map_err(Error::file("create directory", bundle))?;
+    let undo = bundle.to_owned();
+    rollback.on_failure(move || {
+        if let Err(error) = std::fs::remove_dir_all(&undo) {
+            tracing::warn!(error = gantry_types::error_chain(&error), path = %undo.display(), "cannot undo a bundle");
+        }
+    });
+    let path = bundle.join("config.json");
+    let text = serde_json::to_vec(spec).map_err(std::io::Error::from);
+    text.and_then(|text| std::fs::write(&path, text)).map_err(Error::file("write", path))
+}
+
+/// Where the process's streams go, as the shim is told.
+fn stdio(engine: &Engine, record: &ContainerRecord) -> (Input, Output, Output) {
+    let config = &record.plan.config;
+    let stdin =
+        if config.open_stdin { Input::Relay { once: config.stdin_once } } else { Input::Null };
+    let log = record.plan.log.as_ref().map(|log| LogTarget {
+        path: engine.settings.container_dir(record.id.as_str()).join(LOG_FILE),
+        max_size_bytes: (log.max_size_bytes < u64::MAX).then_some(log.max_size_bytes),
+        max_files: log.max_files,
+    });
+    let output = Output::Relay(log);
+    let stderr = if config.tty { Output::Null } else { output.clone() };
+    (stdin, output, stderr)
+}
+
+/// `-v` makes host directories that are missing, as Docker does. They stay: they are the user's from then on, unless
+/// this start fails.
+fn make_bind_sources(plan: &ContainerPlan, rollback: &mut Rollback) -> Result<()> {
+    for mount in &plan.mounts {
+        let MountSource::Bind(bind) = &mount.source else { continue };
+        let path = Path::new(&bind.path);
+        if path.exists() {
+            continue;
+        }
+        if !bind.create {
+            return Err(Error::NoBindSource { path: bind.path.clone() });
+        }
+        let mut missing: Vec<PathBuf> = path
+            .ancestors()
+            .take_while(|ancestor| !ancestor.exists())
+            .map(Path::to_owned)
+            .collect();
+        std::fs::create_dir_all(path).map_err(Error::file("create directory", path))?;
+        rollback.on_failure(move || {
+            // Deepest first; one that somebody filled meanwhile stays, with its parents.
+            missing.sort_by_key(|path| std::cmp::Reverse(path.components().count()));
+            drop(missing.iter().try_for_each(std::fs::remove_dir));
+        });
+    }
+    Ok(())
+}
+
+fn spec_facts(engine: &Engine, record: &ContainerRecord) -> Result<SpecFacts> {
+    let host = &record.plan.host_config;
+    let mut given = if host.privileged { devices::all_of_host() } else { Vec::new() };
+    for mapping in &host.devices {
+        given.push(devices::asked(mapping)?);
+    }
+    Ok(SpecFacts {
+        container_dir: engine.settings.container_dir(record.id.as_str()),
+        init: host.init.unwrap_or(false).then(|| engine.settings.init.clone()),
+        devices: given,
+        cgroup_path: cgroups::path_of(engine, record),
+    })
+}
+
+/// The mounts that make the container's root, for the shim to make.
+fn rootfs(engine: &Engine, record: &ContainerRecord) -> Result<Vec<Mount>> {
+    let recipe = engine.layers.recipe(record.id.as_str(), &record.image.chain)?;
+    let mount = |mount: gantry_layers::RootfsMount| Mount {
+        kind: mount.kind,
+        source: mount.source,
+        options: mount.options,
+        ..Mount::default()
+    };
+    Ok(recipe.into_iter().map(mount).collect())
+}
+
+/// Keeps the failure for `inspect`, with the exit code that a shell would give.
+async fn record_failure(task: &mut Task, error: &Error) {
+    let message = gantry_types::error_chain(error);
+    let failure = Some(StartFailure { code: failure_code(&message), message });
+    let state = match task.record.state.clone() {
+        State::Exited { code, started_at, finished_at, .. } => {
+            State::Exited { code, started_at, finished_at, failure }
+        }
+        _ => State::Created { failure },
+    };
+    if let Err(error) = task.enter(state).await {
+        tracing::warn!(error = gantry_types::error_chain(&error), id = %task.record.id, "cannot record a failed start");
+    }
+}
+
+/// 127 when the program is not there, 126 when it cannot be run, else 128: told by the runtime's words, which are
+/// contract (the docker command line reads them the same way).
+fn failure_code(message: &str) -> u8 {
+    let says = |texts: &[&str]| texts.iter().any(|text| message.contains(text));
+    if says(&["executable file not found", "no such file or directory"]) {
+        127
+    } else if says(&["permission denied", "is a directory", "exec format error"]) {
+        126
+    } else {
+        128
+    }
+}

@@ -1,0 +1,193 @@
+//! `list`: one row per container, newest first.
+
+use std::collections::BTreeMap;
+
+use gantry_api::container::{ContainerSummary, SummaryHostConfig, SummaryNetworkSettings};
+use gantry_types::{Filters, Timestamp};
+
+use crate::Result;
+use crate::blocking::block;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::record::{ContainerRecord, Snapshot, State};
+use crate::{image, plan::MountPlan};
+
+const FILTERS: [&str; 9] =
+    ["id", "name", "label", "status", "exited", "ancestor", "before", "since", "network"];
+
+/// Which containers, and how much of each.
+#[derive(Debug, Clone, Default)]
+pub struct ListOptions {
+    /// Also those that do not run.
+    pub all: bool,
+    /// The newest so many, running or not.
+    pub limit: Option<usize>,
+    /// Count the bytes of writable layers.
+    pub size: bool,
+    pub filters: Filters,
+}
+
+/// Lists containers.
+pub async fn list(engine: &Engine, options: ListOptions) -> Result<Vec<ContainerSummary>> {
+    options.filters.check_keys(&FILTERS).map_err(|error| Error::invalid(error.to_string()))?;
+    let engine = engine.clone();
+    block(move || rows(&engine, &options)).await
+}
+
+fn rows(engine: &Engine, options: &ListOptions) -> Result<Vec<ContainerSummary>> {
+    let now = gantry_sys::clock::now();
+    let mut snapshots = engine.containers.snapshots();
+    snapshots.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.record.created_at));
+    let bounds = Bounds::new(engine, &options.filters)?;
+    let every_state = options.all
+        || options.limit.is_some()
+        || options.filters.get("status").is_some()
+        || options.filters.get("exited").is_some();
+    let mut names = image::NameCache::new(engine);
+    let mut rows = Vec::new();
+    for Snapshot { record, .. } in snapshots {
+        if !(every_state || record.state.is_running())
+            || !bounds.hold(&record)
+            || !matches(&record, &options.filters, &mut names)
+        {
+            continue;
+        }
+        if options.limit.is_some_and(|limit| rows.len() >= limit) {
+            break;
+        }
+        rows.push(row(engine, &record, now, options.size, &mut names)?);
+    }
+    Ok(rows)
+}
+
+/// `before` and `since`, which name containers.
+struct Bounds {
+    before: Option<Timestamp>,
+    since: Option<Timestamp>,
+}
+
+impl Bounds {
+    fn new(engine: &Engine, filters: &Filters) -> Result<Self> {
+        let created = |key: &str| -> Result<Option<Timestamp>> {
+            let named = filters.get(key).and_then(|values| values.iter().next());
+            named.map(|text| Ok(engine.snapshot(text)?.record.created_at)).transpose()
+        };
+        Ok(Self { before: created("before")?, since: created("since")? })
+    }
+
+    fn hold(&self, record: &ContainerRecord) -> bool {
+        self.before.is_none_or(|moment| record.created_at < moment)
+            && self.since.is_none_or(|moment| record.created_at > moment)
+    }
+}
+
+fn matches(record: &ContainerRecord, filters: &Filters, names: &mut image::NameCache<'_>) -> bool {
+    let labels = &record.plan.config.labels;
+    let has_label = |wanted: &String| match wanted.split_once('=') {
+        Some((key, value)) => labels.get(key).is_some_and(|own| own == value),
+        None => labels.contains_key(wanted),
+    };
+    // Several labels must all be there; several values of any other key are alternatives.
+    filters.get("label").is_none_or(|wanted| wanted.iter().all(has_label))
+        && filters.allows("id", |text| record.id.as_str().starts_with(text.as_str()))
+        && filters
+            .allows("name", |text| record.name.as_str().contains(text.trim_start_matches('/')))
+        && filters.allows("status", |text| record.state.name() == text)
+        && filters.allows("exited", |text| {
+            matches!(record.state, State::Exited { .. })
+                && record.state.exit_code().to_string() == *text
+        })
+        && filters.allows("network", |text| record.plan.network.name() == text)
+        && filters.allows("ancestor", |text| names.is_ancestor(record, text))
+}
+
+fn row(
+    engine: &Engine,
+    record: &ContainerRecord,
+    now: Timestamp,
+    size: bool,
+    names: &mut image::NameCache<'_>,
+) -> Result<ContainerSummary> {
+    let plan = &record.plan;
+    let mut row = ContainerSummary {
+        id: record.id.to_string(),
+        names: vec![format!("/{}", record.name)],
+        image: names.shown(record),
+        image_id: record.image.id.to_string(),
+        command: plan.args.join(" "),
+        created: record.created_at.seconds,
+        labels: plan.config.labels.clone(),
+        state: record.state.name().to_owned(),
+        status: status(&record.state, now),
+        host_config: SummaryHostConfig {
+            network_mode: plan.host_config.network_mode.clone(),
+            ..SummaryHostConfig::default()
+        },
+        network_settings: SummaryNetworkSettings { networks: BTreeMap::new() },
+        mounts: plan.mounts.iter().map(MountPlan::to_mount_point).collect(),
+        ..ContainerSummary::default()
+    };
+    if size {
+        let own = engine.layers.size(record.id.as_str())?;
+        row.size_rw = i64::try_from(own).unwrap_or(i64::MAX);
+        row.size_root_fs = row.size_rw.saturating_add(names.image_size(record));
+    }
+    Ok(row)
+}
+
+/// The state for people, as Docker words it.
+fn status(state: &State, now: Timestamp) -> String {
+    match state {
+        State::Created { .. } => "Created".to_owned(),
+        State::Running { started_at, .. } => format!("Up {}", human(now, *started_at)),
+        State::Exited { finished_at, .. } => {
+            format!("Exited ({}) {} ago", state.exit_code(), human(now, *finished_at))
+        }
+    }
+}
+
+/// A duration in the one unit that suits it.
+fn human(now: Timestamp, then: Timestamp) -> String {
+    let seconds = now.since(then).as_secs();
+    let (minutes, hours) = (seconds / 60, (seconds + 1800) / 3600);
+    match seconds {
+        0 => "Less than a second".to_owned(),
+        1 => "1 second".to_owned(),
+        2..60 => format!("{seconds} seconds"),
+        60..120 => "About a minute".to_owned(),
+        120..3600 => format!("{minutes} minutes"),
+        _ if hours == 1 => "About an hour".to_owned(),
+        _ if hours < 48 => format!("{hours} hours"),
+        _ if hours < 24 * 14 => format!("{} days", hours / 24),
+        _ if hours < 24 * 60 => format!("{} weeks", hours / 24 / 7),
+        _ if hours < 24 * 365 * 2 => format!("{} months", hours / 24 / 30),
+        _ => format!("{} years", hours / 24 / 365),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_durations_as_docker_does() {
+        let then = Timestamp { seconds: 1_000_000, nanos: 0 };
+        let cases = [
+            (0, "Less than a second"),
+            (1, "1 second"),
+            (59, "59 seconds"),
+            (61, "About a minute"),
+            (150, "2 minutes"),
+            (3600, "About an hour"),
+            (7200, "2 hours"),
+            (3 * 86_400, "3 days"),
+            (21 * 86_400, "3 weeks"),
+            (90 * 86_400, "3 months"),
+            (900 * 86_400, "2 years"),
+        ];
+        for (seconds, text) in cases {
+            let now = Timestamp { seconds: then.seconds + seconds, nanos: 0 };
+            assert_eq!(human(now, then), text, "{seconds} s");
+        }
+    }
+}

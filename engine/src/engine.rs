@@ -1,0 +1,178 @@
+//! The engine itself: the services it holds, how it opens, and how it comes back after the daemon was away.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use gantry_cgroup::Hierarchies;
+use gantry_db::{Db, Table};
+use gantry_images::Images;
+use gantry_layers::Layers;
+use gantry_shims::Shims;
+use gantry_types::{ContainerId, ExecId};
+
+use crate::blocking::block;
+use crate::error::Error;
+use crate::exec::ExecSession;
+use crate::plan::HostFacts;
+use crate::record::{ContainerRecord, Snapshot};
+use crate::registry::{Handle, Registry};
+use crate::settings::Settings;
+use crate::{Result, cgroups, container, facts, housekeeping, image, random};
+
+/// One container engine over one data root. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+pub struct Inner {
+    pub(crate) settings: Settings,
+    pub(crate) host: HostFacts,
+    pub(crate) db: Arc<Db>,
+    pub(crate) images: Images,
+    pub(crate) layers: Layers,
+    pub(crate) shims: Shims,
+    pub(crate) cgroups: Hierarchies,
+    pub(crate) containers: Registry,
+    pub(crate) execs: Mutex<HashMap<ExecId, Arc<ExecSession>>>,
+    /// One load, import or removal of images at a time, so that no layer goes while another arrives.
+    pub(crate) image_changes: tokio::sync::Mutex<()>,
+}
+
+impl std::ops::Deref for Engine {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+/// The records of all containers, by id.
+pub(crate) const CONTAINERS: Table<ContainerRecord> = Table::new("containers");
+
+impl Engine {
+    /// Opens the data root, finds the containers that went on running, and brings the embedded image in when the
+    /// data root is new.
+    pub async fn open(settings: Settings) -> Result<Self> {
+        let (engine, records) = block(move || Self::open_services(settings)).await?;
+        for record in records {
+            container::restore(&engine, record).await?;
+        }
+        let keep = engine.clone();
+        block(move || keep.remove_strangers()).await;
+        image::embed(&engine).await?;
+        Ok(engine)
+    }
+
+    fn open_services(settings: Settings) -> Result<(Self, Vec<ContainerRecord>)> {
+        for (path, mode) in [
+            (settings.data_root.clone(), 0o710),
+            (settings.data_root.join("containers"), 0o710),
+            (settings.exec_root.clone(), 0o711),
+            (settings.exec_root.join("containers"), 0o700),
+        ] {
+            make_dir(&path, mode)?;
+        }
+        let db = Arc::new(Db::open(&settings.data_root.join("meta.db"))?);
+        let layers = Layers::open(
+            gantry_layers::Config { root: settings.data_root.clone() },
+            Arc::clone(&db),
+        )?;
+        let images = Images::open(
+            gantry_images::Config { root: settings.data_root.clone() },
+            Arc::clone(&db),
+        )?;
+        let records = db.read(|tx| CONTAINERS.list(tx))?;
+        let cgroups = Hierarchies::detect()?;
+        let inner = Inner {
+            host: facts::gather(&cgroups),
+            shims: Shims::new()?,
+            cgroups,
+            settings,
+            db,
+            images,
+            layers,
+            containers: Registry::default(),
+            execs: Mutex::default(),
+            image_changes: tokio::sync::Mutex::default(),
+        };
+        Ok((Self(Arc::new(inner)), records.into_iter().map(|(_, record)| record).collect()))
+    }
+
+    /// Removes what belongs to no record: what a create or a removal left behind when the daemon died in it.
+    fn remove_strangers(&self) {
+        let known = |name: &str| {
+            name.parse().is_ok_and(|id: ContainerId| self.containers.find(id.as_str()).is_ok())
+        };
+        let roots = [self.settings.container_dir(""), self.settings.bundle("")];
+        for root in roots {
+            for name in names_in(&root).into_iter().filter(|name| !known(name)) {
+                tracing::info!(path = %root.join(&name).display(), "removing what belongs to no container");
+                if let Err(error) = std::fs::remove_dir_all(root.join(&name)) {
+                    tracing::warn!(error = gantry_types::error_chain(&error), "cannot remove it");
+                }
+            }
+        }
+        for id in self.layers.containers().into_iter().filter(|id| !known(id)) {
+            if let Err(error) = self.layers.remove(&id) {
+                tracing::warn!(
+                    error = gantry_types::error_chain(&error),
+                    id,
+                    "cannot remove a writable layer that belongs to no container"
+                );
+            }
+        }
+    }
+
+    /// Ends what the engine does on its own. Containers go on running.
+    pub async fn close(&self) {
+        housekeeping::flush(self).await;
+        let engine = self.clone();
+        block(move || cgroups::remove_unused_parent(&engine)).await;
+    }
+
+    /// What this engine calls itself in `info`: made once for each data root.
+    pub(crate) fn identity(&self) -> Result<String> {
+        const IDENTITY: Table<String> = Table::new("identity");
+        let random = random::bytes()?;
+        self.db.write(|tx| {
+            if let Some(known) = IDENTITY.get(tx, "engine")? {
+                return Ok(known);
+            }
+            let new = ContainerId::from_bytes(random).to_string();
+            IDENTITY.put(tx, "engine", &new)?;
+            Ok(new)
+        })
+    }
+
+    /// Fails when a test asked for a failure at this step.
+    pub(crate) fn failpoint(&self, step: &'static str) -> Result<()> {
+        if self.settings.fail_at.as_deref() == Some(step) {
+            Err(Error::Injected { step })
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The container that `text` means.
+    pub(crate) fn container(&self, text: &str) -> Result<Handle> {
+        self.containers.find(text)
+    }
+
+    /// What is known of the container that `text` means.
+    pub(crate) fn snapshot(&self, text: &str) -> Result<Snapshot> {
+        Ok(self.container(text)?.snapshot())
+    }
+}
+
+fn make_dir(path: &Path, mode: u32) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(path)
+        .map_err(Error::file("create directory", path))
+}
+
+fn names_in(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+}

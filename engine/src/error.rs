@@ -1,0 +1,130 @@
+//! Everything that a use case can fail with. The texts are contract: clients print and grep them.
+//!
+//! A text does not repeat its cause: whoever shows an error shows the whole chain (`gantry_types::error_chain`).
+
+use std::io;
+use std::path::PathBuf;
+
+use gantry_types::{ContainerName, ErrorKind};
+
+/// Why a use case failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// What the caller sent is malformed or contradicts itself.
+    #[error("{reason}")]
+    Invalid { reason: String },
+    /// Understood, but not part of this version.
+    #[error("{what} is not there yet in this version of Gantry")]
+    NotThereYet { what: String },
+    #[error("No such container: {0}")]
+    NoSuchContainer(String),
+    #[error("No such exec instance: {0}")]
+    NoSuchExec(String),
+    #[error("multiple IDs found with provided prefix: {0}")]
+    AmbiguousId(String),
+    #[error(
+        "Conflict. The container name \"/{name}\" is already in use by container \"{owner}\". You have to remove (or \
+         rename) that container to be able to reuse that name."
+    )]
+    NameInUse { name: ContainerName, owner: String },
+    /// The container is in the wanted state already.
+    #[error("container {id} is already {state}")]
+    AlreadyIn { id: String, state: &'static str },
+    #[error("container {0} is not running")]
+    NotRunning(String),
+    #[error(
+        "cannot remove container \"/{name}\": container is running: stop the container before removing or force remove"
+    )]
+    RemoveRunning { name: ContainerName },
+    #[error("cannot {action} container: {id}")]
+    Container {
+        action: &'static str,
+        id: String,
+        #[source]
+        source: Box<Error>,
+    },
+    #[error("exec {0} has already run")]
+    ExecHasRun(String),
+    #[error("invalid mount config for type \"bind\": bind source path does not exist: {path}")]
+    NoBindSource { path: String },
+    #[error("error gathering device information while adding custom device \"{path}\"")]
+    Device { path: String, source: io::Error },
+    #[error("{action} {path}")]
+    File { action: &'static str, path: PathBuf, source: io::Error },
+    #[error("image {image} was made for {own}, not for {wanted}")]
+    WrongPlatform { image: String, wanted: String, own: String },
+    /// A task that owned the answer went away, which happens only while the daemon ends.
+    #[error("the daemon is shutting down")]
+    ShuttingDown,
+    /// A test asked for this failure.
+    #[error("failure injected at {step}")]
+    Injected { step: &'static str },
+    #[error(transparent)]
+    Images(#[from] gantry_images::Error),
+    #[error(transparent)]
+    Layers(#[from] gantry_layers::Error),
+    #[error(transparent)]
+    Shims(#[from] gantry_shims::Error),
+    #[error(transparent)]
+    Logs(#[from] gantry_logs::Error),
+    #[error(transparent)]
+    Database(#[from] gantry_db::Error),
+    #[error(transparent)]
+    Cgroup(#[from] gantry_cgroup::Error),
+}
+
+impl Error {
+    /// A request that is malformed or contradicts itself.
+    pub(crate) fn invalid(reason: impl Into<String>) -> Self {
+        Self::Invalid { reason: reason.into() }
+    }
+
+    /// A capability that is not there yet; `what` begins the sentence.
+    pub(crate) fn not_there_yet(what: impl Into<String>) -> Self {
+        Self::NotThereYet { what: what.into() }
+    }
+
+    /// A failed operation on a file of the engine's own.
+    pub(crate) fn file(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { action, path, source }
+    }
+
+    /// What sort of failure this is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Invalid { .. } | Self::NoBindSource { .. } | Self::AmbiguousId(_) => {
+                ErrorKind::InvalidParameter
+            }
+            Self::NotThereYet { .. } => ErrorKind::NotImplemented,
+            Self::NoSuchContainer(_) | Self::NoSuchExec(_) | Self::WrongPlatform { .. } => {
+                ErrorKind::NotFound
+            }
+            Self::NameInUse { .. }
+            | Self::NotRunning(_)
+            | Self::RemoveRunning { .. }
+            | Self::ExecHasRun(_) => ErrorKind::Conflict,
+            Self::AlreadyIn { .. } => ErrorKind::NotModified,
+            Self::ShuttingDown => ErrorKind::Unavailable,
+            Self::File { source, .. } | Self::Device { source, .. } => kind_of_io(source),
+            Self::Injected { .. } => ErrorKind::Internal,
+            Self::Container { source, .. } => source.kind(),
+            Self::Images(error) => error.kind(),
+            Self::Layers(error) => error.kind(),
+            Self::Shims(error) => error.kind(),
+            Self::Logs(error) => error.kind(),
+            Self::Database(error) => error.kind(),
+            Self::Cgroup(error) => error.kind(),
+        }
+    }
+}
+
+fn kind_of_io(error: &io::Error) -> ErrorKind {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::StorageFull,
+        _ => ErrorKind::Internal,
+    }
+}

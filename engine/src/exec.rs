@@ -1,0 +1,99 @@
+//! Exec: further processes in a running container. Sessions live as long as the daemon and their container's process.
+
+mod create;
+mod inspect;
+mod resize;
+mod start;
+
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use gantry_api::exec::ExecCreateRequest;
+use gantry_types::{ContainerId, ExecId, Timestamp};
+use tokio::sync::watch;
+
+use crate::Result;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::record::Snapshot;
+
+pub use create::create;
+pub use inspect::inspect;
+pub use resize::resize;
+pub use start::start;
+
+/// How long a session that has ended can still be inspected.
+const KEEP_ENDED: Duration = Duration::from_mins(5);
+
+/// One further process, asked for and perhaps run.
+pub(crate) struct ExecSession {
+    pub id: ExecId,
+    /// The container as it was when the session was made; its shim serves the session.
+    pub container: Snapshot,
+    pub request: ExecCreateRequest,
+    pub state: watch::Sender<ExecState>,
+}
+
+/// Where a session is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ExecState {
+    Created,
+    /// On its way; the pid is zero until it is known.
+    Running {
+        pid: u32,
+    },
+    Ended {
+        code: i32,
+        at: Timestamp,
+    },
+}
+
+impl Engine {
+    fn exec_sessions(&self) -> MutexGuard<'_, std::collections::HashMap<ExecId, Arc<ExecSession>>> {
+        // Every change of the map is complete in itself, so a panic elsewhere leaves nothing half done.
+        self.execs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn exec_session(&self, id: &str) -> Result<Arc<ExecSession>> {
+        let sessions = self.exec_sessions();
+        let found = id.parse().ok().and_then(|id: ExecId| sessions.get(&id));
+        found.cloned().ok_or_else(|| Error::NoSuchExec(id.to_owned()))
+    }
+
+    /// The sessions of a container that have not ended.
+    pub(crate) fn exec_ids(&self, container: &ContainerId) -> Vec<String> {
+        let sessions = self.exec_sessions();
+        let own = sessions.values().filter(|session| session.container.record.id == *container);
+        let active =
+            own.filter(|session| !matches!(*session.state.borrow(), ExecState::Ended { .. }));
+        active.map(|session| session.id.to_string()).collect()
+    }
+
+    /// The container's first process has ended, and with it every other.
+    pub(crate) fn end_execs(&self, container: &ContainerId) {
+        const KILLED: i32 = 137;
+        let ended = ExecState::Ended { code: KILLED, at: gantry_sys::clock::now() };
+        self.exec_sessions().retain(|_, session| {
+            let own = session.container.record.id == *container;
+            if own {
+                session.state.send_if_modified(|state| {
+                    let open = !matches!(state, ExecState::Ended { .. });
+                    if open {
+                        *state = ended;
+                    }
+                    open
+                });
+            }
+            !own
+        });
+    }
+
+    /// Forgets sessions that ended long ago.
+    fn forget_old_execs(&self) {
+        let now = gantry_sys::clock::now();
+        self.exec_sessions().retain(|_, session| match *session.state.borrow() {
+            ExecState::Ended { at, .. } => now.since(at) < KEEP_ENDED,
+            _ => true,
+        });
+    }
+}

@@ -1,0 +1,167 @@
+//! `exec start`: runs what was remembered, with or without a client at its streams.
+
+use std::sync::Arc;
+
+use gantry_api::exec::{ExecCreateRequest, ExecStartRequest};
+use gantry_shim_protocol::attach::{AttachHeader, Streams};
+use gantry_shim_protocol::stdio::{Input, Output};
+use gantry_shims::{ExecOptions, ExitNotice, Shim};
+use gantry_types::ErrorKind;
+use tokio::net::UnixStream;
+use tokio::sync::oneshot;
+
+use super::{ExecSession, ExecState};
+use crate::Result;
+use crate::blocking::block;
+use crate::container::{Attachment, connect};
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::plan;
+
+/// Runs a session, once.
+///
+/// Detached, it returns when the process has begun, or with the failure. Otherwise the streams come through the
+/// [`Attachment`], and so does a failure to start, because by then the client's connection is taken over.
+pub async fn start(
+    engine: &Engine,
+    id: &str,
+    request: ExecStartRequest,
+) -> Result<Option<Attachment>> {
+    let session = engine.exec_session(id)?;
+    let mut fresh = false;
+    session.state.send_if_modified(|state| {
+        fresh = *state == ExecState::Created;
+        if fresh {
+            *state = ExecState::Running { pid: 0 };
+        }
+        fresh
+    });
+    if !fresh {
+        return Err(Error::ExecHasRun(id.to_owned()));
+    }
+    let engine = engine.clone();
+    if request.detach {
+        run(&engine, &session, request, false).await?;
+        return Ok(None);
+    }
+    let (reply, live) = oneshot::channel();
+    let attachment = Attachment::of_exec(session.request.tty, live, session.state.subscribe());
+    tokio::spawn(async move {
+        let streams = run(&engine, &session, request, true).await;
+        let streams = streams.and_then(|streams| streams.ok_or(Error::ShuttingDown));
+        crate::container::task::answer(reply, streams);
+    });
+    Ok(Some(attachment))
+}
+
+/// Makes and starts the process; a failure becomes the session's end.
+async fn run(
+    engine: &Engine,
+    session: &Arc<ExecSession>,
+    request: ExecStartRequest,
+    attach: bool,
+) -> Result<Option<UnixStream>> {
+    let outcome = steps(engine, session, request, attach).await;
+    if let Err(error) = &outcome {
+        let code = match error.kind() {
+            ErrorKind::NotFound => 127,
+            _ => 126,
+        };
+        end(session, code);
+    }
+    outcome
+}
+
+async fn steps(
+    engine: &Engine,
+    session: &Arc<ExecSession>,
+    start: ExecStartRequest,
+    attach: bool,
+) -> Result<Option<UnixStream>> {
+    let plan = &session.container.record.plan;
+    let container = &session.container.record.id;
+    let Some(shim) = session.container.shim.clone() else {
+        return Err(Error::NotRunning(container.to_string()));
+    };
+    let request = ExecCreateRequest {
+        console_size: start.console_size.or(session.request.console_size),
+        ..session.request.clone()
+    };
+    let process = plan::exec_process(plan, &request, &engine.host.all_capabilities());
+    let (stdin, stdout, stderr) = stdio(&request, attach);
+    let options = ExecOptions {
+        process: serde_json::to_vec(&process).map_err(|error| Error::invalid(error.to_string()))?,
+        terminal: request.tty,
+        stdin: stdin.to_string(),
+        stdout: stdout.to_string(),
+        stderr: stderr.to_string(),
+    };
+    let (made, id) = (Arc::clone(&shim), session.id.to_string());
+    block(move || made.exec(&id, &options)).await?;
+    let streams = if attach {
+        let streams = Streams {
+            stdin: request.attach_stdin,
+            stdout: request.attach_stdout,
+            stderr: request.attach_stderr && !request.tty,
+        };
+        Some(connect(&shim, AttachHeader { exec_id: session.id.to_string(), streams }).await?)
+    } else {
+        None
+    };
+    listen(session, &shim);
+    let (running, id) = (Arc::clone(&shim), session.id.to_string());
+    let pid = block(move || running.start(&id)).await.inspect_err(|_| forget(session, &shim))?;
+    session.state.send_if_modified(|state| {
+        // It may have ended already.
+        let running = *state == ExecState::Running { pid: 0 };
+        if running {
+            *state = ExecState::Running { pid };
+        }
+        running
+    });
+    Ok(streams)
+}
+
+fn stdio(request: &ExecCreateRequest, attach: bool) -> (Input, Output, Output) {
+    let output = |wanted: bool| if attach && wanted { Output::Relay(None) } else { Output::Null };
+    let stdin =
+        if attach && request.attach_stdin { Input::Relay { once: true } } else { Input::Null };
+    if request.tty {
+        // The terminal has one output.
+        (stdin, Output::Relay(None), Output::Null)
+    } else {
+        (stdin, output(request.attach_stdout), output(request.attach_stderr))
+    }
+}
+
+/// Lets the session know its end, and the shim forget the process then.
+fn listen(session: &Arc<ExecSession>, shim: &Arc<Shim>) {
+    let (session, shim_) = (Arc::clone(session), Arc::clone(shim));
+    let runtime = tokio::runtime::Handle::current();
+    shim.on_exit(session.id.clone().as_str(), move |notice| {
+        let code = match notice {
+            ExitNotice::Exited { status, .. } => i32::try_from(status).unwrap_or(255),
+            ExitNotice::ShimDied => 137,
+        };
+        end(&session, code);
+        // The notice comes on the thread that reads the answers of shims, which must not wait for one.
+        runtime.spawn_blocking(move || forget(&session, &shim_));
+    });
+}
+
+fn forget(session: &ExecSession, shim: &Shim) {
+    if let Err(error) = shim.delete(session.id.as_str()) {
+        tracing::debug!(error = gantry_types::error_chain(&error), exec = %session.id, "the shim has forgotten an exec already");
+    }
+}
+
+fn end(session: &ExecSession, code: i32) {
+    let at = gantry_sys::clock::now();
+    session.state.send_if_modified(|state| {
+        let open = !matches!(state, ExecState::Ended { .. });
+        if open {
+            *state = ExecState::Ended { code, at };
+        }
+        open
+    });
+}

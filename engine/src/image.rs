@@ -1,0 +1,24 @@
+//! Images: one file per use case. Here the two services meet: blobs and names in one, extracted layers in the other.
+
+mod embed;
+mod history;
+mod import;
+mod inspect;
+mod list;
+mod load;
+mod name_cache;
+mod remove;
+mod resolve;
+mod tag;
+mod unpack;
+
+pub(crate) use embed::embed;
+pub use history::history;
+pub use import::{ImportRequest, import};
+pub use inspect::inspect;
+pub use list::list;
+pub use load::load;
+pub(crate) use name_cache::NameCache;
+pub use remove::{RemoveOptions, remove};
+pub(crate) use resolve::for_container;
+pub use tag::tag;

@@ -1,0 +1,39 @@
+//! `inspect`: everything about one image.
+
+use gantry_api::container::GraphDriver;
+use gantry_api::image::{ImageInspect, ImageMetadata, RootFs};
+use gantry_types::Timestamp;
+
+use super::resolve;
+use crate::Result;
+use crate::blocking::block;
+use crate::engine::Engine;
+
+/// Tells everything about the image that `text` means.
+pub async fn inspect(engine: &Engine, text: &str) -> Result<ImageInspect> {
+    let (engine, text) = (engine.clone(), text.to_owned());
+    let image = block(move || engine.images.resolve(&text)).await?;
+    let config = &image.config;
+    Ok(ImageInspect {
+        id: image.id.to_string(),
+        repo_tags: image.repo_tags(),
+        repo_digests: image.repo_digests(),
+        comment: config.comment.clone(),
+        created: image.created().map(|moment| moment.to_string()).unwrap_or_default(),
+        docker_version: config.docker_version.clone(),
+        author: config.author.clone(),
+        config: resolve::to_api(&image),
+        architecture: config.platform.architecture.clone(),
+        variant: config.platform.variant.clone().unwrap_or_default(),
+        os: config.platform.os.clone(),
+        os_version: config.platform.os_version.clone().unwrap_or_default(),
+        size: i64::try_from(image.size_bytes).unwrap_or(i64::MAX),
+        graph_driver: GraphDriver { name: "overlay2".to_owned(), ..GraphDriver::default() },
+        root_fs: RootFs {
+            r#type: "layers".to_owned(),
+            layers: image.diff_ids().iter().map(ToString::to_string).collect(),
+        },
+        metadata: ImageMetadata { last_tag_time: Timestamp::ZERO.to_string() },
+        ..ImageInspect::default()
+    })
+}

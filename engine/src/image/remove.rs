@@ -1,0 +1,48 @@
+//! `remove`: names, and with the last name the image and the layers that nobody else uses.
+
+use gantry_api::image::DeleteItem;
+use gantry_images::{ImageId, ImageUser, Removed};
+
+use super::unpack;
+use crate::Result;
+use crate::blocking::block;
+use crate::engine::Engine;
+
+/// What a removal may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RemoveOptions {
+    /// Although stopped containers use it, or it has several names.
+    pub force: bool,
+}
+
+/// Removes what `text` means; tells what went, in order.
+pub async fn remove(
+    engine: &Engine,
+    text: &str,
+    options: RemoveOptions,
+) -> Result<Vec<DeleteItem>> {
+    let _changing = engine.image_changes.lock().await;
+    let (engine, text) = (engine.clone(), text.to_owned());
+    block(move || {
+        let options = gantry_images::RemoveOptions { force: options.force };
+        let removed = engine.images.remove(&text, options, |id| users(&engine, id))?;
+        unpack::collect(&engine);
+        let item = |removed| match removed {
+            Removed::Untagged(name) => DeleteItem::untagged(name),
+            Removed::Deleted(id) => DeleteItem::deleted(id.to_string()),
+        };
+        Ok(removed.into_iter().map(item).collect())
+    })
+    .await
+}
+
+fn users(engine: &Engine, id: &ImageId) -> Vec<ImageUser> {
+    let snapshots = engine.containers.snapshots().into_iter();
+    let using = snapshots.filter(|snapshot| snapshot.record.image.id == *id.digest());
+    using
+        .map(|snapshot| ImageUser {
+            container: snapshot.record.id.clone(),
+            running: snapshot.record.state.is_running(),
+        })
+        .collect()
+}

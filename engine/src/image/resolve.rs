@@ -1,0 +1,104 @@
+//! From what a user calls an image to what a container needs of it.
+
+use gantry_api::container::HealthConfig;
+use gantry_api::image::ImageConfig;
+use gantry_images::Image;
+use gantry_oci::image::{ContainerConfig, Platform};
+
+use crate::Result;
+use crate::blocking::block;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::record::ImageUsed;
+
+/// The image that `text` means, with the settings that it brings.
+pub(crate) async fn for_container(
+    engine: &Engine,
+    text: &str,
+    platform: Option<&str>,
+) -> Result<(ImageUsed, ImageConfig)> {
+    if text.is_empty() {
+        return Err(Error::invalid("no image specified"));
+    }
+    let (engine_, text_) = (engine.clone(), text.to_owned());
+    let image = block(move || engine_.images.resolve(&text_)).await?;
+    if let Some(wanted) = platform.filter(|wanted| !wanted.is_empty())
+        && !is_platform(&image.config.platform, &parse_platform(wanted)?)
+    {
+        let own = platform_text(&image.config.platform);
+        return Err(Error::WrongPlatform {
+            image: text.to_owned(),
+            wanted: wanted.to_owned(),
+            own,
+        });
+    }
+    let defaults = to_api(&image);
+    Ok((ImageUsed { id: image.id.digest().clone(), chain: image.diff_ids().to_vec() }, defaults))
+}
+
+/// The image's settings as the API writes them.
+pub(super) fn to_api(image: &Image) -> ImageConfig {
+    let config: &ContainerConfig = &image.config.config;
+    ImageConfig {
+        user: config.user.clone(),
+        exposed_ports: config.exposed_ports.clone(),
+        env: config.env.clone(),
+        entrypoint: config.entrypoint.clone(),
+        cmd: config.cmd.clone(),
+        volumes: config.volumes.clone(),
+        working_dir: config.working_dir.clone(),
+        labels: config.labels.clone(),
+        stop_signal: config.stop_signal.clone(),
+        args_escaped: config.args_escaped,
+        healthcheck: config.healthcheck.as_ref().map(|check| HealthConfig {
+            test: check.test.clone(),
+            interval: check.interval,
+            timeout: check.timeout,
+            start_period: check.start_period,
+            start_interval: check.start_interval,
+            retries: check.retries,
+        }),
+        on_build: config.on_build.clone(),
+        shell: config.shell.clone(),
+    }
+}
+
+fn platform_text(platform: &Platform) -> String {
+    let variant = platform.variant.as_deref().map(|v| format!("/{v}")).unwrap_or_default();
+    format!("{}/{}{variant}", platform.os, platform.architecture)
+}
+
+/// `os/arch[/variant]` or `arch`, with the kernel's names for architectures taken as well.
+pub(super) fn parse_platform(text: &str) -> Result<Platform> {
+    let parts: Vec<&str> = text.split('/').collect();
+    let (os, architecture, variant) = match parts[..] {
+        [architecture] => ("linux", architecture, None),
+        [os, architecture] => (os, architecture, None),
+        [os, architecture, variant] => (os, architecture, Some(variant.to_owned())),
+        _ => ("", "", None),
+    };
+    if os.is_empty() || architecture.is_empty() {
+        return Err(Error::invalid(format!(
+            "invalid platform {text:?}: os/architecture[/variant] is needed"
+        )));
+    }
+    let architecture = match architecture {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    Ok(Platform {
+        os: os.to_owned(),
+        architecture: architecture.to_owned(),
+        variant,
+        ..Platform::default()
+    })
+}
+
+/// Whether an image's platform is the wanted one; a variant counts only where both name one.
+fn is_platform(own: &Platform, wanted: &Platform) -> bool {
+    let variants = own.variant.as_ref().zip(wanted.variant.as_ref());
+    own.os == wanted.os
+        && own.architecture == wanted.architecture
+        && variants.is_none_or(|(own, wanted)| own == wanted)
+}

@@ -1,0 +1,172 @@
+//! The plan of a container: what was asked for, checked and completed, once.
+//!
+//! `request → plan` happens here, `plan → OCI spec` in [`spec`]; both are pure functions of their arguments.
+
+mod capabilities;
+mod modes;
+mod mounts;
+mod process;
+mod refused;
+mod resources;
+mod security;
+mod spec;
+
+use gantry_api::container::{Config, CreateRequest, HostConfig};
+use gantry_api::image::ImageConfig;
+use gantry_oci::runtime::{LinuxResources, Rlimit};
+use gantry_types::{ContainerId, Signal};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+pub(crate) use modes::{CgroupNamespace, Ipc, Network, Sharing};
+pub(crate) use mounts::{BindSource, MountPlan, MountSource};
+pub(crate) use security::{SeccompPlan, SecurityPlan};
+pub(crate) use spec::{SpecFacts, exec_process, to_spec};
+
+/// What the host can give; gathered once, when the engine opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HostFacts {
+    /// Processors.
+    pub cpus: u32,
+    /// Bytes of memory.
+    pub memory_bytes: u64,
+    /// The daemon's own capability bounding set, as `/proc/self/status` shows it.
+    pub capability_bounds: u64,
+    /// Whether the unified hierarchy carries the controllers.
+    pub cgroup_v2: bool,
+    /// The host's name.
+    pub hostname: String,
+}
+
+impl HostFacts {
+    /// What a privileged process gets.
+    pub(crate) fn all_capabilities(&self) -> Vec<String> {
+        capabilities::all(self.capability_bounds)
+    }
+}
+
+/// Everything that a start needs to know, with every default applied and every value checked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ContainerPlan {
+    /// As `inspect` shows it: the request completed by the image.
+    pub config: Config,
+    /// As `inspect` shows it: the request completed by the engine's defaults.
+    pub host_config: HostConfig,
+    /// Program and arguments: entrypoint, then command.
+    pub args: Vec<String>,
+    pub mounts: Vec<MountPlan>,
+    pub capabilities: Vec<String>,
+    pub network: Network,
+    pub ipc: Ipc,
+    pub pid: Sharing,
+    pub uts: Sharing,
+    pub cgroup_namespace: CgroupNamespace,
+    pub security: SecurityPlan,
+    pub resources: LinuxResources,
+    pub rlimits: Vec<Rlimit>,
+    pub additional_gids: Vec<u32>,
+    pub stop_signal: Signal,
+    /// Seconds between the stop signal and the kill; negative waits for ever.
+    pub stop_timeout_s: i64,
+    /// Rotation of the log file; `None` keeps no log.
+    pub log: Option<LogPlan>,
+}
+
+/// How the log file is rotated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LogPlan {
+    /// Bytes after which a new file begins.
+    pub max_size_bytes: u64,
+    /// Files kept, the current one included.
+    pub max_files: u32,
+}
+
+const DEFAULT_STOP_TIMEOUT_S: i64 = 10;
+const DEFAULT_SHM_BYTES: i64 = 64 << 20;
+
+impl ContainerPlan {
+    /// Completes `request` from `image`, checks everything that can be checked without I/O, and tells what to warn of.
+    pub(crate) fn resolve(
+        id: &ContainerId,
+        request: CreateRequest,
+        image: &ImageConfig,
+        host: &HostFacts,
+    ) -> Result<(Self, Vec<String>), Error> {
+        let mut warnings = Vec::new();
+        refused::check(&request)?;
+        let CreateRequest { config, mut host_config, .. } = request;
+        let mut config = process::complete(config, image)?;
+        warnings.extend(refused::image_warnings(image));
+        let (network, network_warning) = Network::parse(&host_config.network_mode, &config)?;
+        warnings.extend(network_warning);
+        let uts = Sharing::parse("UTS", &host_config.uts_mode)?;
+        modes::complete_hostname(&mut config, id, (uts, network), &host.hostname)?;
+        let ipc = Ipc::parse(&host_config.ipc_mode)?;
+        let cgroup_namespace = CgroupNamespace::parse(&host_config.cgroupns_mode, host.cgroup_v2)?;
+        complete_host_config(&mut host_config, network, ipc, cgroup_namespace);
+        let security = SecurityPlan::resolve(&host_config)?;
+        let stop_signal = match config.stop_signal.as_str() {
+            "" => Signal::TERM,
+            text => text.parse().map_err(|error| Error::invalid(format!("{error}")))?,
+        };
+        let plan = Self {
+            args: process::args(&config)?,
+            mounts: mounts::resolve(&host_config)?,
+            capabilities: capabilities::resolve(
+                host_config.privileged,
+                &host_config.cap_add,
+                &host_config.cap_drop,
+                host.capability_bounds,
+            )?,
+            network,
+            ipc,
+            pid: Sharing::parse("PID", &host_config.pid_mode)?,
+            uts,
+            cgroup_namespace,
+            security,
+            resources: resources::resolve(&mut host_config, host)?,
+            rlimits: resources::rlimits(&host_config.ulimits)?,
+            additional_gids: process::additional_gids(&host_config.group_add)?,
+            stop_signal,
+            stop_timeout_s: config.stop_timeout.unwrap_or(DEFAULT_STOP_TIMEOUT_S),
+            log: resources::log(&host_config.log_config)?,
+            config,
+            host_config,
+        };
+        Ok((plan, warnings))
+    }
+
+    /// Whether a pseudo-terminal carries the process's input and output.
+    pub(crate) fn tty(&self) -> bool {
+        self.config.tty
+    }
+}
+
+/// Fills in what `inspect` shows for settings that were left empty.
+fn complete_host_config(
+    host_config: &mut HostConfig,
+    network: Network,
+    ipc: Ipc,
+    cgroup_namespace: CgroupNamespace,
+) {
+    if host_config.shm_size == 0 {
+        host_config.shm_size = DEFAULT_SHM_BYTES;
+    }
+    network.name().clone_into(&mut host_config.network_mode);
+    ipc.name().clone_into(&mut host_config.ipc_mode);
+    cgroup_namespace.name().clone_into(&mut host_config.cgroupns_mode);
+    if host_config.restart_policy.name.is_empty() {
+        "no".clone_into(&mut host_config.restart_policy.name);
+    }
+    if host_config.log_config.r#type.is_empty() {
+        "json-file".clone_into(&mut host_config.log_config.r#type);
+    }
+    "gantry".clone_into(&mut host_config.runtime);
+    let unmasked = host_config.privileged || security::systempaths_unconfined(host_config);
+    host_config.masked_paths.get_or_insert_with(|| security::masked_paths(unmasked));
+    host_config.readonly_paths.get_or_insert_with(|| security::readonly_paths(unmasked));
+}
+
+#[cfg(test)]
+mod tests;

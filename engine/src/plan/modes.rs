@@ -1,0 +1,151 @@
+//! Namespace modes: which namespaces a container has to itself and which it shares with the host.
+
+use gantry_api::container::Config;
+use gantry_types::ContainerId;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+/// What a container is connected to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Network {
+    /// Its own namespace with loopback, because that was asked for.
+    None,
+    /// The host's namespace.
+    Host,
+    /// Its own namespace with loopback, in place of the bridge network.
+    Private,
+}
+
+const PRIVATE_NETWORK_WARNING: &str = "Bridge networking is not there yet: this container has a private network with \
+     loopback only. Use --network none or --network host to choose.";
+
+impl Network {
+    pub(super) fn parse(mode: &str, config: &Config) -> Result<(Self, Option<String>), Error> {
+        if config.network_disabled {
+            return Ok((Self::None, None));
+        }
+        match mode {
+            "none" => Ok((Self::None, None)),
+            "host" => Ok((Self::Host, None)),
+            "" | "default" | "bridge" => {
+                Ok((Self::Private, Some(PRIVATE_NETWORK_WARNING.to_owned())))
+            }
+            other => Err(Error::not_there_yet(format!("network {other:?} (none and host are)"))),
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Host => "host",
+            Self::Private => "bridge",
+        }
+    }
+}
+
+/// A namespace that is the container's own or the host's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Sharing {
+    Own,
+    Host,
+}
+
+impl Sharing {
+    pub(super) fn parse(what: &str, mode: &str) -> Result<Self, Error> {
+        match mode {
+            "" | "private" => Ok(Self::Own),
+            "host" => Ok(Self::Host),
+            other if other.starts_with("container:") => {
+                Err(Error::not_there_yet(format!("{what} mode {other:?}")))
+            }
+            other => Err(Error::invalid(format!("invalid {what} mode: {other}"))),
+        }
+    }
+}
+
+/// The IPC namespace and its `/dev/shm`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Ipc {
+    Private,
+    /// Its own namespace without `/dev/shm`.
+    None,
+    Host,
+}
+
+impl Ipc {
+    pub(super) fn parse(mode: &str) -> Result<Self, Error> {
+        match mode {
+            "" | "private" => Ok(Self::Private),
+            "none" => Ok(Self::None),
+            "host" => Ok(Self::Host),
+            "shareable" => Err(Error::not_there_yet("IPC mode \"shareable\"")),
+            other if other.starts_with("container:") => {
+                Err(Error::not_there_yet(format!("IPC mode {other:?}")))
+            }
+            other => Err(Error::invalid(format!("invalid IPC mode: {other}"))),
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Private => "private",
+            Self::None => "none",
+            Self::Host => "host",
+        }
+    }
+}
+
+/// Whether the container sees its own cgroup as the root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum CgroupNamespace {
+    Private,
+    Host,
+}
+
+impl CgroupNamespace {
+    /// Docker's default: private where the unified hierarchy rules.
+    pub(super) fn parse(mode: &str, cgroup_v2: bool) -> Result<Self, Error> {
+        match mode {
+            "" => Ok(if cgroup_v2 { Self::Private } else { Self::Host }),
+            "private" => Ok(Self::Private),
+            "host" => Ok(Self::Host),
+            other => Err(Error::invalid(format!("invalid cgroup namespace mode: {other}"))),
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Private => "private",
+            Self::Host => "host",
+        }
+    }
+}
+
+/// The container's host name: what was asked for, the host's where it shares the host's, else its short id.
+pub(super) fn complete_hostname(
+    config: &mut Config,
+    id: &ContainerId,
+    (uts, network): (Sharing, Network),
+    host: &str,
+) -> Result<(), Error> {
+    const MAX_LEN: usize = 64;
+    if uts == Sharing::Host {
+        if !config.hostname.is_empty() {
+            return Err(Error::invalid("conflicting options: hostname and the UTS mode"));
+        }
+        host.clone_into(&mut config.hostname);
+    } else if config.hostname.is_empty() {
+        let default = if network == Network::Host { host } else { id.short() };
+        default.clone_into(&mut config.hostname);
+    }
+    for (what, text) in [("hostname", &config.hostname), ("domainname", &config.domainname)] {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+        if text.len() > MAX_LEN || !text.bytes().all(allowed) {
+            return Err(Error::invalid(format!(
+                "invalid {what} {text:?}: up to {MAX_LEN} letters, digits, dots, hyphens and underscores"
+            )));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! The process: the request's words, environment, directory and labels, completed by the image's.
+
+use gantry_api::container::{Config, HealthConfig};
+use gantry_api::image::ImageConfig;
+
+use crate::error::Error;
+
+/// Completes what the request left open from what the image says.
+pub(super) fn complete(mut config: Config, image: &ImageConfig) -> Result<Config, Error> {
+    if config.user.is_empty() {
+        config.user.clone_from(&image.user);
+    }
+    config.env = merge_env(&image.env, &config.env)?;
+    // An entrypoint of one's own also drops the image's command, because that belongs to the image's entrypoint.
+    match &config.entrypoint {
+        None => {
+            if config.cmd.as_ref().is_none_or(Vec::is_empty) {
+                config.cmd.clone_from(&image.cmd);
+            }
+            config.entrypoint.clone_from(&image.entrypoint);
+        }
+        Some(words) if words.iter().all(String::is_empty) => config.entrypoint = None,
+        Some(_) => {}
+    }
+    if config.working_dir.is_empty() {
+        config.working_dir.clone_from(&image.working_dir);
+    }
+    if !config.working_dir.is_empty() && !config.working_dir.starts_with('/') {
+        let dir = &config.working_dir;
+        return Err(Error::invalid(format!(
+            "the working directory '{dir}' is invalid, it needs to be an absolute path"
+        )));
+    }
+    for (key, value) in &image.labels {
+        config.labels.entry(key.clone()).or_insert_with(|| value.clone());
+    }
+    config.exposed_ports.extend(image.exposed_ports.iter().cloned());
+    config.volumes.extend(image.volumes.iter().cloned());
+    if config.stop_signal.is_empty() {
+        config.stop_signal.clone_from(&image.stop_signal);
+    }
+    if config.healthcheck.as_ref().is_none_or(|check| *check == HealthConfig::default()) {
+        config.healthcheck.clone_from(&image.healthcheck);
+    }
+    if config.shell.is_empty() {
+        config.shell.clone_from(&image.shell);
+    }
+    Ok(config)
+}
+
+/// Program and arguments.
+pub(super) fn args(config: &Config) -> Result<Vec<String>, Error> {
+    let words = |words: &Option<Vec<String>>| words.clone().unwrap_or_default();
+    let args = [words(&config.entrypoint), words(&config.cmd)].concat();
+    if args.first().is_none_or(String::is_empty) {
+        return Err(Error::invalid("no command specified"));
+    }
+    if args.iter().any(|arg| arg.contains('\0')) {
+        return Err(Error::invalid("invalid command: an argument has a NUL byte in it"));
+    }
+    Ok(args)
+}
+
+/// The image's environment, overridden name by name; a bare name takes a variable away.
+fn merge_env(image: &[String], request: &[String]) -> Result<Vec<String>, Error> {
+    let name = |entry: &str| entry.split_once('=').map_or(entry, |(name, _)| name).to_owned();
+    let mut merged: Vec<String> = image.to_vec();
+    for entry in request {
+        let key = name(entry);
+        if key.is_empty() || entry.contains('\0') {
+            return Err(Error::invalid(format!("invalid environment variable: {entry}")));
+        }
+        merged.retain(|other| name(other) != key);
+        if entry.contains('=') {
+            merged.push(entry.clone());
+        }
+    }
+    Ok(merged)
+}
+
+/// `--group-add`, by number; names would need the container's group file.
+pub(super) fn additional_gids(groups: &[String]) -> Result<Vec<u32>, Error> {
+    let parse = |group: &String| {
+        group.parse::<u32>().map_err(|_| {
+            Error::not_there_yet(format!("--group-add by name ({group:?}); use the group's number"))
+        })
+    };
+    groups.iter().map(parse).collect()
+}

@@ -1,0 +1,173 @@
+//! `plan → OCI spec`: a pure function of the plan and of what the start found out.
+
+mod devices;
+mod mounts;
+
+use std::path::PathBuf;
+
+use gantry_api::exec::ExecCreateRequest;
+use gantry_oci::runtime::{
+    ConsoleSize, Device, DeviceRule, Linux, LinuxCapabilities, Namespace, NamespaceKind, Process,
+    Root, SPEC_VERSION, Spec, User,
+};
+use gantry_types::ContainerId;
+
+use super::{CgroupNamespace, ContainerPlan, Ipc, Network, SeccompPlan, Sharing};
+
+const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What a start found out that the plan cannot know.
+pub(crate) struct SpecFacts {
+    /// Holds `hostname`, `hosts` and `resolv.conf`.
+    pub container_dir: PathBuf,
+    /// The tiny init, when the container asked for one.
+    pub init: Option<PathBuf>,
+    /// Devices of the host that the container gets, with their cgroup rights.
+    pub devices: Vec<(Device, DeviceRule)>,
+    /// `/<parent>/<id>`.
+    pub cgroup_path: String,
+}
+
+/// The bundle's `config.json`.
+pub(crate) fn to_spec(id: &ContainerId, plan: &ContainerPlan, facts: &SpecFacts) -> Spec {
+    Spec {
+        oci_version: SPEC_VERSION.to_owned(),
+        process: Some(process(plan, facts)),
+        root: Some(Root { path: "rootfs".to_owned(), readonly: plan.host_config.readonly_rootfs }),
+        hostname: own_uts(plan, &plan.config.hostname),
+        domainname: own_uts(plan, &plan.config.domainname),
+        mounts: mounts::all(plan, facts),
+        linux: Some(linux(id, plan, facts)),
+        ..Spec::default()
+    }
+}
+
+fn own_uts(plan: &ContainerPlan, text: &str) -> String {
+    if plan.uts == Sharing::Own { text.to_owned() } else { String::new() }
+}
+
+fn process(plan: &ContainerPlan, facts: &SpecFacts) -> Process {
+    let mut args = plan.args.clone();
+    if facts.init.is_some() {
+        args.splice(0..0, [mounts::INIT_TARGET.to_owned(), "--".to_owned()]);
+    }
+    let [rows, columns] = plan.host_config.console_size;
+    Process {
+        terminal: plan.tty(),
+        console_size: plan.tty().then(|| console_size([rows, columns])).flatten(),
+        user: user(plan, &plan.config.user),
+        args,
+        env: env(plan, plan.tty()),
+        cwd: cwd(&plan.config.working_dir),
+        capabilities: Some(capabilities(&plan.capabilities)),
+        rlimits: plan.rlimits.clone(),
+        no_new_privileges: plan.security.no_new_privileges,
+        oom_score_adj: i32::try_from(plan.host_config.oom_score_adj).ok().filter(|adj| *adj != 0),
+        ..Process::default()
+    }
+}
+
+/// The process of an exec session, which inherits what the request leaves open.
+pub(crate) fn exec_process(
+    plan: &ContainerPlan,
+    request: &ExecCreateRequest,
+    all: &[String],
+) -> Process {
+    let own = |text: &str, inherited: &str| {
+        if text.is_empty() { inherited.to_owned() } else { text.to_owned() }
+    };
+    let mut environment = env(plan, request.tty);
+    environment.extend(request.env.iter().cloned());
+    let capabilities_set = if request.privileged { all } else { &plan.capabilities };
+    Process {
+        terminal: request.tty,
+        console_size: request.console_size.and_then(console_size),
+        user: user(plan, &own(&request.user, &plan.config.user)),
+        args: request.cmd.clone(),
+        env: environment,
+        cwd: cwd(&own(&request.working_dir, &plan.config.working_dir)),
+        capabilities: Some(capabilities(capabilities_set)),
+        rlimits: plan.rlimits.clone(),
+        no_new_privileges: plan.security.no_new_privileges,
+        ..Process::default()
+    }
+}
+
+fn console_size([rows, columns]: [u32; 2]) -> Option<ConsoleSize> {
+    let height = u16::try_from(rows).ok().filter(|rows| *rows > 0)?;
+    let width = u16::try_from(columns).ok().filter(|columns| *columns > 0)?;
+    Some(ConsoleSize { height, width })
+}
+
+/// What the user wrote, for the runtime to look up in the container's own files; uid 0 when nothing was written.
+fn user(plan: &ContainerPlan, text: &str) -> User {
+    let username = if text.is_empty() { "0" } else { text };
+    User {
+        username: username.to_owned(),
+        additional_gids: plan.additional_gids.clone(),
+        ..User::default()
+    }
+}
+
+fn cwd(text: &str) -> String {
+    if text.is_empty() { "/".to_owned() } else { text.to_owned() }
+}
+
+/// Docker's own variables first; the plan's override them by coming later under the same name.
+fn env(plan: &ContainerPlan, tty: bool) -> Vec<String> {
+    let mut defaults = vec![DEFAULT_PATH.to_owned(), format!("HOSTNAME={}", plan.config.hostname)];
+    if tty {
+        defaults.push("TERM=xterm".to_owned());
+    }
+    let name = |entry: &str| entry.split('=').next().unwrap_or_default().to_owned();
+    defaults.retain(|default| plan.config.env.iter().all(|own| name(own) != name(default)));
+    defaults.extend(plan.config.env.iter().cloned());
+    defaults
+}
+
+fn capabilities(bounding: &[String]) -> LinuxCapabilities {
+    // The inheritable and ambient sets stay empty: they would hand capabilities to programs without file capabilities.
+    let set = bounding.to_vec();
+    LinuxCapabilities {
+        bounding: set.clone(),
+        effective: set.clone(),
+        permitted: set,
+        ..LinuxCapabilities::default()
+    }
+}
+
+fn linux(id: &ContainerId, plan: &ContainerPlan, facts: &SpecFacts) -> Linux {
+    let _ = id;
+    let mut resources = plan.resources.clone();
+    resources.devices = devices::rules(plan.host_config.privileged, &facts.devices);
+    let seccomp = match plan.security.seccomp {
+        SeccompPlan::Default => Some(gantry_seccomp::default_profile(&plan.capabilities)),
+        SeccompPlan::Unconfined => None,
+    };
+    Linux {
+        namespaces: namespaces(plan),
+        devices: facts.devices.iter().map(|(device, _)| device.clone()).collect(),
+        resources: Some(resources),
+        cgroups_path: facts.cgroup_path.clone(),
+        seccomp,
+        sysctl: plan.host_config.sysctls.clone(),
+        masked_paths: plan.host_config.masked_paths.clone().unwrap_or_default(),
+        readonly_paths: plan.host_config.readonly_paths.clone().unwrap_or_default(),
+        ..Linux::default()
+    }
+}
+
+fn namespaces(plan: &ContainerPlan) -> Vec<Namespace> {
+    let own = [
+        (NamespaceKind::Mount, true),
+        (NamespaceKind::Network, plan.network != Network::Host),
+        (NamespaceKind::Uts, plan.uts == Sharing::Own),
+        (NamespaceKind::Pid, plan.pid == Sharing::Own),
+        (NamespaceKind::Ipc, plan.ipc != Ipc::Host),
+        (NamespaceKind::Cgroup, plan.cgroup_namespace == CgroupNamespace::Private),
+    ];
+    own.into_iter()
+        .filter(|(_, own)| *own)
+        .map(|(kind, _)| Namespace { kind, path: String::new() })
+        .collect()
+}

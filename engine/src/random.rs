@@ -1,0 +1,17 @@
+//! Random bytes for ids and names.
+
+use crate::Result;
+use crate::error::Error;
+
+/// 32 bytes from the kernel.
+pub(crate) fn bytes() -> Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        let got =
+            rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty());
+        filled +=
+            got.map_err(|errno| Error::file("read", "the kernel's random numbers")(errno.into()))?;
+    }
+    Ok(bytes)
+}

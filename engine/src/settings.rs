@@ -1,0 +1,36 @@
+//! What the daemon tells the engine once, at start. No defaults live here: `bin/gantryd` resolves them.
+
+use std::path::PathBuf;
+
+/// Where the engine keeps things and which programs it starts.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What outlives a reboot: images, layers, records, logs.
+    pub data_root: PathBuf,
+    /// What does not: bundles and sockets.
+    pub exec_root: PathBuf,
+    /// The `gantry-shim` binary.
+    pub shim: PathBuf,
+    /// The `gantry-init` binary, for `--init`.
+    pub init: PathBuf,
+    /// The cgroup below which every container's own lies, with a leading slash.
+    pub cgroup_parent: String,
+    /// Whether the daemon logs at debug level; `info` shows it.
+    pub debug: bool,
+    /// The OCI layout archive of the image that every new data root begins with.
+    pub embedded_image: &'static [u8],
+    /// The step at which a start fails on purpose; for tests of the undo.
+    pub fail_at: Option<String>,
+}
+
+impl Settings {
+    /// What a container keeps over its restarts: its log and the files mounted into `/etc`.
+    pub(crate) fn container_dir(&self, id: &str) -> PathBuf {
+        self.data_root.join("containers").join(id)
+    }
+
+    /// The OCI bundle of a running container, and its shim's sockets.
+    pub(crate) fn bundle(&self, id: &str) -> PathBuf {
+        self.exec_root.join("containers").join(id)
+    }
+}

@@ -1,0 +1,174 @@
+//! Making an archive from a directory: an overlay upper directory becomes a layer, any directory a
+//! plain archive. The order is that of the names' bytes, so that the same tree gives the same bytes.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{AtFlags, Dir, Stat, statat};
+use rustix::io::Errno;
+
+use crate::apply::is_overlay_whiteout;
+use crate::path::join;
+use crate::tree::MAX_DEPTH;
+use crate::{EntryKind, Error, Header, Result, Whiteouts, Writer, inode, metadata};
+
+/// How to make an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CreateOptions {
+    /// [`Whiteouts::Overlay`]: the directory is an upper directory, its whiteouts and opaque
+    /// directories become `.wh.` entries. [`Whiteouts::Plain`]: all is taken as it is.
+    pub whiteouts: Whiteouts,
+}
+
+/// What was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Created {
+    /// Entries.
+    pub entries: u64,
+    /// Bytes of the archive.
+    pub bytes: u64,
+}
+
+/// Writes everything below `root`, without an entry for `root` itself, as Docker's archives are.
+/// Sockets are left out; names of one inode become hard links; a file that shrinks meanwhile is
+/// filled up with zeros.
+///
+/// # Errors
+/// The tree cannot be read, is deeper than [`MAX_DEPTH`], or the receiver fails.
+pub fn create(root: BorrowedFd<'_>, writer: impl Write, options: CreateOptions) -> Result<Created> {
+    let mut creator =
+        Creator { writer: Writer::new(writer), options, linked: HashMap::new(), entries: 0 };
+    let top =
+        root.try_clone_to_owned().map_err(|source| Error::place("keep open", b".", source))?;
+    let mut frames = vec![Frame::new(top, Vec::new())?];
+    while let Some(frame) = frames.last_mut() {
+        let Some(name) = frame.names.pop() else {
+            frames.pop();
+            continue;
+        };
+        let path = join(&frame.path, &name);
+        let below = creator.entry(frame.dir.as_fd(), &name, &path)?;
+        if let Some(dir) = below {
+            if frames.len() == MAX_DEPTH {
+                return Err(Error::Limit { limit: MAX_DEPTH as u64, what: "levels" });
+            }
+            frames.push(Frame::new(dir, path)?);
+        }
+    }
+    let (entries, bytes) = (creator.entries, creator.writer.bytes());
+    creator.writer.finish()?;
+    Ok(Created { entries, bytes })
+}
+
+/// A directory on the way, with the names that are still to come, the last one first.
+struct Frame {
+    dir: OwnedFd,
+    path: Vec<u8>,
+    names: Vec<Vec<u8>>,
+}
+
+impl Frame {
+    fn new(dir: OwnedFd, path: Vec<u8>) -> Result<Self> {
+        let failed = |source: Errno| Error::place("list", &path, source);
+        let mut names = Vec::new();
+        for item in Dir::read_from(&dir).map_err(failed)? {
+            let item = item.map_err(failed)?;
+            let name = item.file_name().to_bytes();
+            if !matches!(name, b"." | b"..") {
+                names.push(name.to_vec());
+            }
+        }
+        names.sort_unstable_by(|one, other| other.cmp(one));
+        Ok(Self { dir, path, names })
+    }
+}
+
+struct Creator<W> {
+    writer: Writer<W>,
+    options: CreateOptions,
+    /// The first path of every inode that has several names.
+    linked: HashMap<(u64, u64), Vec<u8>>,
+    entries: u64,
+}
+
+impl<W: Write> Creator<W> {
+    /// Writes one entry; a directory comes back open. What has vanished is passed over.
+    fn entry(&mut self, dir: BorrowedFd<'_>, name: &[u8], path: &[u8]) -> Result<Option<OwnedFd>> {
+        let failed = |source: Errno| Error::place("read", path, source);
+        let stat = match statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => stat,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        if self.options.whiteouts == Whiteouts::Overlay {
+            if is_overlay_whiteout(&stat) {
+                return self.whiteout(path, name).map(|()| None);
+            }
+            if name.starts_with(b".wh.") {
+                return Err(Error::entry(path, "has a name that layers reserve for deletions"));
+            }
+        }
+        let Some(mut header) = inode::header(dir, name, path, &stat)? else { return Ok(None) };
+        if self.is_link(&mut header, &stat) {
+            self.append(&header, std::io::empty())?;
+            return Ok(None);
+        }
+        match header.kind {
+            EntryKind::File | EntryKind::Directory => {}
+            _ => return self.append(&header, std::io::empty()).map(|()| None),
+        }
+        let fd = match inode::open(dir, name, &stat) {
+            Ok(fd) => fd,
+            Err(Errno::NOENT | Errno::LOOP) => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        header.xattrs = inode::xattrs(fd.as_fd(), path)?;
+        if header.kind == EntryKind::File {
+            self.append(&header, File::from(fd).chain(std::io::repeat(0)))?;
+            return Ok(None);
+        }
+        self.append(&header, std::io::empty())?;
+        self.opaque(fd.as_fd(), path)?;
+        Ok(Some(fd))
+    }
+
+    fn append(&mut self, header: &Header, data: impl Read) -> Result<()> {
+        self.entries += 1;
+        self.writer.append(header, data)
+    }
+
+    /// Turns another name of an inode that was written already into a link.
+    fn is_link(&mut self, header: &mut Header, stat: &Stat) -> bool {
+        if stat.st_nlink < 2 || header.kind == EntryKind::Directory {
+            return false;
+        }
+        let inode = (stat.st_dev, stat.st_ino);
+        if let Some(first) = self.linked.get(&inode) {
+            header.kind = EntryKind::HardLink { target: first.clone() };
+            header.size = 0;
+            return true;
+        }
+        self.linked.insert(inode, header.path.clone());
+        false
+    }
+
+    fn whiteout(&mut self, path: &[u8], name: &[u8]) -> Result<()> {
+        let parent = path.strip_suffix(name).and_then(|path| path.strip_suffix(b"/"));
+        let hidden = join(parent.unwrap_or(b""), &[b".wh.", name].concat());
+        self.append(&Header::file(hidden, 0), std::io::empty())
+    }
+
+    fn opaque(&mut self, dir: BorrowedFd<'_>, path: &[u8]) -> Result<()> {
+        if self.options.whiteouts != Whiteouts::Overlay
+            || inode::xattr(dir, metadata::OPAQUE, path)?.as_deref() != Some(b"y")
+        {
+            return Ok(());
+        }
+        self.append(&Header::file(join(path, b".wh..wh..opq"), 0), std::io::empty())
+    }
+}
+
+#[cfg(test)]
+mod tests;

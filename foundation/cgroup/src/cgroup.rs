@@ -1,0 +1,142 @@
+//! A container's cgroup: its directory in each hierarchy.
+
+use std::io;
+
+use rustix::io::Errno;
+
+use crate::directory::Directory;
+use crate::error::Error;
+use crate::hierarchy::{Hierarchies, Hierarchy, Layout, Version};
+use crate::own_place;
+use crate::path::CgroupPath;
+
+/// One container's directories, open, in every hierarchy that has it.
+#[derive(Debug)]
+pub struct Cgroup {
+    pub(crate) path: CgroupPath,
+    pub(crate) layout: Layout,
+    pub(crate) members: Vec<Member>,
+}
+
+/// The directory in one hierarchy.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) hierarchy: Hierarchy,
+    pub(crate) directory: Directory,
+}
+
+impl Cgroup {
+    /// Opens a cgroup that exists. Hierarchies in which it does not are passed over.
+    ///
+    /// # Errors
+    /// [`Error::Open`] of kind `NotFound` when no hierarchy has it.
+    pub fn open(hierarchies: &Hierarchies, path: &CgroupPath) -> Result<Self, Error> {
+        let mut members = Vec::new();
+        let mut missing = None;
+        for (hierarchy, start) in starts(hierarchies, path)? {
+            let directory = start.join(path.names());
+            match Directory::open(&directory) {
+                Ok(directory) => members.push(Member { hierarchy, directory }),
+                Err(source) if source.kind() == io::ErrorKind::NotFound => {
+                    missing = Some(Error::Open { directory, source });
+                }
+                Err(source) => return Err(Error::Open { directory, source }),
+            }
+        }
+        match missing {
+            Some(error) if members.is_empty() => Err(error),
+            _ => Ok(Self { path: path.clone(), layout: hierarchies.layout(), members }),
+        }
+    }
+
+    #[must_use]
+    pub fn path(&self) -> &CgroupPath {
+        &self.path
+    }
+
+    /// Every process in this cgroup and below it, by the numbers of this process's pid namespace.
+    pub fn pids(&self) -> Result<Vec<i32>, Error> {
+        let Some(member) = self.counting_member() else { return Ok(Vec::new()) };
+        let mut pids = Vec::new();
+        for_each_below(&member.directory, &mut |directory| {
+            pids.extend(directory.processes()?);
+            Ok(())
+        })?;
+        Ok(pids)
+    }
+
+    /// The member that a controller acts in, by its names in v1 and v2: v1 where it is mounted, for then v2 has it not.
+    pub(crate) fn member(&self, v1: &str, v2: &str) -> Option<&Member> {
+        let holds = |version, name| {
+            move |member: &&Member| {
+                member.hierarchy.version() == version && member.hierarchy.holds(name)
+            }
+        };
+        let mut members = self.members.iter();
+        members
+            .clone()
+            .find(holds(Version::V1, v1))
+            .or_else(|| members.find(holds(Version::V2, v2)))
+    }
+
+    pub(crate) fn unified(&self) -> Option<&Member> {
+        self.members.iter().find(|member| member.hierarchy.version() == Version::V2)
+    }
+
+    /// The member whose processes stand for all.
+    fn counting_member(&self) -> Option<&Member> {
+        self.unified().or_else(|| self.member("pids", "pids")).or_else(|| self.members.first())
+    }
+}
+
+/// Each hierarchy with the directory that `path` starts from in it.
+pub(crate) fn starts(
+    hierarchies: &Hierarchies,
+    path: &CgroupPath,
+) -> Result<Vec<(Hierarchy, std::path::PathBuf)>, Error> {
+    let roots = || hierarchies.iter().map(|hierarchy| hierarchy.root().to_owned()).collect();
+    let starts: Vec<_> = if path.is_absolute() { roots() } else { own_place::starts(hierarchies)? };
+    Ok(hierarchies.iter().cloned().zip(starts).collect())
+}
+
+/// More levels than this below a container's cgroup are not looked at; v2's own default is no limit at all.
+const MAX_DEPTH: usize = 64;
+
+/// Visits a directory and all below it. What is removed meanwhile is passed over.
+pub(crate) fn for_each_below(
+    directory: &Directory,
+    visit: &mut dyn FnMut(&Directory) -> Result<(), Error>,
+) -> Result<(), Error> {
+    walk(directory, MAX_DEPTH, visit)
+}
+
+fn walk(
+    directory: &Directory,
+    levels: usize,
+    visit: &mut dyn FnMut(&Directory) -> Result<(), Error>,
+) -> Result<(), Error> {
+    visit(directory)?;
+    if levels == 0 {
+        return Ok(());
+    }
+    let children = match directory.children() {
+        Ok(children) => children,
+        Err(error) if is_gone(&error) => return Ok(()),
+        Err(source) => return Err(Error::Open { directory: directory.path().to_owned(), source }),
+    };
+    for name in children {
+        match directory.child(&name) {
+            Ok(child) => walk(&child, levels - 1, visit)?,
+            Err(error) if is_gone(&error) => {}
+            Err(source) => {
+                return Err(Error::Open { directory: directory.path().join(name), source });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether an error says that a directory was removed after it was opened.
+pub(crate) fn is_gone(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::NOENT | Errno::NODEV))
+}

@@ -1,0 +1,196 @@
+//! Making a cgroup: directories in every hierarchy, what they need before a process can join, and the limits.
+
+use std::io;
+use std::path::PathBuf;
+
+use gantry_oci::runtime::LinuxResources;
+
+use crate::apply::Occasion;
+use crate::cgroup::{Cgroup, Member, starts};
+use crate::directory::Directory;
+use crate::error::Error;
+use crate::hierarchy::{Hierarchies, Hierarchy, Layout, Version};
+use crate::path::CgroupPath;
+
+/// How often to begin again when somebody removes a parent while it is being filled.
+const ATTEMPTS: usize = 5;
+/// The files of a v1 cpuset that must not be empty before a process joins.
+const CPUSET_FILES: [&str; 2] = ["cpuset.cpus", "cpuset.mems"];
+
+impl Cgroup {
+    /// Makes the cgroup in every hierarchy and sets its limits. Directories that are there already are taken over when
+    /// no process is in them. Devices are denied except those that `resources` and the specification's default list allow.
+    ///
+    /// # Errors
+    /// Whatever fails, all directories that this call made are removed again. A limit that the kernel does not know or
+    /// refuses is named in the error.
+    pub fn create(
+        hierarchies: &Hierarchies,
+        path: &CgroupPath,
+        resources: &LinuxResources,
+    ) -> Result<Self, Error> {
+        let mut made = Made::default();
+        let layout = hierarchies.layout();
+        let mut members = Vec::new();
+        for (hierarchy, start) in starts(hierarchies, path)? {
+            let start = Directory::open(&start)
+                .map_err(|source| Error::Open { directory: start.clone(), source })?;
+            let wanted = controllers_to_enable(&hierarchy, layout, resources);
+            let directory = make(&mut made, &start, path, &wanted)?;
+            members.push(Member { hierarchy, directory });
+        }
+        let cgroup = Self { path: path.clone(), layout, members };
+        cgroup.fill_cpuset()?;
+        cgroup.apply_on(Occasion::Creation, resources)?;
+        made.keep();
+        Ok(cgroup)
+    }
+
+    /// Gives v1 cpusets that are still empty what their parent has: without, no process could join them.
+    fn fill_cpuset(&self) -> Result<(), Error> {
+        let holds =
+            |it: &&Member| it.hierarchy.version() == Version::V1 && it.hierarchy.holds("cpuset");
+        let Some(member) = self.members.iter().find(holds) else { return Ok(()) };
+        let depth = self.path.prefixes().count();
+        for file in CPUSET_FILES {
+            fill(&member.directory, file, depth)?;
+        }
+        Ok(())
+    }
+}
+
+/// Fills one file of a cpuset from its parent, which is filled first when it is empty, too, up to `levels` upwards.
+fn fill(directory: &Directory, file: &str, levels: usize) -> Result<String, Error> {
+    let own = directory.read(file)?.trim().to_owned();
+    if !own.is_empty() || levels == 0 {
+        return Ok(own);
+    }
+    let parent = directory
+        .parent()
+        .map_err(|source| Error::Open { directory: directory.path().to_owned(), source })?;
+    let inherited = fill(&parent, file, levels - 1)?;
+    directory.write(file, &inherited)?;
+    Ok(inherited)
+}
+
+/// The v2 controllers that the new cgroup shall have. On a hybrid machine v1 has nearly all, and only those are enabled that
+/// a limit asks for.
+fn controllers_to_enable(
+    hierarchy: &Hierarchy,
+    layout: Layout,
+    resources: &LinuxResources,
+) -> Vec<String> {
+    if hierarchy.version() == Version::V1 {
+        return Vec::new();
+    }
+    let wanted = |name: &&str| match *name {
+        _ if layout == Layout::Unified => true,
+        "hugetlb" => !resources.hugepage_limits.is_empty(),
+        "rdma" => !resources.rdma.is_empty(),
+        "pids" => resources.pids.is_some(),
+        "memory" => resources.memory.is_some(),
+        "cpu" | "cpuset" => resources.cpu.is_some(),
+        "io" => resources.block_io.is_some(),
+        _ => false,
+    };
+    hierarchy.controllers().filter(wanted).map(str::to_owned).collect()
+}
+
+/// Makes the directories of `path` below `start`, with `controllers` enabled on the way, and opens the last one.
+fn make(
+    made: &mut Made,
+    start: &Directory,
+    path: &CgroupPath,
+    controllers: &[String],
+) -> Result<Directory, Error> {
+    let failure = |source| Error::Create { directory: start.path().join(path.names()), source };
+    let (directory, is_new) = try_often(|| make_all(made, start, path)).map_err(failure)?;
+    if !is_new {
+        let processes = directory.processes()?.len();
+        if processes > 0 {
+            return Err(Error::InUse { directory: directory.path().to_owned(), processes });
+        }
+    }
+    enable(start, path, controllers);
+    Ok(directory)
+}
+
+/// Makes the cgroup's directory and opens it, and those above as far as they are missing.
+fn make_all(
+    made: &mut Made,
+    start: &Directory,
+    path: &CgroupPath,
+) -> io::Result<(Directory, bool)> {
+    let own = path.names();
+    let is_new = match start.make_child(own) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let mut is_new = false;
+            for names in path.prefixes() {
+                is_new = start.make_child(names)?;
+                if is_new {
+                    made.0.push(start.path().join(names));
+                }
+            }
+            is_new
+        }
+        Ok(true) => {
+            made.0.push(start.path().join(own));
+            true
+        }
+        other => other?,
+    };
+    Ok((start.child(own)?, is_new))
+}
+
+fn try_often<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    for _ in 1..ATTEMPTS {
+        match attempt() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            done => return done,
+        }
+    }
+    attempt()
+}
+
+/// Passes controllers down to the cgroup. A controller that cannot be passed is not an error here: when a limit needs it, its
+/// file is missing, and that error names the limit.
+fn enable(start: &Directory, path: &CgroupPath, controllers: &[String]) {
+    if controllers.is_empty() {
+        return;
+    }
+    let file = "cgroup.subtree_control";
+    let ancestors = std::iter::once(".").chain(path.prefixes());
+    for names in ancestors.take(path.prefixes().count()) {
+        let file = format!("{names}/{file}");
+        let enabled = start.try_read(&file).unwrap_or_default();
+        let is_enabled = |name: &&String| enabled.split_whitespace().any(|it| it == name.as_str());
+        let missing: Vec<String> =
+            controllers.iter().filter(|it| !is_enabled(it)).map(|it| format!("+{it}")).collect();
+        if missing.is_empty() || start.try_write(&file, &missing.join(" ")).is_ok() {
+            continue;
+        }
+        // The kernel takes all or none, so that one refusal would cost the others.
+        for one in &missing {
+            drop(start.try_write(&file, one));
+        }
+    }
+}
+
+/// The directories that were made, to be removed again unless all goes well.
+#[derive(Default)]
+struct Made(Vec<PathBuf>);
+
+impl Made {
+    fn keep(mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        for directory in self.0.iter().rev() {
+            // A parent that another container uses by now stays.
+            drop(std::fs::remove_dir(directory));
+        }
+    }
+}

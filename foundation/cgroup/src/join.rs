@@ -1,0 +1,70 @@
+//! How a process gets into a cgroup.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+
+use crate::cgroup::Cgroup;
+use crate::directory::write_once;
+use crate::error::Error;
+use crate::hierarchy::Version;
+
+/// Open doors of a cgroup, to be used by a child that was just cloned.
+///
+/// A process with one thread that writes `0` to a v1 `tasks` file moves itself without the lock that a write to
+/// `cgroup.procs` takes; after an idle moment that lock waits for an RCU grace period, some 5 ms. On v2 being born in the
+/// cgroup avoids it.
+#[derive(Debug)]
+pub struct JoinHandle {
+    tasks: Vec<(PathBuf, OwnedFd)>,
+    unified: Option<(PathBuf, OwnedFd)>,
+}
+
+impl Cgroup {
+    /// Opens what a process needs to join.
+    pub fn join_handle(&self) -> Result<JoinHandle, Error> {
+        let mut tasks = Vec::with_capacity(self.members.len());
+        let mut unified = None;
+        for member in &self.members {
+            let path = member.directory.path();
+            let failed = |source| Error::Open { directory: path.to_owned(), source };
+            match member.hierarchy.version() {
+                Version::V1 => {
+                    let file = member.directory.open_for_writing("tasks").map_err(failed)?;
+                    tasks.push((path.to_owned(), file));
+                }
+                Version::V2 => {
+                    let fd = member.directory.as_fd().try_clone_to_owned().map_err(failed)?;
+                    unified = Some((path.to_owned(), fd));
+                }
+            }
+        }
+        Ok(JoinHandle { tasks, unified })
+    }
+}
+
+impl JoinHandle {
+    /// The v2 directory for `CLONE_INTO_CGROUP`, where the machine has v2.
+    #[must_use]
+    pub fn unified(&self) -> Option<BorrowedFd<'_>> {
+        self.unified.as_ref().map(|(_, fd)| fd.as_fd())
+    }
+
+    /// Moves the calling process, which must have one thread, into the cgroup of every v1 hierarchy.
+    pub fn enter(&self) -> Result<(), Error> {
+        for (directory, tasks) in &self.tasks {
+            write_once(tasks, "0")
+                .map_err(|source| Error::Join { directory: directory.clone(), source })?;
+        }
+        Ok(())
+    }
+
+    /// Moves the calling process into the v2 cgroup: for kernels whose clone cannot (before Linux 5.7).
+    pub fn enter_unified(&self) -> Result<(), Error> {
+        let Some((directory, fd)) = &self.unified else { return Ok(()) };
+        let failed = |source| Error::Join { directory: directory.clone(), source };
+        let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC;
+        let procs = rustix::fs::openat(fd, "cgroup.procs", flags, rustix::fs::Mode::empty());
+        let procs = procs.map_err(|error| failed(error.into()))?;
+        write_once(&procs, "0").map_err(failed)
+    }
+}

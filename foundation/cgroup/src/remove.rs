@@ -1,0 +1,105 @@
+//! Removing a cgroup with all that the container made below it.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+
+use crate::cgroup::{Cgroup, is_gone};
+use crate::directory::Directory;
+use crate::error::Error;
+
+/// How long processes that were killed may take to leave.
+const DEADLINE: Duration = Duration::from_secs(5);
+const FIRST_PAUSE: Duration = Duration::from_micros(100);
+const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+
+impl Cgroup {
+    /// Removes the cgroup from every hierarchy. What is gone already is fine. Parents stay, for other containers.
+    ///
+    /// # Errors
+    /// [`Error::Remove`] when processes are still there after five seconds; the other hierarchies are cleared all the same.
+    pub fn remove(&self) -> Result<(), Error> {
+        let end = Instant::now() + DEADLINE;
+        let mut result = Ok(());
+        for member in &self.members {
+            let directory = &member.directory;
+            let removed = remove(directory, end).map_err(|error| Error::Remove {
+                directory: directory.path().to_owned(),
+                source: error.into(),
+            });
+            result = result.and(removed);
+        }
+        result
+    }
+}
+
+fn remove(directory: &Directory, end: Instant) -> Result<(), Errno> {
+    let Some(name) = directory.path().file_name().and_then(|name| name.to_str()) else {
+        return Err(Errno::INVAL);
+    };
+    let parent = match directory.parent() {
+        Ok(parent) => parent,
+        Err(error) if is_gone(&error) => return Ok(()),
+        Err(error) => return Err(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
+    };
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match parent.remove_child(name) {
+            Ok(_) => return Ok(()),
+            Err(Errno::BUSY | Errno::NOTEMPTY) if Instant::now() < end => {}
+            Err(error) => return Err(error),
+        }
+        match remove_below(directory) {
+            // Nothing is below any more; the loop removes the directory itself.
+            Ok(true) => continue,
+            Ok(false) => {}
+            Err(error) => return Err(error),
+        }
+        sleep(pause);
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Removes the directories below this one, the deepest first. True when it removed some, false when processes hold the rest.
+///
+/// It goes down and up on a single descriptor: a container may have nested its cgroups deeper than any stack.
+fn remove_below(top: &Directory) -> Result<bool, Errno> {
+    let error_number = |error: std::io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO);
+    let mut removed_any = false;
+    let mut depth = 0_usize;
+    let mut current = top.child(".").map_err(error_number)?;
+    loop {
+        let mut blocked = None;
+        for name in current.children().map_err(error_number)? {
+            match current.remove_child(&name) {
+                Ok(_) => removed_any = true,
+                Err(Errno::BUSY | Errno::NOTEMPTY) => blocked = Some(name),
+                Err(error) => return Err(error),
+            }
+        }
+        let deeper = match blocked {
+            Some(name) => {
+                let child = current.child(&name).map_err(error_number)?;
+                let has_children = !child.children().map_err(error_number)?.is_empty();
+                if !has_children {
+                    // It has processes.
+                    return Ok(removed_any);
+                }
+                Some(child)
+            }
+            None => None,
+        };
+        match deeper {
+            Some(child) => {
+                current = child;
+                depth += 1;
+            }
+            None if depth == 0 => return Ok(removed_any),
+            None => {
+                current = current.parent().map_err(error_number)?;
+                depth -= 1;
+            }
+        }
+    }
+}

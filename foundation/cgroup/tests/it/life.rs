@@ -1,0 +1,124 @@
+//! From creation to removal.
+
+use std::fs;
+
+use gantry_cgroup::{Cgroup, Error, Version};
+use serde_json::json;
+
+use crate::place::{Place, spawn, wait_for};
+
+#[test]
+fn it_is_in_every_hierarchy_and_leaves_none() {
+    let place = Place::new("everywhere");
+    let cgroup = place.create(json!({})).unwrap();
+    let count = place.hierarchies.iter().count();
+    assert_eq!(cgroup.mounts().len(), count);
+    assert!(cgroup.mounts().iter().all(|mount| mount.source.is_dir()));
+    cgroup.remove().unwrap();
+    assert!(cgroup.mounts().iter().all(|mount| !mount.source.exists()));
+    // A second time there is nothing to do.
+    cgroup.remove().unwrap();
+}
+
+#[test]
+fn a_thread_joins_every_v1_hierarchy() {
+    let place = Place::new("join");
+    let cgroup = place.create(json!({})).unwrap();
+    let join = cgroup.join_handle().unwrap();
+    // The kernel moves the thread that writes, and this one ends at once.
+    let own = std::thread::spawn(move || {
+        join.enter().unwrap();
+        fs::read_to_string("/proc/thread-self/cgroup").unwrap()
+    });
+    let own = own.join().unwrap();
+    let path = place.path.to_string();
+    for hierarchy in place.hierarchies.iter().filter(|it| it.version() == Version::V1) {
+        let controller = hierarchy.controllers().next().unwrap();
+        let is_there = own.lines().any(|line| {
+            let mut fields = line.splitn(3, ':').skip(1);
+            fields.next().unwrap().split(',').any(|name| name == controller)
+                && fields.next().unwrap() == path
+        });
+        assert!(is_there, "{controller} in {own}");
+    }
+}
+
+#[test]
+fn killing_reaches_every_process_and_removal_what_they_made() {
+    let place = Place::new("kill");
+    let cgroup = place.create(json!({})).unwrap();
+    let mut child = spawn(&cgroup, "sleep 1000 & sleep 1000 & wait");
+    for mount in cgroup.mounts() {
+        fs::create_dir_all(mount.source.join("inner/most")).unwrap();
+        fs::create_dir(mount.source.join("inner2")).unwrap();
+    }
+    wait_for(|| cgroup.pids().unwrap().len() == 3);
+    cgroup.kill().unwrap();
+    assert!(!child.wait().unwrap().success());
+    cgroup.remove().unwrap();
+    assert!(cgroup.mounts().iter().all(|mount| !mount.source.exists()));
+}
+
+#[test]
+fn pids_below_count() {
+    let place = Place::new("below");
+    let cgroup = place.create(json!({})).unwrap();
+    let mut child = spawn(&cgroup, "exec sleep 1000");
+    let unified = cgroup.mounts().into_iter().find(|mount| mount.version == Version::V2);
+    if let Some(mount) = unified {
+        let inner = mount.source.join("inner");
+        fs::create_dir(&inner).unwrap();
+        fs::write(inner.join("cgroup.procs"), child.id().to_string()).unwrap();
+    }
+    assert_eq!(cgroup.pids().unwrap(), [child.id().cast_signed()]);
+    cgroup.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn freezing_stops_and_thawing_lets_go() {
+    let place = Place::new("freeze");
+    let cgroup = place.create(json!({})).unwrap();
+    let mut child = spawn(&cgroup, "while :; do :; done");
+    let used = || cgroup.stats().unwrap().cpu.unwrap().total_ns;
+    let before = used();
+    wait_for(|| used() > before);
+    assert!(!cgroup.is_frozen().unwrap());
+    cgroup.freeze().unwrap();
+    assert!(cgroup.is_frozen().unwrap());
+    let frozen = used();
+    std::thread::yield_now();
+    assert_eq!(used(), frozen);
+    cgroup.thaw().unwrap();
+    wait_for(|| used() > frozen);
+    // Killing works on a frozen one, too.
+    cgroup.freeze().unwrap();
+    cgroup.kill().unwrap();
+    cgroup.thaw().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn one_that_is_in_use_is_not_taken_over() {
+    let place = Place::new("in-use");
+    let cgroup = place.create(json!({})).unwrap();
+    // Empty, it is.
+    drop(place.create(json!({})).unwrap());
+    let mut child = spawn(&cgroup, "exec sleep 1000");
+    let error = place.create(json!({})).unwrap_err();
+    assert!(matches!(error, Error::InUse { processes: 1, .. }), "{error}");
+    assert_eq!(error.kind(), gantry_types::ErrorKind::Conflict);
+    cgroup.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn it_is_found_again() {
+    let place = Place::new("again");
+    let created = place.create(json!({})).unwrap();
+    let opened = Cgroup::open(&place.hierarchies, &place.path).unwrap();
+    assert_eq!(created.mounts(), opened.mounts());
+    created.remove().unwrap();
+    let error = Cgroup::open(&place.hierarchies, &place.path).unwrap_err();
+    assert_eq!(error.kind(), gantry_types::ErrorKind::NotFound);
+}

@@ -1,0 +1,167 @@
+//! New processes without exec: `clone3(2)` in the manner of `fork`, and namespaces of the calling thread.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use crate::check;
+
+const CLONE_PIDFD: u64 = 0x1000;
+const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
+/// Namespace flags of `clone3(2)`, `unshare(2)` and `setns(2)`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Namespaces(u64);
+
+impl Namespaces {
+    pub const NONE: Self = Self(0);
+    pub const MOUNT: Self = Self(libc::CLONE_NEWNS as u64);
+    pub const CGROUP: Self = Self(libc::CLONE_NEWCGROUP as u64);
+    pub const UTS: Self = Self(libc::CLONE_NEWUTS as u64);
+    pub const IPC: Self = Self(libc::CLONE_NEWIPC as u64);
+    pub const USER: Self = Self(libc::CLONE_NEWUSER as u64);
+    pub const PID: Self = Self(libc::CLONE_NEWPID as u64);
+    pub const NETWORK: Self = Self(libc::CLONE_NEWNET as u64);
+    pub const TIME: Self = Self(0x80);
+
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// What `fork`-like calls return, once in each process.
+#[derive(Debug)]
+pub enum Fork<T> {
+    Parent(T),
+    Child,
+}
+
+/// A child as its parent holds it.
+#[derive(Debug)]
+pub struct Child {
+    pub pid: i32,
+    /// Readable (poll) when the child has ended.
+    pub pidfd: OwnedFd,
+}
+
+/// Duplicates the process into new namespaces (`clone3(2)`, Linux 5.3; `cgroup` is a v2 directory and needs 5.7).
+///
+/// Handlers of signals are reset in the child. The child runs on with a copy of everything, so the caller must have one thread only:
+/// another thread might hold a lock that nobody would ever release in the copy. More than one thread is refused with
+/// [`io::ErrorKind::ResourceBusy`].
+pub fn clone_into(
+    namespaces: Namespaces,
+    cgroup: Option<BorrowedFd<'_>>,
+) -> io::Result<Fork<Child>> {
+    refuse_threads()?;
+    let mut pidfd: libc::c_int = -1;
+    let mut flags = namespaces.0 | CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
+    let mut cgroup_fd = 0;
+    if let Some(fd) = cgroup {
+        flags |= CLONE_INTO_CGROUP;
+        cgroup_fd = u64::try_from(fd.as_raw_fd()).unwrap_or(0);
+    }
+    let mut args = libc::clone_args {
+        flags,
+        pidfd: (&raw mut pidfd) as u64,
+        child_tid: 0,
+        parent_tid: 0,
+        exit_signal: libc::SIGCHLD as u64,
+        stack: 0,
+        stack_size: 0,
+        tls: 0,
+        set_tid: 0,
+        set_tid_size: 0,
+        cgroup: cgroup_fd,
+    };
+    // SAFETY: without CLONE_VM the child has its own copy of all memory, and this process has no second thread (checked above), so
+    // the copy is consistent; `args` outlives the call and has the size that is passed.
+    let pid = check(unsafe {
+        libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<libc::clone_args>())
+    })?;
+    if pid == 0 {
+        return Ok(Fork::Child);
+    }
+    // SAFETY: the kernel just stored a new descriptor there that nobody else owns.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    Ok(Fork::Parent(Child { pid: i32::try_from(pid).unwrap_or(i32::MAX), pidfd }))
+}
+
+/// Duplicates the process (`fork(2)`), for callers with one thread; see [`clone_into`].
+pub fn fork() -> io::Result<Fork<Child>> {
+    clone_into(Namespaces::NONE, None)
+}
+
+/// Moves the calling thread into new namespaces (`unshare(2)`).
+pub fn unshare(namespaces: Namespaces) -> io::Result<()> {
+    let flags = libc::c_int::try_from(namespaces.0).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: takes no pointers; without CLONE_FILES or CLONE_FS in the type no resource that Rust relies on is unshared.
+    check(unsafe { libc::unshare(flags) }.into())?;
+    Ok(())
+}
+
+/// Moves the calling thread into namespaces (`setns(2)`): of the process behind a pidfd (Linux 5.8), or the one behind a namespace file.
+pub fn setns(target: BorrowedFd<'_>, namespaces: Namespaces) -> io::Result<()> {
+    let flags = libc::c_int::try_from(namespaces.0).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: takes no pointers; the descriptor is open for as long as the borrow.
+    check(unsafe { libc::setns(target.as_raw_fd(), flags) }.into())?;
+    Ok(())
+}
+
+/// What kind of namespace a namespace file is (`NS_GET_NSTYPE`, Linux 4.11); an error for any other file.
+pub fn namespace_kind(file: BorrowedFd<'_>) -> io::Result<Namespaces> {
+    const NS_GET_NSTYPE: libc::Ioctl = 0xb703;
+    // SAFETY: this request takes no argument and returns a number.
+    let kind = check(unsafe { libc::ioctl(file.as_raw_fd(), NS_GET_NSTYPE) }.into())?;
+    Ok(Namespaces(u64::try_from(kind).unwrap_or(0)))
+}
+
+/// `/proc/self/task` has one sub-directory for each thread, and a directory one link for each besides its own two.
+fn refuse_threads() -> io::Result<()> {
+    if rustix::fs::stat("/proc/self/task")?.st_nlink > 3 {
+        return Err(io::Error::new(
+            io::ErrorKind::ResourceBusy,
+            "a process with several threads cannot be duplicated",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn a_process_with_threads_is_not_duplicated() {
+        // The test harness itself has at least two threads.
+        let waiting = std::thread::spawn(std::thread::park);
+        let error = fork().unwrap_err();
+        waiting.thread().unpark();
+        waiting.join().unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::ResourceBusy);
+    }
+
+    #[test]
+    fn namespace_files_tell_their_kind_and_others_are_refused() {
+        let uts = std::fs::File::open("/proc/self/ns/uts").unwrap();
+        assert_eq!(namespace_kind(uts.as_fd()).unwrap(), Namespaces::UTS);
+        let null = std::fs::File::open("/dev/null").unwrap();
+        assert!(namespace_kind(null.as_fd()).is_err());
+    }
+}

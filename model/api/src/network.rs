@@ -1,0 +1,157 @@
+//! Networks, as far as containers show them: endpoints, ports, the settings block of inspect.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::go;
+
+/// `port/protocol` → where it is published; `null` when it is exposed only.
+pub type PortMap = BTreeMap<String, Option<Vec<PortBinding>>>;
+
+/// The third part of a create: the endpoints to make, by network.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct NetworkingConfig {
+    #[serde(deserialize_with = "go::lenient")]
+    pub endpoints_config: BTreeMap<String, Option<EndpointSettings>>,
+}
+
+/// Where a port is published.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct PortBinding {
+    #[serde(rename = "HostIp", deserialize_with = "go::lenient")]
+    pub host_ip: String,
+    /// One port or a range; empty lets the engine choose.
+    #[serde(deserialize_with = "go::lenient")]
+    pub host_port: String,
+}
+
+/// One port in a list of containers.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Port {
+    #[serde(rename = "IP", skip_serializing_if = "go::is_zero", deserialize_with = "go::lenient")]
+    pub ip: String,
+    #[serde(deserialize_with = "go::lenient")]
+    pub private_port: u16,
+    /// Absent when exposed only.
+    #[serde(skip_serializing_if = "go::is_zero", deserialize_with = "go::lenient")]
+    pub public_port: u16,
+    /// `tcp`, `udp` or `sctp`.
+    pub r#type: String,
+}
+
+/// One container's place in one network: as asked for, and as it is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct EndpointSettings {
+    #[serde(rename = "IPAMConfig", deserialize_with = "go::lenient")]
+    pub ipam_config: Option<EndpointIpamConfig>,
+    #[serde(with = "go::nil")]
+    pub links: Vec<String>,
+    #[serde(with = "go::nil")]
+    pub aliases: Vec<String>,
+    #[serde(deserialize_with = "go::lenient")]
+    pub mac_address: String,
+    #[serde(with = "go::nil")]
+    pub driver_opts: BTreeMap<String, String>,
+    /// Which endpoint gives the default gateway: the highest (from 1.48).
+    #[serde(deserialize_with = "go::lenient")]
+    pub gw_priority: i64,
+    #[serde(rename = "NetworkID", deserialize_with = "go::lenient")]
+    pub network_id: String,
+    #[serde(rename = "EndpointID", deserialize_with = "go::lenient")]
+    pub endpoint_id: String,
+    #[serde(deserialize_with = "go::lenient")]
+    pub gateway: String,
+    #[serde(rename = "IPAddress", deserialize_with = "go::lenient")]
+    pub ip_address: String,
+    #[serde(rename = "IPPrefixLen", deserialize_with = "go::lenient")]
+    pub ip_prefix_len: i64,
+    #[serde(rename = "IPv6Gateway", deserialize_with = "go::lenient")]
+    pub ipv6_gateway: String,
+    #[serde(rename = "GlobalIPv6Address", deserialize_with = "go::lenient")]
+    pub global_ipv6_address: String,
+    #[serde(rename = "GlobalIPv6PrefixLen", deserialize_with = "go::lenient")]
+    pub global_ipv6_prefix_len: i64,
+    #[serde(rename = "DNSNames", with = "go::nil")]
+    pub dns_names: Vec<String>,
+}
+
+/// Addresses a user chose for an endpoint.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct EndpointIpamConfig {
+    #[serde(
+        rename = "IPv4Address",
+        skip_serializing_if = "go::is_zero",
+        deserialize_with = "go::lenient"
+    )]
+    pub ipv4_address: String,
+    #[serde(
+        rename = "IPv6Address",
+        skip_serializing_if = "go::is_zero",
+        deserialize_with = "go::lenient"
+    )]
+    pub ipv6_address: String,
+    #[serde(
+        rename = "LinkLocalIPs",
+        skip_serializing_if = "go::is_zero",
+        deserialize_with = "go::lenient"
+    )]
+    pub link_local_ips: Vec<String>,
+}
+
+/// `NetworkSettings` of an inspected container. The flat address fields tell of the default bridge only.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct NetworkSettings {
+    #[serde(deserialize_with = "go::lenient")]
+    pub bridge: String,
+    #[serde(rename = "SandboxID", deserialize_with = "go::lenient")]
+    pub sandbox_id: String,
+    #[serde(deserialize_with = "go::lenient")]
+    pub sandbox_key: String,
+    #[serde(deserialize_with = "go::lenient")]
+    pub ports: PortMap,
+    #[serde(deserialize_with = "go::lenient")]
+    pub hairpin_mode: bool,
+    #[serde(rename = "LinkLocalIPv6Address", deserialize_with = "go::lenient")]
+    pub link_local_ipv6_address: String,
+    #[serde(rename = "LinkLocalIPv6PrefixLen", deserialize_with = "go::lenient")]
+    pub link_local_ipv6_prefix_len: i64,
+    #[serde(rename = "SecondaryIPAddresses", with = "go::nil")]
+    pub secondary_ip_addresses: Vec<Address>,
+    #[serde(rename = "SecondaryIPv6Addresses", with = "go::nil")]
+    pub secondary_ipv6_addresses: Vec<Address>,
+    #[serde(rename = "EndpointID", deserialize_with = "go::lenient")]
+    pub endpoint_id: String,
+    #[serde(deserialize_with = "go::lenient")]
+    pub gateway: String,
+    #[serde(rename = "GlobalIPv6Address", deserialize_with = "go::lenient")]
+    pub global_ipv6_address: String,
+    #[serde(rename = "GlobalIPv6PrefixLen", deserialize_with = "go::lenient")]
+    pub global_ipv6_prefix_len: i64,
+    #[serde(rename = "IPAddress", deserialize_with = "go::lenient")]
+    pub ip_address: String,
+    #[serde(rename = "IPPrefixLen", deserialize_with = "go::lenient")]
+    pub ip_prefix_len: i64,
+    #[serde(rename = "IPv6Gateway", deserialize_with = "go::lenient")]
+    pub ipv6_gateway: String,
+    #[serde(deserialize_with = "go::lenient")]
+    pub mac_address: String,
+    #[serde(deserialize_with = "go::lenient")]
+    pub networks: BTreeMap<String, EndpointSettings>,
+}
+
+/// An address and the length of its network's prefix.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Address {
+    #[serde(deserialize_with = "go::lenient")]
+    pub addr: String,
+    #[serde(deserialize_with = "go::lenient")]
+    pub prefix_len: i64,
+}

@@ -1,0 +1,226 @@
+//! Where a process's standard streams go: the URIs in the `stdin`, `stdout` and `stderr` fields of
+//! Create and Exec. Nothing is opened here.
+//!
+//! | text | direction | meaning |
+//! |---|---|---|
+//! | empty | both | `/dev/null` |
+//! | `gantry://stdin` | in | fed by attachers of `io.sock`; stays open when they leave |
+//! | `gantry://stdin?once=1` | in | the same, closed when the first attacher with input ends it |
+//! | `gantry://` | out | sent to attachers only |
+//! | `gantry:///dir/log?format=json-file&max-size=N&max-file=N` | out | sent to attachers and appended to the log file, which the shim rotates at `max-size` bytes (absent: never), keeping `max-file` files |
+//! | `/dir/fifo` or `fifo:///dir/fifo` | both | a named pipe, as containerd sends it |
+//! | `file:///dir/file` | out | appended to this file |
+//! | `binary://…` | out | understood, so that it can be refused by name |
+//!
+//! Paths are absolute and percent-encoded (RFC 3986) inside URIs, and bare otherwise. stdout and
+//! stderr of one process may name the same log; the shim opens it once.
+
+use crate::Error;
+use std::ffi::OsString;
+use std::fmt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+/// A log that the shim writes in Docker's json-file format.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogTarget {
+    /// The newest file; older ones get `.1`, `.2` … behind the name.
+    pub path: PathBuf,
+    /// Rotate when the file has this many bytes; `None`: never.
+    pub max_size_bytes: Option<u64>,
+    /// How many files there are at most, the newest included; at least 1.
+    pub max_files: u32,
+}
+
+/// Where a process's output goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Nowhere.
+    Null,
+    /// To attachers, and to a log when there is one.
+    Relay(Option<LogTarget>),
+    /// Into a named pipe.
+    Fifo(PathBuf),
+    /// Appended to a file.
+    File(PathBuf),
+    /// To a logging program (containerd's `binary://`).
+    Binary(String),
+}
+
+/// Where a process's input comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// It reads end-of-file at once.
+    Null,
+    /// From attachers.
+    Relay {
+        /// Close it when the first attacher with input ends its own.
+        once: bool,
+    },
+    /// From a named pipe.
+    Fifo(PathBuf),
+}
+
+const RELAY_SCHEME: &str = "gantry://";
+const RELAY_STDIN: &str = "gantry://stdin";
+
+impl Output {
+    /// Reads the `stdout` or `stderr` field.
+    pub fn parse(uri: &str) -> Result<Self, Error> {
+        if uri.is_empty() {
+            Ok(Self::Null)
+        } else if let Some(rest) = uri.strip_prefix(RELAY_SCHEME) {
+            parse_relay(uri, rest).map(Self::Relay)
+        } else if let Some(rest) = uri.strip_prefix("file://") {
+            // containerd allows a query here; it has none that matters to us.
+            let path = rest.split_once('?').map_or(rest, |(path, _)| path);
+            decode_path(uri, path).map(Self::File)
+        } else if uri.starts_with("binary://") {
+            Ok(Self::Binary(uri.to_owned()))
+        } else {
+            parse_fifo(uri).map(Self::Fifo)
+        }
+    }
+}
+
+impl Input {
+    /// Reads the `stdin` field.
+    pub fn parse(uri: &str) -> Result<Self, Error> {
+        match uri {
+            "" => Ok(Self::Null),
+            RELAY_STDIN => Ok(Self::Relay { once: false }),
+            "gantry://stdin?once=1" => Ok(Self::Relay { once: true }),
+            _ if uri.starts_with(RELAY_SCHEME) => Err(malformed(uri, "not a form of stdin")),
+            _ => parse_fifo(uri).map(Self::Fifo),
+        }
+    }
+}
+
+impl fmt::Display for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => Ok(()),
+            Self::Relay(None) => f.write_str(RELAY_SCHEME),
+            Self::Relay(Some(log)) => {
+                f.write_str(RELAY_SCHEME)?;
+                encode_path(&log.path, f)?;
+                f.write_str("?format=json-file")?;
+                if let Some(bytes) = log.max_size_bytes {
+                    write!(f, "&max-size={bytes}")?;
+                }
+                write!(f, "&max-file={}", log.max_files)
+            }
+            Self::Fifo(path) => {
+                f.write_str("fifo://")?;
+                encode_path(path, f)
+            }
+            Self::File(path) => {
+                f.write_str("file://")?;
+                encode_path(path, f)
+            }
+            Self::Binary(uri) => f.write_str(uri),
+        }
+    }
+}
+
+impl fmt::Display for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => Ok(()),
+            Self::Relay { once: false } => f.write_str(RELAY_STDIN),
+            Self::Relay { once: true } => write!(f, "{RELAY_STDIN}?once=1"),
+            Self::Fifo(path) => {
+                f.write_str("fifo://")?;
+                encode_path(path, f)
+            }
+        }
+    }
+}
+
+fn malformed(uri: &str, reason: &'static str) -> Error {
+    Error::Stdio { uri: uri.to_owned(), reason }
+}
+
+fn parse_relay(uri: &str, rest: &str) -> Result<Option<LogTarget>, Error> {
+    if rest.is_empty() {
+        return Ok(None);
+    }
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let mut log = LogTarget { path: decode_path(uri, path)?, max_size_bytes: None, max_files: 1 };
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (key, value) =
+            pair.split_once('=').ok_or_else(|| malformed(uri, "an option has no value"))?;
+        let number = || -> Result<u64, Error> {
+            let number = value.parse().map_err(|_| malformed(uri, "an option is not a number"))?;
+            if number == 0 { Err(malformed(uri, "an option is zero")) } else { Ok(number) }
+        };
+        match key {
+            "format" if value == "json-file" => {}
+            "format" => return Err(malformed(uri, "the only log format is json-file")),
+            "max-size" => log.max_size_bytes = Some(number()?),
+            "max-file" => {
+                log.max_files =
+                    number()?.try_into().map_err(|_| malformed(uri, "max-file is too large"))?;
+            }
+            _ => return Err(malformed(uri, "an option is unknown")),
+        }
+    }
+    Ok(Some(log))
+}
+
+fn parse_fifo(uri: &str) -> Result<PathBuf, Error> {
+    if let Some(path) = uri.strip_prefix("fifo://") {
+        return decode_path(uri, path);
+    }
+    if uri.starts_with('/') && !uri.contains('\0') {
+        return Ok(PathBuf::from(uri));
+    }
+    Err(malformed(uri, "neither an absolute path nor a known scheme"))
+}
+
+fn decode_path(uri: &str, text: &str) -> Result<PathBuf, Error> {
+    if !text.starts_with('/') {
+        return Err(malformed(uri, "the path is not absolute"));
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        let byte = if byte == b'%' {
+            let mut digit = || rest.next().and_then(hex_digit);
+            let (Some(high), Some(low)) = (digit(), digit()) else {
+                return Err(malformed(uri, "a percent sign is not followed by two hex digits"));
+            };
+            high << 4 | low
+        } else {
+            byte
+        };
+        if byte == 0 {
+            return Err(malformed(uri, "the path holds a NUL"));
+        }
+        bytes.push(byte);
+    }
+    Ok(PathBuf::from(OsString::from_vec(bytes)))
+}
+
+fn hex_digit(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+fn encode_path(path: &Path, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for &byte in path.as_os_str().as_bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/:@".contains(&byte) {
+            write!(f, "{}", byte as char)?;
+        } else {
+            write!(f, "%{byte:02X}")?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,53 @@
+//! An image as callers see it.
+
+use gantry_oci::image::{Descriptor, ImageConfig};
+use gantry_types::{Digest, ImageReference, Timestamp};
+
+use crate::ImageId;
+
+/// A recorded image with its names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// Its id.
+    pub id: ImageId,
+    /// Its names, in order; those with a digest are its repository digests.
+    pub references: Vec<ImageReference>,
+    /// Its configuration.
+    pub config: ImageConfig,
+    /// The manifest blob.
+    pub manifest: Descriptor,
+    /// What its extracted layers take on the disk.
+    pub size_bytes: u64,
+}
+
+impl Image {
+    /// The digests of its uncompressed layers, the lowest first.
+    pub fn diff_ids(&self) -> &[Digest] {
+        &self.config.rootfs.diff_ids
+    }
+
+    /// When it was made, if it says so.
+    pub fn created(&self) -> Option<Timestamp> {
+        self.config.created_at()
+    }
+
+    /// Its tagged names, as people write them: `busybox:latest`.
+    pub fn repo_tags(&self) -> Vec<String> {
+        self.names(|reference| reference.digest().is_none())
+    }
+
+    /// Its names with a digest: `busybox@sha256:…`.
+    pub fn repo_digests(&self) -> Vec<String> {
+        self.names(|reference| reference.digest().is_some())
+    }
+
+    /// Whether no name leads to it.
+    pub fn is_dangling(&self) -> bool {
+        self.references.is_empty()
+    }
+
+    fn names(&self, which: impl Fn(&ImageReference) -> bool) -> Vec<String> {
+        let chosen = self.references.iter().filter(|reference| which(reference));
+        chosen.map(ImageReference::familiar).collect()
+    }
+}

@@ -1,0 +1,150 @@
+//! Reading image archives: docker-archive and OCI layout, plain or compressed, in one pass.
+//!
+//! Every file of the archive goes to `ingest/` with its digest taken on the way, whatever the order
+//! of entries. Then the documents are read, everything is checked, and only when nothing is wrong
+//! the blobs are renamed into the store.
+
+pub(crate) mod contents;
+mod docker;
+mod layout;
+pub(crate) mod plan;
+mod platform;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use gantry_oci::image::{Descriptor, ImageConfig};
+use gantry_types::{Digest, ImageReference};
+
+pub(crate) use platform::host_platform;
+
+use crate::lease::Lease;
+use crate::{Error, ImageId, Images, Result};
+use contents::Contents;
+use plan::Planned;
+
+/// The longest manifest, index or configuration that is read, in bytes: what registries take.
+pub(crate) const MAX_DOCUMENT_BYTES: u64 = 4 << 20;
+
+/// The most layers that overlayfs can stack (`OVL_MAX_STACK` in Linux 6.x).
+pub(crate) const MAX_LAYERS: usize = 500;
+
+/// The most images in one archive.
+pub(crate) const MAX_IMAGES: usize = 1000;
+
+/// An image whose blobs are in the store, waiting for [`Images::record`].
+#[derive(Debug)]
+pub struct Loaded {
+    /// Its id.
+    pub id: ImageId,
+    /// The names that the archive gives it. Callers may add others.
+    pub references: Vec<ImageReference>,
+    /// The manifest blob: the archive's, or one made for it where the format has none.
+    pub manifest: Descriptor,
+    /// Its configuration.
+    pub config: ImageConfig,
+    /// Its layers, the lowest first.
+    pub layers: Vec<LayerBlob>,
+    pub(crate) blobs: Vec<(Digest, u64)>,
+    /// Keeps the blobs until an image has them.
+    _lease: Lease,
+}
+
+/// One layer as it came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerBlob {
+    /// The digest that its uncompressed tar must have. For compressed layers it is the archive's
+    /// claim, which extraction has to check.
+    pub diff_id: Digest,
+    /// The digest of the blob.
+    pub digest: Digest,
+    /// The length of the blob in bytes.
+    pub size_bytes: u64,
+    /// The type that the manifest claims. The blob's first bytes tell its compression.
+    pub media_type: String,
+    path: PathBuf,
+}
+
+impl LayerBlob {
+    /// Opens the blob.
+    pub fn open(&self) -> Result<File> {
+        File::open(&self.path).map_err(|source| Error::io("open", &self.path, source))
+    }
+
+    /// Where the blob is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// What happens while an archive is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LoadEvent {
+    /// A file of the archive came in whole.
+    Read {
+        /// Its path in the archive.
+        path: String,
+        /// Its length.
+        size_bytes: u64,
+    },
+    /// Something in the archive is left out, with the reason.
+    Skipped {
+        /// What, and why.
+        reason: String,
+    },
+}
+
+impl Images {
+    /// Reads an archive and puts the blobs of its images into the store.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the archive; nothing is left in the store then.
+    pub fn load(
+        &self,
+        reader: impl Read + Send,
+        mut on_event: impl FnMut(LoadEvent),
+    ) -> Result<Vec<Loaded>> {
+        let mut contents = Contents::ingest(&self.store, reader, &mut on_event)?;
+        let planned = if contents.has(layout::INDEX) {
+            layout::plan(&contents, &mut on_event)?
+        } else if contents.has(docker::MANIFEST) {
+            docker::plan(&mut contents)?
+        } else {
+            return Err(Error::NoImageInArchive);
+        };
+        if planned.is_empty() {
+            return Err(Error::InvalidArchive("it lists no image".to_owned()));
+        }
+        planned.into_iter().map(|plan| self.commit(plan, &mut contents)).collect()
+    }
+
+    /// Moves the blobs of a checked image into the store.
+    pub(crate) fn commit(&self, plan: Planned, contents: &mut Contents) -> Result<Loaded> {
+        let mut lease = Lease::none(&self.store);
+        let mut blobs: Vec<(Digest, u64)> = Vec::with_capacity(plan.layers.len() + 2);
+        let layers = plan.layers.iter().map(|(_, descriptor)| descriptor);
+        for descriptor in layers.chain([&plan.config_blob, &plan.manifest]) {
+            if !blobs.iter().any(|(digest, _)| *digest == descriptor.digest) {
+                contents.commit(&descriptor.digest, &mut lease)?;
+                blobs.push((descriptor.digest.clone(), descriptor.size));
+            }
+        }
+        let layers = plan.layers.into_iter().map(|(diff_id, descriptor)| LayerBlob {
+            diff_id,
+            path: self.store.blob_path(&descriptor.digest),
+            digest: descriptor.digest,
+            size_bytes: descriptor.size,
+            media_type: descriptor.media_type,
+        });
+        Ok(Loaded {
+            id: plan.id,
+            references: plan.references,
+            manifest: plan.manifest,
+            config: plan.config,
+            layers: layers.collect(),
+            blobs,
+            _lease: lease,
+        })
+    }
+}

@@ -1,0 +1,177 @@
+//! Extracting a layer: to ingest, checked, moved into place, recorded. In that order, so that a row
+//! always names a whole layer.
+
+use std::io::Read;
+use std::os::fd::AsFd;
+
+use gantry_archive::{Applied, ApplyOptions, Limits, Whiteouts, decompress, resolve_fixups};
+use gantry_types::Digest;
+
+use crate::dirs::{Dirs, FILES};
+use crate::row::{Key, LAYERS, LayerRow};
+use crate::{Error, Layers, Result, view};
+
+/// A layer that is here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerInfo {
+    /// Its diffID.
+    pub diff_id: Digest,
+    /// Bytes in its files, as Docker counts them.
+    pub size_bytes: u64,
+}
+
+impl From<&LayerRow> for LayerInfo {
+    fn from(row: &LayerRow) -> Self {
+        Self { diff_id: row.diff_id.clone(), size_bytes: row.size_bytes }
+    }
+}
+
+impl Layers {
+    /// Whether a layer is here, for use above these parents (diffIDs, lowest first).
+    pub fn find(&self, diff_id: &Digest, parents: &[Digest]) -> Result<Option<LayerInfo>> {
+        Ok(self.shared.state().find(diff_id, parents).map(LayerInfo::from))
+    }
+
+    /// Extracts a layer, unless it is here already. `tar` is plain, gzip or zstd, whatever its media
+    /// type said; of a layer that is here, nothing is read. Several may call it at once, for the same
+    /// layer, too: it is extracted once, and the others wait.
+    ///
+    /// `parents` (diffIDs, lowest first) must be here only if the layer depends on them, which is
+    /// rare; [`Error::Missing`] tells.
+    ///
+    /// # Errors
+    /// The content is damaged, hostile or another layer's ([`Error::Extract`],
+    /// [`Error::WrongContent`]), the disk is full ([`Error::Full`]), or a step failed. Nothing is
+    /// left of it then.
+    pub fn apply(
+        &self,
+        diff_id: &Digest,
+        parents: &[Digest],
+        tar: impl Read + Send,
+    ) -> Result<LayerInfo> {
+        let _claim = self.shared.claim(diff_id);
+        if let Some(info) = self.find(diff_id, parents)? {
+            return Ok(info);
+        }
+        let number = {
+            let mut state = self.shared.state();
+            state.next_number += 1;
+            state.next_number - 1
+        };
+        let ingest = Ingest::make(&self.shared.dirs, number)?;
+        let applied = self.extract(&ingest, diff_id, parents, tar)?;
+        let key = if applied.fixups.is_empty() || parents.is_empty() {
+            Key::plain(diff_id)
+        } else {
+            Key::above(diff_id, parents)
+        };
+        let row = LayerRow {
+            diff_id: diff_id.clone(),
+            number,
+            size_bytes: applied.size_bytes,
+            fixups: applied.fixups.len() as u64,
+            root_given: applied.root_given,
+            root_opaque: applied.root_opaque,
+            boot_id: self.shared.boot_id.clone(),
+            synced: false,
+        };
+        let placed = ingest.place()?;
+        self.shared.db.write(|tx| LAYERS.put(tx, key.as_str(), &row))?;
+        placed.keep();
+        let info = LayerInfo::from(&row);
+        self.shared.state().rows.insert(key, row);
+        self.janitor.sync_soon();
+        Ok(info)
+    }
+
+    fn extract(
+        &self,
+        ingest: &Ingest<'_>,
+        diff_id: &Digest,
+        parents: &[Digest],
+        tar: impl Read + Send,
+    ) -> Result<Applied> {
+        let store = &self.shared.dirs.layers.path;
+        let failed = |source| Error::extract(diff_id, store, source);
+        let root = ingest.open_files()?;
+        let options = ApplyOptions {
+            limits: Limits::default(),
+            whiteouts: Whiteouts::Overlay,
+            algorithm: diff_id.algorithm(),
+        };
+        let plain = decompress(tar, &options.limits).map_err(failed)?;
+        let applied = gantry_archive::apply(plain, root.as_fd(), &options).map_err(failed)?;
+        if applied.diff_id != *diff_id {
+            return Err(Error::WrongContent { expected: diff_id.clone(), actual: applied.diff_id });
+        }
+        if applied.fixups.is_empty() {
+            return Ok(applied);
+        }
+        let lower = if parents.is_empty() {
+            None
+        } else {
+            Some(view::merged(&self.lower_dirs(parents)?, &self.shared.dirs)?)
+        };
+        resolve_fixups(root.as_fd(), lower.as_ref().map(AsFd::as_fd), &applied.fixups)
+            .map_err(failed)?;
+        Ok(applied)
+    }
+}
+
+/// A layer on its way: removed again, wherever it is by then, unless it is kept.
+struct Ingest<'a> {
+    dirs: &'a Dirs,
+    name: String,
+    place: Place,
+}
+
+#[derive(PartialEq, Eq)]
+enum Place {
+    Ingest,
+    Layers,
+    Kept,
+}
+
+impl<'a> Ingest<'a> {
+    fn make(dirs: &'a Dirs, number: u64) -> Result<Self> {
+        let name = number.to_string();
+        let failed = |error| Error::store("make", &dirs.ingest.path_of(&name), error);
+        dirs.ingest.make(&name, 0o700).map_err(failed)?;
+        let ingest = Self { dirs, name: name.clone(), place: Place::Ingest };
+        dirs.ingest.make(&format!("{name}/{FILES}"), 0o755).map_err(failed)?;
+        Ok(ingest)
+    }
+
+    fn open_files(&self) -> Result<std::os::fd::OwnedFd> {
+        let name = format!("{}/{FILES}", self.name);
+        let ingest = &self.dirs.ingest;
+        ingest.open_dir(&name).map_err(|error| Error::store("open", &ingest.path_of(&name), error))
+    }
+
+    /// Moves it to where layers are.
+    fn place(mut self) -> Result<Self> {
+        let (ingest, layers) = (&self.dirs.ingest, &self.dirs.layers);
+        ingest
+            .hand_over(&self.name, layers, &self.name)
+            .map_err(|error| Error::store("move a layer to", &layers.path_of(&self.name), error))?;
+        self.place = Place::Layers;
+        Ok(self)
+    }
+
+    fn keep(mut self) {
+        self.place = Place::Kept;
+    }
+}
+
+impl Drop for Ingest<'_> {
+    fn drop(&mut self) {
+        let room = match self.place {
+            Place::Ingest => &self.dirs.ingest,
+            Place::Layers => &self.dirs.layers,
+            Place::Kept => return,
+        };
+        if let Err(error) = room.remove(&self.name) {
+            tracing::warn!(%error, "cannot remove a partial layer; the next start tries again");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! What can wait: removing what is in the trash, and flushing new layers to the disk. One thread.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::state::Shared;
+use crate::{Error, Result};
+
+/// How long the store must be quiet before new layers are flushed: a flush competes for the disk with
+/// the container that is probably started next.
+const QUIET: Duration = Duration::from_secs(3);
+
+#[derive(Debug)]
+pub(crate) struct Janitor {
+    orders: Arc<Orders>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Orders {
+    board: Mutex<Board>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Board {
+    stop: bool,
+    empty_trash: bool,
+    sync_at: Option<Instant>,
+}
+
+enum Job {
+    EmptyTrash,
+    Sync,
+    Stop,
+}
+
+impl Janitor {
+    pub(crate) fn start(shared: Arc<Shared>) -> Result<Self> {
+        let orders = Arc::new(Orders::default());
+        let own = Arc::clone(&orders);
+        let path = shared.dirs.layers.path.clone();
+        let thread = std::thread::Builder::new()
+            .name("layers-janitor".to_owned())
+            .spawn(move || work(&shared, &own))
+            .map_err(|error| Error::store("start a thread for", &path, error))?;
+        Ok(Self { orders, thread: Some(thread) })
+    }
+
+    pub(crate) fn empty_trash_soon(&self) {
+        self.orders.board().empty_trash = true;
+        self.orders.changed.notify_one();
+    }
+
+    pub(crate) fn sync_soon(&self) {
+        self.orders.board().sync_at = Some(Instant::now() + QUIET);
+        self.orders.changed.notify_one();
+    }
+}
+
+impl Drop for Janitor {
+    fn drop(&mut self) {
+        self.orders.board().stop = true;
+        self.orders.changed.notify_one();
+        if let Some(thread) = self.thread.take() {
+            // It has told of its failures; a panic has told of itself.
+            drop(thread.join());
+        }
+    }
+}
+
+impl Orders {
+    fn board(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next(&self) -> Job {
+        let mut board = self.board();
+        loop {
+            if board.stop {
+                return Job::Stop;
+            }
+            if std::mem::take(&mut board.empty_trash) {
+                return Job::EmptyTrash;
+            }
+            let wait = board.sync_at.map(|at| at.saturating_duration_since(Instant::now()));
+            board = match wait {
+                Some(Duration::ZERO) => {
+                    board.sync_at = None;
+                    return Job::Sync;
+                }
+                Some(wait) => {
+                    let waited = self.changed.wait_timeout(board, wait);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.changed.wait(board).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+}
+
+fn work(shared: &Shared, orders: &Orders) {
+    loop {
+        let done = match orders.next() {
+            Job::Stop => return,
+            Job::EmptyTrash => shared.empty_trash(|| orders.board().stop),
+            Job::Sync => shared.sync(),
+        };
+        if let Err(error) = done {
+            tracing::warn!(%error, "cannot clean up behind layers; the next start tries again");
+        }
+    }
+}
+
+impl Shared {
+    /// Removes what is in the trash, unless somebody says stop.
+    pub(crate) fn empty_trash(&self, stop: impl Fn() -> bool) -> Result<()> {
+        let mut result = Ok(());
+        for name in self.dirs.trash.names()? {
+            if stop() {
+                break;
+            }
+            // One that cannot be removed must not keep the others.
+            if let Err(error) = self.dirs.trash.remove(&name) {
+                result = Err(error);
+            }
+        }
+        result
+    }
+}

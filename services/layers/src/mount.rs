@@ -1,0 +1,91 @@
+//! The recipe for a container's root: what the runtime mounts, in containerd's words.
+
+use std::os::fd::AsFd;
+
+use gantry_types::Digest;
+use rustix::io::Errno;
+
+use crate::{Error, Layers, Result, writable};
+
+/// One mount, as in containerd's `CreateTaskRequest.rootfs`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RootfsMount {
+    /// The file system: `overlay`.
+    pub kind: String,
+    /// For overlayfs a name only.
+    pub source: String,
+    /// As mount(8) takes them, each on its own. In `lowerdir`, a backslash stands before colons and
+    /// backslashes that belong to a path.
+    pub options: Vec<String>,
+}
+
+/// What a container's files must survive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// What the container flushes is on the disk.
+    #[default]
+    Durable,
+    /// Nothing: the writable layer goes with the container (`--rm`). Flushes inside do nothing, and
+    /// unmounting, which is on the way of the container's exit, writes nothing to the disk.
+    Volatile,
+}
+
+impl Layers {
+    /// The mounts that make the root of the container `id`, whose image has the layers `chain`
+    /// (diffIDs, lowest first). [`Layers::prepare`] comes before.
+    ///
+    /// # Errors
+    /// A layer is not here, or the writable layer is not.
+    pub fn recipe(&self, id: &str, chain: &[Digest]) -> Result<Vec<RootfsMount>> {
+        self.recipe_with(id, chain, Durability::Durable)
+    }
+
+    /// [`Layers::recipe`] with a choice of durability.
+    pub fn recipe_with(
+        &self,
+        id: &str,
+        chain: &[Digest],
+        durability: Durability,
+    ) -> Result<Vec<RootfsMount>> {
+        writable::check_id(id)?;
+        let room = &self.shared.dirs.writable;
+        self.forget_volatile_mount(id)?;
+        let path = room.path_of(id);
+        let path = path.to_string_lossy();
+        let lower: Vec<String> = self
+            .lower_dirs(chain)?
+            .iter()
+            .map(|dir| dir.to_string_lossy().replace('\\', "\\\\").replace(':', "\\:"))
+            .collect();
+        let mut options = vec![
+            format!("lowerdir={}", lower.join(":")),
+            format!("upperdir={path}/{}", writable::UPPER),
+            format!("workdir={path}/{}", writable::WORK),
+            // With these, the upper directory is the layer's difference and nothing else.
+            "index=off".to_owned(),
+            "redirect_dir=off".to_owned(),
+            "metacopy=off".to_owned(),
+        ];
+        if durability == Durability::Volatile {
+            options.push("volatile".to_owned());
+        }
+        let (kind, source) = ("overlay".to_owned(), "overlay".to_owned());
+        Ok(vec![RootfsMount { kind, source, options }])
+    }
+
+    /// A volatile mount leaves a mark that forbids the next mount, because a crash of the machine may
+    /// have come between. It has not: such containers don't outlive a boot. Also tells whether the
+    /// writable layer is there.
+    fn forget_volatile_mount(&self, id: &str) -> Result<()> {
+        let room = &self.shared.dirs.writable;
+        let work = format!("{id}/{}", writable::WORK);
+        let failed = |error: Errno| Error::store("open", &room.path_of(&work), error);
+        let dir = match room.open_dir(&work) {
+            Ok(dir) => dir,
+            Err(Errno::NOENT) => return Err(Error::NoWritable { id: id.to_owned() }),
+            Err(error) => return Err(failed(error)),
+        };
+        gantry_archive::tree::remove(dir.as_fd(), b"work/incompat")
+            .map_err(|source| Error::Tree { action: "prepare a volatile mount again", source })
+    }
+}

@@ -1,0 +1,46 @@
+//! Several layers seen as one directory, for those who extract a layer that depends on others. The
+//! mount is detached: it has no place in any file tree, and goes with its descriptor.
+
+use std::fs::File;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::PathBuf;
+
+use rustix::io::Errno;
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_flag,
+    fsconfig_set_string, fsmount, fsopen,
+};
+
+use crate::dirs::{Dirs, EMPTY};
+use crate::{Error, Result};
+
+/// The merged view, read-only, of directories, topmost first.
+pub(crate) fn merged(lower: &[PathBuf], dirs: &Dirs) -> Result<OwnedFd> {
+    let mut all = lower.to_vec();
+    // Overlayfs wants two when there is no upper directory.
+    all.push(dirs.files(EMPTY));
+    let opened: Vec<File> = all
+        .iter()
+        .map(|path| File::open(path).map_err(|error| Error::store("open", path, error)))
+        .collect::<Result<_>>()?;
+    // By descriptor: paths may be longer than fsconfig(2) takes.
+    let names: Vec<String> =
+        opened.iter().map(|file| format!("/proc/self/fd/{}", file.as_raw_fd())).collect();
+    mount(&names).map_err(|error| Error::store("mount the view of", &dirs.layers.path, error))
+}
+
+fn mount(names: &[String]) -> Result<OwnedFd, Errno> {
+    let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    match names.iter().try_for_each(|name| fsconfig_set_string(&context, "lowerdir+", &**name)) {
+        // Linux before 6.8 takes all at once only, in 255 bytes: some ten layers.
+        Err(Errno::INVAL) => fsconfig_set_string(&context, "lowerdir", names.join(":"))?,
+        result => result?,
+    }
+    fsconfig_set_flag(&context, "ro")?;
+    fsconfig_create(&context)?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_RDONLY
+        | MountAttrFlags::MOUNT_ATTR_NODEV
+        | MountAttrFlags::MOUNT_ATTR_NOSUID
+        | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+}

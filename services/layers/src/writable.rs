@@ -1,0 +1,108 @@
+//! Writable layers: an upper and a work directory for each container.
+
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+
+use gantry_types::Digest;
+use rustix::fs::{Gid, Mode, Uid, fchmod, fchown};
+use rustix::io::Errno;
+
+use crate::{Error, Layers, Result};
+
+/// Overlayfs's upper directory, in a writable layer: short, for the sake of mount options.
+pub(crate) const UPPER: &str = "u";
+/// Overlayfs's work directory.
+pub(crate) const WORK: &str = "w";
+
+/// Bytes in an id.
+const LONGEST_ID: usize = 128;
+
+/// An id is a directory's name.
+pub(crate) fn check_id(id: &str) -> Result<()> {
+    let is_valid =
+        (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if is_valid {
+        return Ok(());
+    }
+    Err(Error::InvalidId { id: id.chars().take(LONGEST_ID).collect() })
+}
+
+impl Layers {
+    /// Makes the writable layer of a container whose image has the layers `chain` (diffIDs, lowest
+    /// first). Its root looks like the image's.
+    ///
+    /// # Errors
+    /// A layer is not here, or the id is in use. Nothing is left then.
+    pub fn prepare(&self, id: &str, chain: &[Digest]) -> Result<()> {
+        check_id(id)?;
+        // All of the chain must be here, and not only what the root needs.
+        let model = self.root_model(chain)?;
+        let model =
+            std::fs::metadata(&model).map_err(|error| Error::store("read", &model, error))?;
+        let room = &self.shared.dirs.writable;
+        let failed = |error: Errno| Error::store("make", &room.path_of(id), error);
+        match room.make(id, 0o700) {
+            Ok(()) => {}
+            Err(Errno::EXIST) => return Err(Error::Exists { id: id.to_owned() }),
+            Err(error) => return Err(failed(error)),
+        }
+        let filled = || -> Result<(), Errno> {
+            room.make(&format!("{id}/{WORK}"), 0o700)?;
+            let upper = format!("{id}/{UPPER}");
+            room.make(&upper, 0o755)?;
+            let upper = room.open_dir(&upper)?;
+            let (uid, gid) = (Uid::from_raw(model.uid()), Gid::from_raw(model.gid()));
+            fchown(&upper, Some(uid), Some(gid))?;
+            fchmod(&upper, Mode::from_raw_mode(model.mode()))
+        };
+        if let Err(error) = filled() {
+            room.remove(id)?;
+            return Err(failed(error));
+        }
+        Ok(())
+    }
+
+    /// Whether a container has a writable layer here.
+    pub fn container_exists(&self, id: &str) -> bool {
+        check_id(id).is_ok() && self.shared.dirs.writable.open_dir(id).is_ok()
+    }
+
+    /// The ids of all writable layers, for the caller to find those that belong to nobody.
+    pub fn containers(&self) -> Vec<String> {
+        self.shared.dirs.writable.names().unwrap_or_else(|error| {
+            tracing::warn!(%error, "cannot list the writable layers");
+            Vec::new()
+        })
+    }
+
+    /// Bytes that a container has written: those in its upper directory's files.
+    ///
+    /// # Errors
+    /// There is no such writable layer, or it cannot be read.
+    pub fn size(&self, id: &str) -> Result<u64> {
+        check_id(id)?;
+        let upper = format!("{id}/{UPPER}");
+        let room = &self.shared.dirs.writable;
+        let dir = match room.open_dir(&upper) {
+            Ok(dir) => dir,
+            Err(Errno::NOENT) => return Err(Error::NoWritable { id: id.to_owned() }),
+            Err(error) => return Err(Error::store("open", &room.path_of(&upper), error)),
+        };
+        gantry_archive::tree::size(dir.as_fd())
+            .map_err(|source| Error::Tree { action: "measure a writable layer", source })
+    }
+
+    /// Removes a writable layer: at once out of sight, its files soon after. One that is not there is
+    /// fine. Nothing may have it mounted.
+    pub fn remove(&self, id: &str) -> Result<()> {
+        // What lies in our directory under any other name came from elsewhere, and may go, too.
+        if id.is_empty() || id.contains('/') || matches!(id, "." | "..") {
+            return Err(Error::InvalidId { id: id.chars().take(LONGEST_ID).collect() });
+        }
+        let dirs = &self.shared.dirs;
+        if dirs.throw_away(&dirs.writable, id)? {
+            self.janitor.empty_trash_soon();
+        }
+        Ok(())
+    }
+}

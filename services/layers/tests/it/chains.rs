@@ -1,0 +1,212 @@
+//! Layers on layers, as the kernel shows them.
+
+use std::collections::HashSet;
+use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
+
+use gantry_archive::Header;
+use gantry_layers::Layers;
+use gantry_types::Digest;
+
+use crate::scene::{Layer, Mounted, Scene, apply_all, dir, file, layer};
+
+fn mounted(layers: &Layers, id: &str, chain: &[Digest]) -> Mounted {
+    layers.prepare(id, chain).unwrap();
+    Mounted::new(&layers.recipe(id, chain).unwrap())
+}
+
+fn base() -> Layer {
+    let mut etc = Header::directory("etc", 0o2750);
+    (etc.uid, etc.gid, etc.modified.seconds) = (7, 8, 99);
+    layer(&[
+        (etc, ""),
+        (file("etc/one"), "base"),
+        (file("etc/two"), "base"),
+        (dir("opt"), ""),
+        (file("opt/old"), "base"),
+        (dir("swap"), ""),
+        (file("swap/old"), "base"),
+    ])
+}
+
+#[test]
+fn layers_merge_as_the_specification_says() {
+    let scene = Scene::new();
+    let layers = scene.open();
+    let upper = layer(&[
+        (dir("etc"), ""),
+        (file("etc/.wh.one"), ""),
+        (file("etc/two"), "upper"),
+        (dir("opt"), ""),
+        (file("opt/new"), "upper"),
+        (file("opt/.wh..wh..opq"), ""),
+        (file(".wh.swap"), ""),
+        (dir("swap"), ""),
+        (file("swap/new"), "upper"),
+    ]);
+    let chain = apply_all(&layers, &[base(), upper]);
+    let root = mounted(&layers, "c1", &chain);
+    assert_eq!(root.names(""), ["etc", "opt", "swap"]);
+    assert_eq!(root.names("etc"), ["two"]);
+    assert_eq!(root.names("opt"), ["new"]);
+    assert_eq!(root.names("swap"), ["new"]);
+    assert_eq!(root.text("etc/two"), "upper");
+    // What is written goes to the writable layer, and nowhere else.
+    std::fs::write(root.path("etc/three"), "written").unwrap();
+    drop(root);
+    assert!(scene.path("rw/c1/u/etc/three").exists());
+    assert_eq!(layers.size("c1").unwrap(), 7);
+}
+
+#[test]
+fn a_layer_that_depends_on_others_is_kept_for_each_chain() {
+    let scene = Scene::new();
+    let layers = scene.open();
+    let other = layer(&[(Header::directory("etc", 0o711), ""), (file("etc/two"), "other")]);
+    // Implied: /etc, with whatever it looks like below. A link to a file below.
+    let above = layer(&[(file("etc/new"), "new"), (Header::hard_link("link", "etc/two"), "")]);
+    let one = apply_all(&layers, &[base(), above.clone()]);
+    let two = apply_all(&layers, &[other.clone(), above.clone()]);
+    let (first, second) = (mounted(&layers, "c1", &one), mounted(&layers, "c2", &two));
+    let etc = first.stat("etc");
+    assert_eq!((etc.mode() & 0o7777, etc.uid(), etc.gid(), etc.mtime()), (0o2750, 7, 8, 99));
+    assert_eq!(first.text("link"), "base");
+    assert_eq!(second.stat("etc").mode() & 0o7777, 0o711);
+    assert_eq!(second.text("link"), "other");
+    drop((first, second));
+    assert_eq!(scene.numbers(), [0, 1, 2, 3, 4]);
+    // Only the copies of dead chains go.
+    layers.remove("c1").unwrap();
+    let collected = layers.collect(&HashSet::from([two.clone()])).unwrap();
+    assert_eq!(collected.layers, 2);
+    assert_eq!(scene.numbers(), [0, 3, 4]);
+    assert!(layers.find(&above.diff_id, &two[..1]).unwrap().is_some());
+    assert!(layers.find(&above.diff_id, &one[..1]).unwrap().is_none());
+    // Lowest, nothing is below: the link leads nowhere.
+    let error = layers.apply(&above.diff_id, &[], &above.tar[..]).unwrap_err();
+    assert!(error.to_string().contains("is not there"), "{error}");
+    // And parents must be here.
+    let strange = Digest::sha256([1; 32]);
+    let error = layers.apply(&above.diff_id, std::slice::from_ref(&strange), &above.tar[..]);
+    assert!(error.unwrap_err().to_string().contains(strange.as_str()));
+    assert_eq!(scene.numbers(), [0, 3, 4]);
+}
+
+#[test]
+fn a_link_through_several_layers_finds_what_the_container_would_see() {
+    let scene = Scene::new();
+    let layers = scene.open();
+    let lowest = layer(&[(dir("usr/lib"), ""), (file("usr/lib/x"), "old"), (file("gone"), "g")]);
+    let middle = layer(&[
+        (Header::symlink("lib", "usr/lib"), ""),
+        (dir("usr"), ""),
+        (dir("usr/lib"), ""),
+        (file("usr/lib/x"), "new"),
+        (file(".wh.gone"), ""),
+    ]);
+    let top = layer(&[(Header::hard_link("copy", "lib/x"), "")]);
+    let chain = apply_all(&layers, &[lowest.clone(), middle.clone(), top]);
+    assert_eq!(mounted(&layers, "c1", &chain).text("copy"), "new");
+    let dead = layer(&[(Header::hard_link("copy", "gone"), "")]);
+    let error = layers.apply(&dead.diff_id, &chain[..2], &dead.tar[..]).unwrap_err();
+    assert!(error.to_string().contains("is not there"), "{error}");
+}
+
+#[test]
+fn an_opaque_root_hides_everything() {
+    let scene = Scene::new();
+    let layers = scene.open();
+    let chain =
+        apply_all(&layers, &[base(), layer(&[(file(".wh..wh..opq"), ""), (file("only"), "x")])]);
+    assert_eq!(mounted(&layers, "c1", &chain).names(""), ["only"]);
+}
+
+#[test]
+fn a_layer_is_shared_whatever_lies_below() {
+    let scene = Scene::new();
+    let layers = scene.open();
+    let shared = layer(&[(dir("s"), ""), (file("s/f"), "shared")]);
+    let one = apply_all(&layers, &[base(), shared.clone()]);
+    let two = apply_all(&layers, &[shared.clone()]);
+    assert_eq!(scene.numbers(), [0, 1, 2]);
+    assert_eq!(mounted(&layers, "c1", &one).text("s/f"), "shared");
+    assert_eq!(mounted(&layers, "c2", &two).names(""), ["s"]);
+    assert_eq!(layers.remove_layer(&shared.diff_id).unwrap().bytes, 6);
+    assert!(layers.find(&shared.diff_id, &[]).unwrap().is_none());
+}
+
+#[test]
+fn an_image_without_layers_is_an_empty_root() {
+    let scene = Scene::new();
+    let layers = scene.open();
+    let root = mounted(&layers, "c1", &[]);
+    assert_eq!(root.names(""), Vec::<String>::new());
+    assert_eq!(root.stat("").mode() & 0o7777, 0o755);
+}
+
+#[test]
+fn many_layers_make_one_root() {
+    let scene = Scene::new();
+    let layers = scene.open();
+    let chain: Vec<Layer> = (0..120).map(|at| layer(&[(file(&format!("f{at}")), "x")])).collect();
+    let chain = apply_all(&layers, &chain);
+    assert_eq!(mounted(&layers, "c1", &chain).names("").len(), 120);
+    // The parents of a layer with fixups are many, too.
+    let top = layer(&[(Header::hard_link("link", "f0"), "")]);
+    layers.apply(&top.diff_id, &chain, &top.tar[..]).unwrap();
+}
+
+#[test]
+fn compressed_layers_are_the_same_layer() {
+    let scene = Scene::new();
+    let layers = scene.open();
+    let base = base();
+    let mut gzip = Vec::new();
+    // A gzip member of one stored block: no encoder is needed for that.
+    gzip.write_all(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]).unwrap();
+    let (mut crc, mut chunks) = (!0_u32, base.tar.chunks(60_000).peekable());
+    while let Some(chunk) = chunks.next() {
+        let length = u16::try_from(chunk.len()).unwrap();
+        gzip.push(u8::from(chunks.peek().is_none()));
+        gzip.write_all(&length.to_le_bytes()).unwrap();
+        gzip.write_all(&(!length).to_le_bytes()).unwrap();
+        gzip.write_all(chunk).unwrap();
+    }
+    for byte in &base.tar {
+        crc ^= u32::from(*byte);
+        for _ in 0..8 {
+            crc = if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 };
+        }
+    }
+    gzip.write_all(&(!crc).to_le_bytes()).unwrap();
+    gzip.write_all(&u32::try_from(base.tar.len()).unwrap().to_le_bytes()).unwrap();
+    layers.apply(&base.diff_id, &[], &gzip[..]).unwrap();
+    assert_eq!(mounted(&layers, "c1", &[base.diff_id]).text("etc/one"), "base");
+}
+
+#[test]
+fn the_same_layer_at_once_is_extracted_once() {
+    /// Counts the readers that were read.
+    struct Counted<'a>(&'a [u8], &'a std::sync::atomic::AtomicU32, bool);
+    impl Read for Counted<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            if !std::mem::replace(&mut self.2, true) {
+                self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            }
+            self.0.read(buffer)
+        }
+    }
+    let scene = Scene::new();
+    let layers = scene.open();
+    let base = base();
+    let read = std::sync::atomic::AtomicU32::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                layers.apply(&base.diff_id, &[], Counted(&base.tar, &read, false)).unwrap()
+            });
+        }
+    });
+    assert_eq!(read.into_inner(), 1);
+    assert_eq!(scene.numbers(), [0, 1]);
+}

@@ -1,0 +1,124 @@
+//! A process that is killed at random moments while it extracts, removes and prepares. This test
+//! binary runs itself as that process.
+
+use std::collections::HashSet;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use gantry_archive::Header;
+use gantry_types::Digest;
+
+use crate::scene::{Layer, Scene, dir, file, layer, open};
+
+const ROUNDS: u64 = 20;
+const FILES: usize = 40;
+const ROOT: &str = "GANTRY_LAYERS_CRASH_ROOT";
+
+/// Layers with enough in them to be caught in the middle.
+fn all_layers() -> Vec<Layer> {
+    (0..6)
+        .map(|number| {
+            let mut entries = vec![(dir("d"), String::new())];
+            for at in 0..FILES {
+                let name = format!("d/{number}-{at}");
+                entries.push((file(&name), format!("{number} {at}").repeat(100)));
+            }
+            entries.push((Header::symlink("last", format!("{number}")), String::new()));
+            let entries: Vec<_> =
+                entries.iter().map(|(header, data)| (header.clone(), data.as_str())).collect();
+            layer(&entries)
+        })
+        .collect()
+}
+
+/// The victim: an endless coming and going. It tells when it is at it.
+#[test]
+fn victim() {
+    let Some(root) = std::env::var_os(ROOT) else { return };
+    let layers = open(Path::new(&root));
+    println!("at work");
+    let all = all_layers();
+    let ids: Vec<Digest> = all.iter().map(|layer| layer.diff_id.clone()).collect();
+    for id in layers.containers() {
+        layers.remove(&id).unwrap();
+    }
+    for round in 0.. {
+        for layer in &all {
+            layers.apply(&layer.diff_id, &[], &layer.tar[..]).unwrap();
+        }
+        let id = format!("c{round}");
+        layers.prepare(&id, &ids).unwrap();
+        layers.remove(&id).unwrap();
+        if round % 2 == 0 {
+            layers.sync().unwrap();
+        }
+        layers.collect(&HashSet::from([ids[..round % 5].to_vec()])).unwrap();
+    }
+}
+
+#[test]
+fn killed_at_any_moment_each_layer_is_whole_or_gone() {
+    let scene = Scene::new();
+    let all = all_layers();
+    let mut seen = HashSet::new();
+    for round in 0..ROUNDS {
+        kill_after(&scene.path(""), Duration::from_micros(1_500 * round * round % 60_000));
+        let layers = scene.open();
+        assert_eq!(layers.reconciled().lost, [], "a row without its directory");
+        let mut whole = 0;
+        for layer in &all {
+            if layers.find(&layer.diff_id, &[]).unwrap().is_none() {
+                continue;
+            }
+            whole += 1;
+            check_whole(&layers, layer, &scene);
+        }
+        seen.insert(whole);
+        layers.empty_trash().unwrap();
+        for id in layers.containers() {
+            layers.remove(&id).unwrap();
+        }
+        layers.empty_trash().unwrap();
+        assert_eq!(scene.leftovers(), Vec::<PathBuf>::new());
+        assert_eq!(scene.numbers().len(), whole + 1, "directories without rows");
+    }
+    assert!(seen.len() > 1, "the moments were all the same: {seen:?}");
+}
+
+fn kill_after(root: &Path, delay: Duration) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "crash::victim", "--nocapture"])
+        .env(ROOT, root)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let at_work = lines.map_while(Result::ok).any(|line| line.ends_with("at work"));
+    assert!(at_work, "the victim did not start");
+    // Not a wait for a state: the moment is what is varied.
+    std::thread::sleep(delay);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// All files of a layer are there with their content.
+fn check_whole(layers: &gantry_layers::Layers, layer: &Layer, scene: &Scene) {
+    let chain = std::slice::from_ref(&layer.diff_id);
+    layers.prepare("check", chain).unwrap();
+    let recipe = layers.recipe("check", chain).unwrap();
+    let lower = recipe[0].options[0].strip_prefix("lowerdir=").unwrap();
+    let mut tar = Vec::new();
+    let root = std::fs::File::open(lower).unwrap();
+    gantry_archive::create(
+        std::os::fd::AsFd::as_fd(&root),
+        &mut tar,
+        gantry_archive::CreateOptions::default(),
+    )
+    .unwrap();
+    let names = std::fs::read_dir(scene.path(lower).join("d")).unwrap().count();
+    assert_eq!(names, FILES, "{lower}");
+    assert_eq!(tar.len(), layer.tar.len(), "{lower}");
+    layers.remove("check").unwrap();
+}

@@ -1,0 +1,138 @@
+//! One file of a log, line by line, and where its tail begins. Lines are not interpreted here.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+
+const BLOCK_BYTES: usize = 32 * 1024;
+/// A longer line is no entry of ours (those end at about 100 KiB) and is passed over.
+const MAX_LINE_BYTES: usize = 1 << 20;
+
+/// A file's device and inode: rotation changes its name, not these.
+pub(super) type Identity = (u64, u64);
+
+/// A log file that is read forward.
+#[derive(Debug)]
+pub(super) struct LineFile {
+    file: File,
+    identity: Identity,
+    /// Where in the file the buffer ends.
+    offset: u64,
+    buffer: Vec<u8>,
+    /// What of the buffer was given out already.
+    consumed: usize,
+    /// What of the buffer is known to hold no newline.
+    searched: usize,
+    /// Inside a line that is too long.
+    skipping: bool,
+}
+
+impl LineFile {
+    pub(super) fn new(file: File) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        Ok(Self {
+            file,
+            identity: (metadata.dev(), metadata.ino()),
+            offset: 0,
+            buffer: Vec::new(),
+            consumed: 0,
+            searched: 0,
+            skipping: false,
+        })
+    }
+
+    pub(super) fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// The next whole line without its newline; `None` at the end as it is now. The start of a line
+    /// that is still being written stays for the next call.
+    pub(super) fn next_line(&mut self) -> io::Result<Option<&[u8]>> {
+        loop {
+            let fresh = &self.buffer[self.searched..];
+            if let Some(found) = fresh.iter().position(|&byte| byte == b'\n') {
+                let (start, end) = (self.consumed, self.searched + found);
+                self.consumed = end + 1;
+                self.searched = self.consumed;
+                if std::mem::take(&mut self.skipping) {
+                    continue;
+                }
+                return Ok(Some(&self.buffer[start..end]));
+            }
+            self.searched = self.buffer.len();
+            if !self.read_block()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn read_block(&mut self) -> io::Result<bool> {
+        self.buffer.drain(..self.consumed);
+        if self.buffer.len() > MAX_LINE_BYTES {
+            self.skipping = true;
+            self.buffer.clear();
+        }
+        let held = self.buffer.len();
+        self.consumed = 0;
+        self.searched = held;
+        self.buffer.resize(held + BLOCK_BYTES, 0);
+        let result = self.file.read_at(&mut self.buffer[held..], self.offset);
+        let read = *result.as_ref().unwrap_or(&0);
+        self.buffer.truncate(held + read);
+        self.offset += read as u64;
+        match result {
+            Ok(0) => self.rewind_if_cut(),
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Somebody emptied the file under us: begin again. True when there is something to read.
+    fn rewind_if_cut(&mut self) -> io::Result<bool> {
+        let size = self.file.metadata()?.len();
+        if size >= self.offset {
+            return Ok(false);
+        }
+        (self.offset, self.consumed, self.searched, self.skipping) = (0, 0, 0, false);
+        self.buffer.clear();
+        Ok(size > 0)
+    }
+
+    /// Skips all but the last `count` whole lines; gives how many there are of them, at most `count`.
+    fn seek_to_last(&mut self, count: u64) -> io::Result<u64> {
+        let mut block = vec![0; BLOCK_BYTES];
+        let mut end = self.file.metadata()?.len();
+        let mut newlines = 0;
+        while end > 0 {
+            let start = end.saturating_sub(BLOCK_BYTES as u64);
+            // At most BLOCK_BYTES.
+            let block = &mut block[..usize::try_from(end - start).map_err(io::Error::other)?];
+            self.file.read_exact_at(block, start)?;
+            for (at, _) in block.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n') {
+                // The newline before the first wanted line is one more than the wanted lines have.
+                if newlines == count {
+                    self.offset = start + at as u64 + 1;
+                    return Ok(newlines);
+                }
+                newlines += 1;
+            }
+            end = start;
+        }
+        Ok(newlines)
+    }
+}
+
+/// Leaves of `files` (the oldest first) what the last `count` lines need, each at its place.
+pub(super) fn seek_to_tail(files: &mut VecDeque<LineFile>, count: u64) -> io::Result<()> {
+    let mut missing = count;
+    for index in (0..files.len()).rev() {
+        missing -= files[index].seek_to_last(missing)?;
+        if missing == 0 {
+            files.drain(..index);
+            break;
+        }
+    }
+    Ok(())
+}

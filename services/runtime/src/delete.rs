@@ -1,0 +1,76 @@
+//! `delete`: takes away what `create` made.
+
+use std::fs;
+use std::io;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::time::Duration;
+
+use gantry_oci::runtime::Status;
+use gantry_sys::pidfd;
+
+use crate::error::Error;
+use crate::hooks;
+use crate::record::Record;
+
+/// What to do with a container that still runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeleteMode {
+    /// Refuse.
+    IfStopped,
+    /// Kill it first.
+    Force,
+}
+
+/// How long a killed process may take to end; longer means that it hangs in the kernel.
+const KILL_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Removes a container: what is left of its processes, its cgroup and its record. Its mounts went with its last process.
+///
+/// A container that waits for its start may be deleted with [`DeleteMode::Force`] only, like a running one.
+pub fn delete(state_dir: &Path, mode: DeleteMode) -> Result<(), Error> {
+    let record = match Record::read(state_dir) {
+        // A directory without a record is what a `create` left that was killed midway.
+        Err(Error::NotFound { .. }) if mode == DeleteMode::Force && state_dir.is_dir() => {
+            return remove_directory(state_dir);
+        }
+        read => read?,
+    };
+    let process = record.process()?;
+    if process.is_some() && mode == DeleteMode::IfStopped {
+        let status = record.status(state_dir)?;
+        return Err(Error::DeleteRunning { id: record.id, status });
+    }
+    remove_cgroup(&record)?;
+    if let Some(process) = process {
+        // With a cgroup that was removed under it somebody else may have kept it alive.
+        drop(pidfd::send_signal(process.as_fd(), gantry_types::Signal::KILL));
+        let ended = pidfd::wait_ended(process.as_fd(), Some(KILL_PATIENCE))
+            .map_err(|source| Error::System { what: "wait for the container's process", source })?;
+        if !ended {
+            return Err(Error::Unkillable { id: record.id, seconds: KILL_PATIENCE.as_secs() });
+        }
+    }
+    remove_directory(state_dir)?;
+    hooks::run("poststop", &record.hooks.poststop, &record.state(Status::Stopped))
+        .map_err(Error::from)
+}
+
+/// Kills whoever is left in the cgroup, and removes it. One that is gone already is fine.
+fn remove_cgroup(record: &Record) -> Result<(), Error> {
+    match record.open_cgroup() {
+        Ok(cgroup) => {
+            cgroup.kill().map_err(Error::Cgroup)?;
+            cgroup.remove().map_err(Error::Cgroup)
+        }
+        Err(Error::Cgroup(error)) if error.kind() == gantry_types::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn remove_directory(state_dir: &Path) -> Result<(), Error> {
+    match fs::remove_dir_all(state_dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed.map_err(|source| Error::Write { path: state_dir.to_owned(), source }),
+    }
+}

@@ -1,0 +1,116 @@
+//! Everything that an operation of the runtime can fail with.
+
+use std::io;
+use std::path::PathBuf;
+
+use gantry_oci::runtime::Status;
+use gantry_types::ErrorKind;
+
+use crate::failure::{Class, Failure};
+
+/// The display texts are what users and Docker's clients see; causes are in `source`.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("invalid container id {id:?}: use 1 to 1024 of letters, digits, '_', '+', '-' and '.'")]
+    InvalidId { id: String },
+    #[error("container with given ID already exists: {id}")]
+    Exists { id: String },
+    #[error("container does not exist: no record in {}", state_dir.display())]
+    NotFound { state_dir: PathBuf },
+    #[error("read {}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("write {}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+    #[error("parse {}", path.display())]
+    Parse { path: PathBuf, source: serde_json::Error },
+    #[error("read {}: it is larger than {limit_bytes} bytes", path.display())]
+    TooLarge { path: PathBuf, limit_bytes: u64 },
+    /// The bundle asks for something impossible.
+    #[error("invalid configuration: {reason}")]
+    InvalidConfig { reason: String },
+    /// The bundle asks for something that this runtime cannot do yet.
+    #[error("{what} is not supported")]
+    Unsupported { what: String },
+    /// A step of making the process failed, here or in the new process.
+    #[error("unable to start container process: {0}")]
+    Start(Box<str>, ErrorKind, Option<u8>),
+    #[error("set up the container's cgroup")]
+    Cgroup(#[source] gantry_cgroup::Error),
+    #[error("compile the seccomp profile")]
+    Seccomp(#[source] gantry_seccomp::Error),
+    #[error("cannot start a container that has stopped")]
+    StartStopped,
+    #[error("cannot start an already running container")]
+    StartRunning,
+    #[error("cannot exec in a stopped container: container not running")]
+    ExecStopped,
+    #[error("cannot exec in a paused container")]
+    ExecPaused,
+    #[error("container not running")]
+    NotRunning,
+    #[error("cannot delete container {id} that is not stopped: {}", status.as_str())]
+    DeleteRunning { id: String, status: Status },
+    #[error("cannot pause container {id}: it is {}", status.as_str())]
+    PauseStatus { id: String, status: Status },
+    #[error("cannot resume container {id}: it is {}, not paused", status.as_str())]
+    ResumeStatus { id: String, status: Status },
+    #[error("container {id} did not end within {seconds} s of SIGKILL")]
+    Unkillable { id: String, seconds: u64 },
+    /// A system call on the container failed.
+    #[error("{what}")]
+    System { what: &'static str, source: io::Error },
+    #[error("{stage} hook {path}: {reason}")]
+    Hook { stage: &'static str, path: String, reason: String },
+}
+
+impl Error {
+    /// What sort of failure it is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::InvalidId { .. }
+            | Self::Parse { .. }
+            | Self::InvalidConfig { .. }
+            | Self::Seccomp(_) => ErrorKind::InvalidParameter,
+            Self::Exists { .. }
+            | Self::StartStopped
+            | Self::StartRunning
+            | Self::ExecStopped
+            | Self::ExecPaused
+            | Self::NotRunning
+            | Self::DeleteRunning { .. }
+            | Self::PauseStatus { .. }
+            | Self::ResumeStatus { .. } => ErrorKind::Conflict,
+            Self::NotFound { .. } => ErrorKind::NotFound,
+            Self::TooLarge { .. } => ErrorKind::TooLarge,
+            Self::Unsupported { .. } => ErrorKind::NotImplemented,
+            Self::Start(_, kind, _) => *kind,
+            Self::Cgroup(source) => source.kind(),
+            Self::Read { source, .. }
+            | Self::Write { source, .. }
+            | Self::System { source, .. } => match source.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::StorageFull,
+                _ => ErrorKind::Internal,
+            },
+            Self::Unkillable { .. } | Self::Hook { .. } => ErrorKind::Internal,
+        }
+    }
+
+    /// The exit code that a `run` or `exec` of such a command has by convention: 127 when the program was not found, 126 when it
+    /// cannot be executed.
+    pub fn exec_code(&self) -> Option<u8> {
+        match self {
+            Self::Start(_, _, code) => *code,
+            _ => None,
+        }
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure.class {
+            Class::InvalidConfig => Self::InvalidConfig { reason: failure.message },
+            Class::Unsupported => Self::Unsupported { what: failure.message },
+            _ => Self::Start(failure.message.as_str().into(), failure.kind(), failure.exec_code()),
+        }
+    }
+}

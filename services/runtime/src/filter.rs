@@ -1,0 +1,117 @@
+//! A compiled system call filter: loading it, and keeping it beside the container's record for later `exec`s.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use gantry_oci::runtime::{Seccomp, SeccompAction};
+use gantry_sys::seccomp::{FLAG_NEW_LISTENER, Instruction, load};
+use rustix::io::Errno;
+
+use crate::error::Error;
+use crate::failure::{During, Failure};
+
+/// Instructions and the flags to load them with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Filter {
+    instructions: Vec<Instruction>,
+    flags: u32,
+}
+
+/// `SECCOMP_FILTER_FLAG_SPEC_ALLOW`: a hint that kernels may not know.
+const FLAG_SPEC_ALLOW: u32 = 4;
+const INSTRUCTION_BYTES: usize = 8;
+
+impl Filter {
+    pub(crate) fn compile(profile: &Seccomp) -> Result<Self, Error> {
+        let notifies = |action: SeccompAction| action == SeccompAction::Notify;
+        if notifies(profile.default_action)
+            || profile.syscalls.iter().any(|rule| notifies(rule.action))
+        {
+            return Err(Error::Unsupported { what: "the seccomp action SCMP_ACT_NOTIFY".into() });
+        }
+        let program = gantry_seccomp::compile(profile).map_err(Error::Seccomp)?;
+        let instructions = program
+            .instructions()
+            .iter()
+            .map(|step| Instruction {
+                code: step.code,
+                jump_true: step.jt,
+                jump_false: step.jf,
+                value: step.k,
+            })
+            .collect();
+        Ok(Self { instructions, flags: program.flags().bits() & !FLAG_NEW_LISTENER })
+    }
+
+    /// Loads it into this process.
+    pub(crate) fn load(&self) -> Result<(), Failure> {
+        let result = match load(&self.instructions, self.flags) {
+            Err(error)
+                if Errno::from_io_error(&error) == Some(Errno::INVAL)
+                    && self.flags & FLAG_SPEC_ALLOW != 0 =>
+            {
+                load(&self.instructions, self.flags & !FLAG_SPEC_ALLOW)
+            }
+            result => result,
+        };
+        result.map(drop).during("load the seccomp filter")
+    }
+
+    pub(crate) fn save(&self, state_dir: &Path) -> io::Result<()> {
+        let mut bytes = self.flags.to_ne_bytes().to_vec();
+        for step in &self.instructions {
+            bytes.extend(step.code.to_ne_bytes());
+            bytes.extend([step.jump_true, step.jump_false]);
+            bytes.extend(step.value.to_ne_bytes());
+        }
+        fs::write(path(state_dir), bytes)
+    }
+
+    /// The filter of a container; `None` when it has none.
+    pub(crate) fn read(state_dir: &Path) -> io::Result<Option<Self>> {
+        let bytes = match fs::read(path(state_dir)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            read => read?,
+        };
+        let damaged = || io::Error::new(io::ErrorKind::InvalidData, "damaged filter");
+        let (flags, steps) = bytes.split_first_chunk::<4>().ok_or_else(damaged)?;
+        let (steps, rest) = steps.as_chunks::<INSTRUCTION_BYTES>();
+        if steps.is_empty() || !rest.is_empty() {
+            return Err(damaged());
+        }
+        let instructions = steps
+            .iter()
+            .map(|&[c0, c1, jump_true, jump_false, v0, v1, v2, v3]| Instruction {
+                code: u16::from_ne_bytes([c0, c1]),
+                jump_true,
+                jump_false,
+                value: u32::from_ne_bytes([v0, v1, v2, v3]),
+            })
+            .collect();
+        Ok(Some(Self { instructions, flags: u32::from_ne_bytes(*flags) }))
+    }
+}
+
+fn path(state_dir: &Path) -> PathBuf {
+    state_dir.join("seccomp.bpf")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_is_kept_and_a_damaged_one_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(Filter::read(dir.path()).unwrap(), None);
+        let step = Instruction { code: 6, jump_true: 1, jump_false: 2, value: 0x7fff_0000 };
+        let filter = Filter { instructions: vec![step; 3], flags: 4 };
+        filter.save(dir.path()).unwrap();
+        assert_eq!(Filter::read(dir.path()).unwrap(), Some(filter));
+        for damaged in [&b"abc"[..], b"abcd", b"abcd1234567"] {
+            fs::write(path(dir.path()), damaged).unwrap();
+            assert!(Filter::read(dir.path()).is_err());
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The mounts of the document, each attached to a descriptor that was found or made inside the root.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
+
+use gantry_sys::mount::{Attributes, Change, set_attributes};
+use rustix::fs::{FileType, Mode, OFlags, fstat, fstatfs, mkdirat, symlinkat};
+
+use crate::failure::{During, Failure, errno_text};
+use crate::filesystem;
+use crate::plan::{MountKind, MountOptions, MountPlan, Plan};
+use crate::prepare::{CgroupMount, Prepared};
+use crate::root::{Missing, Root};
+
+const PROC_MAGIC: u64 = 0x9fa0;
+
+/// Files of `/proc` that tools like lxcfs may cover. Everything else there tells the kernel's state to programs that trust it, and a
+/// mount over it could make the runtime itself write into a file of the container's choice.
+const COVERABLE: [&str; 11] = [
+    "/proc/cpuinfo",
+    "/proc/diskstats",
+    "/proc/loadavg",
+    "/proc/meminfo",
+    "/proc/net/dev",
+    "/proc/slabinfo",
+    "/proc/stat",
+    "/proc/swaps",
+    "/proc/uptime",
+    "/proc/sys/crypto/fips_enabled",
+    "/proc/sys/kernel/ns_last_pid",
+];
+
+pub(super) fn apply(root: &Root, plan: &Plan, prepared: &Prepared) -> Result<(), Failure> {
+    for (mount, bind) in plan.mounts.iter().zip(&prepared.binds) {
+        if mount.destination.components().all(|part| part == Component::RootDir) {
+            return Err(Failure::invalid("a mount's destination cannot be the root itself"));
+        }
+        match (&mount.kind, bind) {
+            (MountKind::Bind(_), Some(tree)) => attach_bind(root, mount, tree)?,
+            (MountKind::Filesystem(kind), _) => attach_new(root, mount, kind)?,
+            (MountKind::Cgroup, _) => attach_cgroups(root, mount, &prepared.cgroups)?,
+            (MountKind::Bind(_), None) => return Err(Failure::invalid("a bind without source")),
+        }
+    }
+    Ok(())
+}
+
+fn attach_bind(root: &Root, mount: &MountPlan, tree: &OwnedFd) -> Result<(), Failure> {
+    let what = || format!("bind {} to {}", mount.source, mount.destination.display());
+    let missing =
+        if is_directory(tree.as_fd(), what)? { Missing::Directory } else { Missing::File };
+    let target = root.find_or_make(&mount.destination, missing).during_with(what)?;
+    if is_directory(target.as_fd(), what)? != (missing == Missing::Directory) {
+        return Err(Failure::invalid(format!(
+            "{}: not a directory: a directory can only be mounted on a directory, a file on a file",
+            what()
+        )));
+    }
+    check_proc(mount, target.as_fd(), Some(tree.as_fd()))?;
+    filesystem::attach(tree.as_fd(), target.as_fd()).during_with(what)
+}
+
+fn attach_new(root: &Root, mount: &MountPlan, kind: &str) -> Result<(), Failure> {
+    let what = || format!("mount {kind} to {}", mount.destination.display());
+    let target = if matches!(kind, "proc" | "sysfs") {
+        // The kernel's own trees must be where programs look for them.
+        root.find_or_make_without_links(&mount.destination, Missing::Directory).map_err(|error| {
+            Failure::invalid(format!(
+                "filesystem {kind:?} must be mounted on an ordinary directory, and {} is none: {}",
+                mount.destination.display(),
+                errno_text(&error)
+            ))
+        })?
+    } else {
+        root.find_or_make(&mount.destination, Missing::Directory).during_with(what)?
+    };
+    check_proc(mount, target.as_fd(), None)?;
+    let made = if kind == "tmpfs" {
+        new_tmpfs(mount, target.as_fd())?
+    } else {
+        filesystem::new(kind, &mount.source, &mount.options)?
+    };
+    filesystem::attach(made.as_fd(), target.as_fd()).during_with(what)
+}
+
+/// A tmpfs has the mode of the directory that it covers, unless it is told another.
+fn new_tmpfs(mount: &MountPlan, target: BorrowedFd<'_>) -> Result<OwnedFd, Failure> {
+    if mount.options.copy_up {
+        return Err(Failure::unsupported("the mount option tmpcopyup"));
+    }
+    if mount.options.value("mode").is_some() {
+        return filesystem::new("tmpfs", &mount.source, &mount.options);
+    }
+    let covered = fstat(target).during("look at a tmpfs's directory")?;
+    let mut options = mount.options.clone();
+    options.data.push(("mode".to_owned(), Some(format!("{:o}", covered.st_mode & 0o7777))));
+    filesystem::new("tmpfs", &mount.source, &options)
+}
+
+/// The container's own cgroups: one mount on a host with the unified hierarchy alone, else a directory of them.
+fn attach_cgroups(root: &Root, mount: &MountPlan, cgroups: &[CgroupMount]) -> Result<(), Failure> {
+    let what = || format!("mount cgroups to {}", mount.destination.display());
+    let target = root.find_or_make(&mount.destination, Missing::Directory).during_with(what)?;
+    check_proc(mount, target.as_fd(), None)?;
+    if let [only] = cgroups
+        && only.name.is_empty()
+    {
+        filesystem::change_bind(only.tree.as_fd(), &mount.options).during_with(what)?;
+        return filesystem::attach(only.tree.as_fd(), target.as_fd()).during_with(what);
+    }
+    let words = ["nosuid", "nodev", "noexec", "mode=755"];
+    let directory = filesystem::new("tmpfs", "tmpfs", &MountOptions::parse(&words)?)?;
+    filesystem::attach(directory.as_fd(), target.as_fd()).during_with(what)?;
+    for cgroup in cgroups {
+        attach_cgroup(directory.as_fd(), cgroup, &mount.options)?;
+    }
+    if mount.options.change.set.contains(Attributes::RDONLY) {
+        let change = Change { set: Attributes::RDONLY, ..Change::default() };
+        set_attributes(directory.as_fd(), change).during_with(what)?;
+    }
+    Ok(())
+}
+
+fn attach_cgroup(
+    directory: BorrowedFd<'_>,
+    cgroup: &CgroupMount,
+    options: &MountOptions,
+) -> Result<(), Failure> {
+    let what = || format!("mount the cgroup {}", cgroup.name);
+    mkdirat(directory, &cgroup.name, Mode::from_raw_mode(0o755)).during_with(what)?;
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let target =
+        rustix::fs::openat(directory, &cgroup.name, flags, Mode::empty()).during_with(what)?;
+    filesystem::change_bind(cgroup.tree.as_fd(), options).during_with(what)?;
+    filesystem::attach(cgroup.tree.as_fd(), target.as_fd()).during_with(what)?;
+    for alias in &cgroup.aliases {
+        symlinkat(&cgroup.name, directory, alias).during_with(what)?;
+    }
+    Ok(())
+}
+
+fn check_proc(
+    mount: &MountPlan,
+    target: BorrowedFd<'_>,
+    source: Option<BorrowedFd<'_>>,
+) -> Result<(), Failure> {
+    let destination: PathBuf = mount.destination.components().collect();
+    let is_proc = |fd: BorrowedFd<'_>| {
+        fstatfs(fd).map(|found| found.f_type.cast_unsigned() == PROC_MAGIC).during("statfs")
+    };
+    if destination == Path::new("/proc") {
+        let ours = mount.is_filesystem("proc");
+        if ours || source.map(is_proc).transpose()?.unwrap_or(false) {
+            return Ok(());
+        }
+        return Err(Failure::invalid("only a procfs can be mounted at /proc"));
+    }
+    let covered = COVERABLE.iter().any(|path| Path::new(path) == destination);
+    if is_proc(target)? && !covered {
+        return Err(Failure::invalid(format!(
+            "{} cannot be mounted because it is inside /proc",
+            mount.destination.display()
+        )));
+    }
+    Ok(())
+}
+
+fn is_directory<D: std::fmt::Display>(
+    fd: BorrowedFd<'_>,
+    what: impl FnOnce() -> D,
+) -> Result<bool, Failure> {
+    let found = fstat(fd).during_with(what)?;
+    Ok(FileType::from_raw_mode(found.st_mode) == FileType::Directory)
+}

@@ -1,0 +1,110 @@
+//! What callers of the runtime say and get: options and results, no behaviour.
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use gantry_oci::runtime::Process;
+
+/// How [`create`](crate::create()) makes a container.
+#[derive(Debug)]
+pub struct CreateOptions<'a> {
+    /// Names the container in records, hooks and messages: 1 to 1024 of `[a-zA-Z0-9_+.-]`, not `.` or `..`.
+    pub id: &'a str,
+    /// Directory that holds `config.json`.
+    pub bundle: &'a Path,
+    /// Directory for the container's record. `create` makes it (its parent must exist) and `delete` removes it.
+    pub state_dir: &'a Path,
+    pub rootfs: Rootfs<'a>,
+    pub stdio: Stdio,
+    /// Descriptors from 3 on that the container's process keeps; how many.
+    pub preserve_fds: u32,
+    /// Further settings that are off by default.
+    pub flags: CreateFlags,
+}
+
+impl<'a> CreateOptions<'a> {
+    /// The root of the bundle's `config.json`, inherited stdio, nothing else.
+    pub fn new(id: &'a str, bundle: &'a Path, state_dir: &'a Path) -> Self {
+        Self {
+            id,
+            bundle,
+            state_dir,
+            rootfs: Rootfs::FromSpec,
+            stdio: Stdio::Inherit,
+            preserve_fds: 0,
+            flags: CreateFlags::default(),
+        }
+    }
+}
+
+/// Switches of [`CreateOptions`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CreateFlags {
+    /// Use chroot instead of `pivot_root`: for hosts whose root is the kernel's initial ramfs. Weaker.
+    pub no_pivot: bool,
+    /// Stay in the caller's session keyring.
+    pub no_new_keyring: bool,
+    /// `cgroupsPath` is `slice:prefix:name` for systemd. Refused for now.
+    pub systemd_cgroup: bool,
+}
+
+/// Where the root file system comes from.
+#[derive(Debug, Clone, Copy)]
+pub enum Rootfs<'a> {
+    /// `root.path` of `config.json`, an existing directory.
+    FromSpec,
+    /// A recipe, as containerd's task API carries it. It is built as a detached mount and appears in the container's mount namespace
+    /// only. `root.path` is ignored, `root.readonly` holds.
+    Mounts(&'a [RootfsMount]),
+}
+
+/// One step of a recipe for a root file system: `mount -t kind -o options source`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RootfsMount {
+    /// `overlay`, `bind`, or any other file system type.
+    pub kind: String,
+    pub source: String,
+    /// As in fstab: for example `lowerdir=/a:/b`, `upperdir=/u`, `workdir=/w`, `ro`, `rbind`.
+    pub options: Vec<String>,
+}
+
+/// The standard streams of the container's process.
+#[derive(Debug)]
+pub enum Stdio {
+    /// The caller's own.
+    Inherit,
+    /// These; the runtime gives their files to the container's user.
+    Fds { stdin: OwnedFd, stdout: OwnedFd, stderr: OwnedFd },
+    /// A new pseudo terminal of the container's own devpts; the master comes back in the result.
+    Terminal,
+}
+
+/// A container that waits for [`start`](crate::start()). Its process is a child of the caller.
+#[derive(Debug)]
+pub struct Created {
+    /// As the caller's pid namespace numbers it.
+    pub pid: i32,
+    /// Readable when the process has ended.
+    pub pidfd: OwnedFd,
+    /// The terminal's master for [`Stdio::Terminal`].
+    pub terminal: Option<OwnedFd>,
+}
+
+/// How [`exec`](crate::exec()) runs another process in a container.
+#[derive(Debug)]
+pub struct ExecOptions<'a> {
+    pub process: &'a Process,
+    pub stdio: Stdio,
+    /// Descriptors from 3 on that the process keeps; how many.
+    pub preserve_fds: u32,
+}
+
+/// A process that [`exec`](crate::exec()) started: its program has replaced the runtime's. It is a child of the caller.
+#[derive(Debug)]
+pub struct Started {
+    pub pid: i32,
+    /// Readable when the process has ended.
+    pub pidfd: OwnedFd,
+    /// The terminal's master for [`Stdio::Terminal`].
+    pub terminal: Option<OwnedFd>,
+}

@@ -1,0 +1,135 @@
+//! A bundle's document, turned into checked values before anything is touched.
+
+mod capabilities;
+mod mount_options;
+mod namespaces;
+mod process;
+mod sysctl;
+
+use std::path::{Path, PathBuf};
+
+use gantry_oci::runtime::{Hooks, Linux, Process, Spec};
+use gantry_sys::mount::Propagation;
+
+pub(crate) use capabilities::CapabilityPlan;
+pub use capabilities::names as capability_names;
+pub(crate) use mount_options::{BindKind, MountOptions, Recursion};
+pub(crate) use namespaces::NamespacePlan;
+pub(crate) use process::{ProcessPlan, RlimitPlan, personality};
+
+use crate::failure::Failure;
+
+/// What `create` is going to do.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub namespaces: NamespacePlan,
+    pub process: ProcessPlan,
+    pub mounts: Vec<MountPlan>,
+    pub root_path: Option<PathBuf>,
+    pub root_readonly: bool,
+    pub root_propagation: Option<(Propagation, Recursion)>,
+    pub hostname: String,
+    pub domainname: String,
+    /// Path below `/proc/sys` and value.
+    pub sysctls: Vec<(String, String)>,
+    pub hooks: Hooks,
+    /// The rest, which needs no translation.
+    pub linux: Linux,
+}
+
+/// One mount of the document.
+#[derive(Debug)]
+pub(crate) struct MountPlan {
+    pub destination: PathBuf,
+    pub source: String,
+    pub kind: MountKind,
+    pub options: MountOptions,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum MountKind {
+    Bind(Recursion),
+    /// The container's own cgroups, in the layout of the host.
+    Cgroup,
+    Filesystem(String),
+}
+
+impl Plan {
+    pub(crate) fn new(spec: Spec) -> Result<Self, Failure> {
+        let process = spec.process.ok_or_else(|| Failure::invalid("process is missing"))?;
+        let linux = spec.linux.unwrap_or_default();
+        refuse_unsupported(&linux, &process)?;
+        let namespaces = NamespacePlan::new(&linux)?;
+        namespaces.check_names(&spec.hostname, &spec.domainname)?;
+        let sysctls = sysctl::plan(&linux.sysctl, &namespaces)?;
+        let mounts = spec.mounts.into_iter().map(MountPlan::new).collect::<Result<_, _>>()?;
+        let root_propagation = match linux.rootfs_propagation.as_str() {
+            "" => None,
+            word => Some(mount_options::propagation(word).ok_or_else(|| {
+                Failure::invalid(format!("linux.rootfsPropagation {word:?} is unknown"))
+            })?),
+        };
+        Ok(Self {
+            process: ProcessPlan::new(&process)?,
+            namespaces,
+            mounts,
+            root_path: spec.root.as_ref().map(|root| PathBuf::from(&root.path)),
+            root_readonly: spec.root.is_some_and(|root| root.readonly),
+            root_propagation,
+            hostname: spec.hostname,
+            domainname: spec.domainname,
+            sysctls,
+            hooks: spec.hooks.unwrap_or_default(),
+            linux,
+        })
+    }
+}
+
+impl MountPlan {
+    fn new(mount: gantry_oci::runtime::Mount) -> Result<Self, Failure> {
+        if !mount.uid_mappings.is_empty() || !mount.gid_mappings.is_empty() {
+            return Err(Failure::unsupported("a mount with its own id mappings"));
+        }
+        let destination = PathBuf::from(mount.destination);
+        // Early versions of the specification allowed relative destinations; they mean the same below the root.
+        let destination = Path::new("/").join(destination);
+        let options = MountOptions::parse(&mount.options)?;
+        let kind = match (options.bind, mount.kind.as_str()) {
+            (Some(BindKind(recursion)), _) => MountKind::Bind(recursion),
+            (None, "bind") => MountKind::Bind(Recursion::TopOnly),
+            (None, "cgroup" | "cgroup2") => MountKind::Cgroup,
+            (None, "") => {
+                return Err(Failure::invalid(format!(
+                    "the mount at {} has neither a type nor the option bind",
+                    destination.display()
+                )));
+            }
+            (None, other) => MountKind::Filesystem(other.to_owned()),
+        };
+        Ok(Self { destination, source: mount.source, kind, options })
+    }
+
+    pub(crate) fn is_filesystem(&self, name: &str) -> bool {
+        matches!(&self.kind, MountKind::Filesystem(kind) if kind == name)
+    }
+}
+
+/// What the specification knows and this runtime does not do yet is refused, never silently left out.
+fn refuse_unsupported(linux: &Linux, process: &Process) -> Result<(), Failure> {
+    let asked = [
+        (!linux.time_offsets.is_empty(), "linux.timeOffsets"),
+        (!linux.net_devices.is_empty(), "linux.netDevices"),
+        (linux.intel_rdt.is_some(), "linux.intelRdt"),
+        (linux.memory_policy.is_some(), "linux.memoryPolicy"),
+        (!linux.mount_label.is_empty(), "linux.mountLabel (SELinux)"),
+        (!process.selinux_label.is_empty(), "process.selinuxLabel (SELinux)"),
+        (!process.apparmor_profile.is_empty(), "process.apparmorProfile (AppArmor)"),
+    ];
+    match asked.iter().find(|(asked, _)| *asked) {
+        Some((_, what)) => Err(Failure::unsupported(*what)),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! The words of a mount's option list: attributes, propagation, binds, and data for the file system.
+
+use gantry_sys::mount::{Attributes, Change, Propagation};
+
+use crate::failure::Failure;
+
+/// An option list, sorted by what takes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct MountOptions {
+    /// For this mount alone.
+    pub change: Change,
+    /// For this mount and all below (`rro` and its kin).
+    pub recursive_change: Change,
+    pub bind: Option<BindKind>,
+    pub propagation: Vec<(Propagation, Recursion)>,
+    /// Flags of the file system itself, such as `sync`.
+    pub superblock: Vec<&'static str>,
+    /// Everything else: keys and values for the file system.
+    pub data: Vec<(String, Option<String>)>,
+    /// Copy what the mount hides into it (tmpfs).
+    pub copy_up: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Recursion {
+    TopOnly,
+    All,
+}
+
+/// The option `bind` or `rbind` was there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BindKind(pub Recursion);
+
+const SUPERBLOCK: [&str; 8] =
+    ["sync", "async", "dirsync", "lazytime", "nolazytime", "mand", "nomand", "silent"];
+
+impl MountOptions {
+    pub(crate) fn parse<S: AsRef<str>>(words: &[S]) -> Result<Self, Failure> {
+        let mut options = Self::default();
+        for word in words {
+            options.add(word.as_ref())?;
+        }
+        Ok(options)
+    }
+
+    fn add(&mut self, word: &str) -> Result<(), Failure> {
+        if let Some((set, clear)) = attribute(word) {
+            merge(&mut self.change, set, clear);
+        } else if let Some((set, clear)) = word.strip_prefix('r').and_then(attribute) {
+            merge(&mut self.recursive_change, set, clear);
+            self.recursive_change.recursive = true;
+        } else if let Some(propagation) = propagation(word) {
+            self.propagation.push(propagation);
+        } else if let Some(flag) = SUPERBLOCK.iter().find(|flag| **flag == word) {
+            self.superblock.push(flag);
+        } else {
+            match word {
+                "bind" => self.bind = self.bind.or(Some(BindKind(Recursion::TopOnly))),
+                "rbind" => self.bind = Some(BindKind(Recursion::All)),
+                "tmpcopyup" => self.copy_up = true,
+                "" | "defaults" | "remount" | "loud" | "norelatime" | "nostrictatime" => {}
+                "idmap" | "ridmap" => {
+                    return Err(Failure::unsupported(format!("the mount option {word}")));
+                }
+                _ => self.data.push(match word.split_once('=') {
+                    Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
+                    None => (word.to_owned(), None),
+                }),
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn value(&self, key: &str) -> Option<&str> {
+        self.data.iter().find(|(name, _)| name == key).and_then(|(_, value)| value.as_deref())
+    }
+}
+
+/// The later word wins over the earlier one.
+fn merge(change: &mut Change, set: Attributes, clear: Attributes) {
+    change.set = change.set.without(clear).with(set);
+    change.clear = change.clear.without(set).with(clear);
+}
+
+/// What an option sets and clears.
+fn attribute(word: &str) -> Option<(Attributes, Attributes)> {
+    use Attributes as A;
+    Some(match word {
+        "ro" => (A::RDONLY, A::NONE),
+        "rw" => (A::NONE, A::RDONLY),
+        "nosuid" => (A::NOSUID, A::NONE),
+        "suid" => (A::NONE, A::NOSUID),
+        "nodev" => (A::NODEV, A::NONE),
+        "dev" => (A::NONE, A::NODEV),
+        "noexec" => (A::NOEXEC, A::NONE),
+        "exec" => (A::NONE, A::NOEXEC),
+        "nodiratime" => (A::NODIRATIME, A::NONE),
+        "diratime" => (A::NONE, A::NODIRATIME),
+        "nosymfollow" => (A::NOSYMFOLLOW, A::NONE),
+        "symfollow" => (A::NONE, A::NOSYMFOLLOW),
+        "relatime" | "atime" => (A::RELATIME, A::ATIME),
+        "noatime" => (A::NOATIME, A::ATIME),
+        "strictatime" => (A::STRICTATIME, A::ATIME),
+        _ => return None,
+    })
+}
+
+/// A propagation word of mount(8), with or without its `r`.
+pub(crate) fn propagation(word: &str) -> Option<(Propagation, Recursion)> {
+    Some(match word {
+        "private" => (Propagation::Private, Recursion::TopOnly),
+        "rprivate" => (Propagation::Private, Recursion::All),
+        "slave" => (Propagation::Slave, Recursion::TopOnly),
+        "rslave" => (Propagation::Slave, Recursion::All),
+        "shared" => (Propagation::Shared, Recursion::TopOnly),
+        "rshared" => (Propagation::Shared, Recursion::All),
+        "unbindable" => (Propagation::Unbindable, Recursion::TopOnly),
+        "runbindable" => (Propagation::Unbindable, Recursion::All),
+        _ => return None,
+    })
+}

@@ -1,0 +1,135 @@
+//! Which namespaces are new, which are joined, and which stay the host's.
+
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use gantry_oci::runtime::{IdMapping, Linux, NamespaceKind};
+use gantry_sys::clone::{Namespaces, namespace_kind};
+
+use crate::failure::{During, Failure};
+
+/// Namespaces of the container.
+#[derive(Debug)]
+pub(crate) struct NamespacePlan {
+    /// To be made by the clone itself. The cgroup namespace is not among them: its root is what the process's cgroup is when it is made.
+    pub new: Namespaces,
+    pub new_cgroup: bool,
+    /// To be entered by the child, the user namespace first.
+    pub join: Vec<(Namespaces, OwnedFd)>,
+    /// To be entered by the parent for its children: a process cannot change its own pid namespace.
+    pub join_pid: Option<OwnedFd>,
+    pub uid_mappings: Vec<IdMapping>,
+    pub gid_mappings: Vec<IdMapping>,
+}
+
+impl NamespacePlan {
+    pub(crate) fn new(linux: &Linux) -> Result<Self, Failure> {
+        let mut plan = Self {
+            new: Namespaces::NONE,
+            new_cgroup: false,
+            join: Vec::new(),
+            join_pid: None,
+            uid_mappings: linux.uid_mappings.clone(),
+            gid_mappings: linux.gid_mappings.clone(),
+        };
+        let mut seen = Namespaces::NONE;
+        for namespace in &linux.namespaces {
+            let flag = flag(namespace.kind);
+            if seen.contains(flag) {
+                return Err(Failure::invalid(format!(
+                    "the {:?} namespace is listed twice",
+                    namespace.kind
+                )));
+            }
+            seen = seen.with(flag);
+            if namespace.path.is_empty() {
+                plan.make(namespace.kind);
+            } else {
+                plan.join(namespace.kind, Path::new(&namespace.path))?;
+            }
+        }
+        plan.check(seen)?;
+        Ok(plan)
+    }
+
+    fn make(&mut self, kind: NamespaceKind) {
+        if kind == NamespaceKind::Cgroup {
+            self.new_cgroup = true;
+        } else {
+            self.new = self.new.with(flag(kind));
+        }
+    }
+
+    fn join(&mut self, kind: NamespaceKind, path: &Path) -> Result<(), Failure> {
+        let flag = flag(kind);
+        let file = File::open(path)
+            .during_with(|| format!("open the {kind:?} namespace {}", path.display()))?;
+        if namespace_kind(file.as_fd()).ok() != Some(flag) {
+            return Err(Failure::invalid(format!(
+                "{} is not a {kind:?} namespace",
+                path.display()
+            )));
+        }
+        match kind {
+            NamespaceKind::Pid => self.join_pid = Some(file.into()),
+            NamespaceKind::User => self.join.insert(0, (flag, file.into())),
+            NamespaceKind::Mount => {
+                return Err(Failure::unsupported("a mount namespace given by path"));
+            }
+            _ => self.join.push((flag, file.into())),
+        }
+        Ok(())
+    }
+
+    fn check(&self, seen: Namespaces) -> Result<(), Failure> {
+        if !seen.contains(Namespaces::MOUNT) {
+            return Err(Failure::invalid("a container needs its own mount namespace"));
+        }
+        let mapped = !self.uid_mappings.is_empty() || !self.gid_mappings.is_empty();
+        if self.new.contains(Namespaces::USER)
+            && (self.uid_mappings.is_empty() || self.gid_mappings.is_empty())
+        {
+            return Err(Failure::invalid("a new user namespace needs uidMappings and gidMappings"));
+        }
+        if mapped && !seen.contains(Namespaces::USER) {
+            return Err(Failure::invalid("uidMappings and gidMappings need a user namespace"));
+        }
+        Ok(())
+    }
+
+    /// Names of the host cannot be changed for a container's sake.
+    pub(crate) fn check_names(&self, hostname: &str, domainname: &str) -> Result<(), Failure> {
+        for (what, value) in [("hostname", hostname), ("domainname", domainname)] {
+            if !value.is_empty() && !self.is_private(Namespaces::UTS) {
+                return Err(Failure::invalid(format!(
+                    "unable to set {what} without a private UTS namespace"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the container has a namespace of this kind that is not the host's.
+    pub(crate) fn is_private(&self, kind: Namespaces) -> bool {
+        self.new.contains(kind) || self.join.iter().any(|(joined, _)| *joined == kind)
+    }
+
+    /// Whether files and devices belong to a user namespace other than the host's.
+    pub(crate) fn has_user(&self) -> bool {
+        self.is_private(Namespaces::USER)
+    }
+}
+
+pub(crate) fn flag(kind: NamespaceKind) -> Namespaces {
+    match kind {
+        NamespaceKind::Pid => Namespaces::PID,
+        NamespaceKind::Network => Namespaces::NETWORK,
+        NamespaceKind::Mount => Namespaces::MOUNT,
+        NamespaceKind::Ipc => Namespaces::IPC,
+        NamespaceKind::Uts => Namespaces::UTS,
+        NamespaceKind::User => Namespaces::USER,
+        NamespaceKind::Cgroup => Namespaces::CGROUP,
+        NamespaceKind::Time => Namespaces::TIME,
+    }
+}

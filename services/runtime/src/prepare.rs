@@ -1,0 +1,103 @@
+//! What the parent makes ready before the new process exists: every mount whose source is on the host, as a detached descriptor.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use gantry_cgroup::ContainerMount;
+use gantry_sys::mount::{Change, Propagation, set_attributes};
+use rustix::fs::{FileType, fstat};
+
+use crate::failure::{During, Failure};
+use crate::filesystem;
+use crate::options::{Rootfs, RootfsMount};
+use crate::plan::{BindKind, MountKind, MountOptions, MountPlan, Plan, Recursion};
+
+/// Detached mounts, ready to be moved into the container.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub root: OwnedFd,
+    /// For each mount of the plan; only binds have one.
+    pub binds: Vec<Option<OwnedFd>>,
+    pub cgroups: Vec<CgroupMount>,
+}
+
+/// One of the container's own cgroup directories.
+#[derive(Debug)]
+pub(crate) struct CgroupMount {
+    /// Name below `/sys/fs/cgroup`; empty when the unified hierarchy is all there is.
+    pub name: String,
+    /// Links to it: the single names of controllers that share a hierarchy.
+    pub aliases: Vec<String>,
+    pub tree: OwnedFd,
+}
+
+pub(crate) fn prepare(
+    plan: &Plan,
+    bundle: &Path,
+    rootfs: Rootfs<'_>,
+    cgroups: &[ContainerMount],
+) -> Result<Prepared, Failure> {
+    let root = match rootfs {
+        Rootfs::FromSpec => root_of_bundle(plan, bundle)?,
+        Rootfs::Mounts([mount]) => root_of_recipe(mount)?,
+        Rootfs::Mounts(mounts) => {
+            return Err(Failure::unsupported(format!(
+                "a root file system of {} mounts (one is)",
+                mounts.len()
+            )));
+        }
+    };
+    if FileType::from_raw_mode(fstat(&root).during("look at the root file system")?.st_mode)
+        != FileType::Directory
+    {
+        return Err(Failure::invalid("the root file system is not a directory"));
+    }
+    let private = Some(Propagation::Private);
+    let change = Change { propagation: private, recursive: true, ..Change::default() };
+    set_attributes(root.as_fd(), change).during("make the root file system private")?;
+    let binds = plan.mounts.iter().map(|mount| bind(mount, bundle)).collect::<Result<_, _>>()?;
+    let cgroups = if plan.mounts.iter().any(|mount| mount.kind == MountKind::Cgroup) {
+        cgroups.iter().map(cgroup).collect::<Result<_, _>>()?
+    } else {
+        Vec::new()
+    };
+    Ok(Prepared { root, binds, cgroups })
+}
+
+fn root_of_bundle(plan: &Plan, bundle: &Path) -> Result<OwnedFd, Failure> {
+    let path = plan.root_path.as_deref().ok_or_else(|| Failure::invalid("root is missing"))?;
+    let path = bundle.join(path);
+    filesystem::copy_of_path(&path, Recursion::All)
+        .during_with(|| format!("open the root file system {}", path.display()))
+}
+
+fn root_of_recipe(mount: &RootfsMount) -> Result<OwnedFd, Failure> {
+    let options = MountOptions::parse(&mount.options)?;
+    let bind = match (options.bind, mount.kind.as_str()) {
+        (Some(BindKind(recursion)), _) => Some(recursion),
+        (None, "bind") => Some(Recursion::TopOnly),
+        _ => None,
+    };
+    let Some(recursion) = bind else {
+        return filesystem::new(&mount.kind, &mount.source, &options);
+    };
+    let what = || format!("bind the root file system {}", mount.source);
+    let tree = filesystem::copy_of_path(Path::new(&mount.source), recursion).during_with(what)?;
+    filesystem::change_bind(tree.as_fd(), &options).during_with(what)?;
+    Ok(tree)
+}
+
+fn bind(mount: &MountPlan, bundle: &Path) -> Result<Option<OwnedFd>, Failure> {
+    let MountKind::Bind(recursion) = mount.kind else { return Ok(None) };
+    let source = bundle.join(&mount.source);
+    let what = || format!("bind {} to {}", source.display(), mount.destination.display());
+    let tree = filesystem::copy_of_path(&source, recursion).during_with(what)?;
+    filesystem::change_bind(tree.as_fd(), &mount.options).during_with(what)?;
+    Ok(Some(tree))
+}
+
+fn cgroup(mount: &ContainerMount) -> Result<CgroupMount, Failure> {
+    let tree = filesystem::copy_of_path(&mount.source, Recursion::TopOnly)
+        .during_with(|| format!("bind the cgroup {}", mount.source.display()))?;
+    Ok(CgroupMount { name: mount.name.clone(), aliases: mount.aliases.clone(), tree })
+}

@@ -1,0 +1,189 @@
+//! From a process that stands in the container to the program that it runs: user, limits, rights, filter, exec.
+//!
+//! `create` and `exec` share these steps. Everything up to the exec is done when [`Ready`] is there.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+
+use gantry_sys::exec::{CStringList, execve};
+use gantry_sys::{fds, keyring, process, schedule};
+use rustix::fs::{Gid, Mode, OFlags, Uid, fchown, fstat};
+use rustix::io::Errno;
+use rustix::process::{Rlimit, fchdir, getcwd, umask};
+
+use crate::credentials::{take_capabilities, take_identity};
+use crate::failure::{During, Failure};
+use crate::filter::Filter;
+use crate::identity::{self, Identity};
+use crate::options::Stdio;
+use crate::plan::{ProcessPlan, RlimitPlan};
+use crate::root::{Missing, Root};
+use crate::{command, terminal};
+
+/// What is to run, and where.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Program<'a> {
+    pub plan: &'a ProcessPlan,
+    pub filter: Option<&'a Filter>,
+    pub preserve_fds: u32,
+    /// Name of the session keyring to make.
+    pub keyring: Option<&'a str>,
+}
+
+/// All that is left is to execute.
+pub(crate) struct Ready<'a> {
+    path: String,
+    args: CStringList,
+    env: CStringList,
+    /// The filter, when it must be loaded last.
+    filter: Option<&'a Filter>,
+}
+
+impl<'a> Program<'a> {
+    /// Takes on user, limits and rights. The process's root directory is the container's.
+    pub(crate) fn prepare(&self, root: &Root) -> Result<Ready<'a>, Failure> {
+        let plan = self.plan;
+        let identity = identity::resolve(root, &plan.user)?;
+        let mut env = plan.env.clone();
+        if !env.iter().any(|entry| entry.starts_with("HOME=")) {
+            env.push(format!("HOME={}", identity.home));
+        }
+        own_stdio(&identity)?;
+        if let Some(name) = self.keyring {
+            join_keyring(name)?;
+        }
+        plan.rlimits.iter().try_for_each(set_rlimit)?;
+        if let Some(attributes) = plan.scheduler {
+            schedule::set(attributes).during("set the scheduler")?;
+        }
+        if let Some((class, priority)) = plan.io_priority {
+            schedule::set_io_priority(class, priority).during("set the I/O priority")?;
+        }
+        enter_directory(root, &plan.cwd)?;
+        take_identity(&identity, &plan.capabilities)?;
+        // The change of user resets this.
+        process::set_dumpable(false).during("forbid tracing")?;
+        let late_filter = if plan.no_new_privileges {
+            rustix::thread::set_no_new_privs(true).during("set no_new_privs")?;
+            self.filter
+        } else {
+            // Without no_new_privs loading needs a capability that is about to go.
+            self.filter.map_or(Ok(()), Filter::load)?;
+            None
+        };
+        take_capabilities(&plan.capabilities)?;
+        umask(Mode::from_raw_mode(plan.user.umask.unwrap_or(0o022) & 0o777));
+        let path = command::find(&plan.args[0], &env)?;
+        Ok(Ready {
+            args: CStringList::new(plan.args.clone()).during("copy the arguments")?,
+            env: CStringList::new(env).during("copy the environment")?,
+            path,
+            filter: late_filter,
+        })
+    }
+
+    /// Keeps the caller's extra descriptors and closes all others when the program is executed.
+    pub(crate) fn close_others(&self) -> Result<(), Failure> {
+        let first = 3 + self.preserve_fds;
+        for number in 3..first {
+            let number = i32::try_from(number).unwrap_or(i32::MAX);
+            fds::keep_on_exec(number)
+                .during_with(|| format!("keep descriptor {number} (it must be open)"))?;
+        }
+        fds::close_on_exec_from(first).during("mark descriptors close-on-exec")
+    }
+}
+
+impl Ready<'_> {
+    /// Returns only when it failed.
+    pub(crate) fn execute(&self) -> Failure {
+        if let Some(failure) = self.filter.and_then(|filter| filter.load().err()) {
+            return failure;
+        }
+        match CString::new(self.path.as_str()) {
+            Ok(path) => command::refused(&self.path, &execve(&path, &self.args, &self.env)),
+            Err(_) => Failure::invalid("the program's path holds a NUL byte"),
+        }
+    }
+}
+
+/// Puts the standard streams in their places. For a terminal its slave is given.
+pub(crate) fn place_stdio(stdio: &Stdio, slave: Option<BorrowedFd<'_>>) -> Result<(), Failure> {
+    match (stdio, slave) {
+        (Stdio::Fds { stdin, stdout, stderr }, _) => {
+            fds::set_stdio(stdin.as_fd(), stdout.as_fd(), stderr.as_fd()).during("set stdio")
+        }
+        (Stdio::Terminal, Some(slave)) => {
+            fds::set_stdio(slave, slave, slave).during("set stdio to the terminal")?;
+            process::take_terminal().during("take the controlling terminal")
+        }
+        _ => fds::fill_stdio().during("fill closed standard streams"),
+    }
+}
+
+/// Programs reopen `/dev/stdout` and the like: the streams must belong to the user.
+fn own_stdio(identity: &Identity) -> Result<(), Failure> {
+    let (stdin, stdout, stderr) =
+        (rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr());
+    for stream in [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()] {
+        let found = fstat(stream).during("look at a standard stream")?;
+        if found.st_uid == identity.uid || terminal::is_null(&found) {
+            continue;
+        }
+        match fchown(stream, Some(Uid::from_raw(identity.uid)), None::<Gid>) {
+            // A stream that cannot change hands (a read-only file system, a foreign user namespace) is still usable as it is.
+            Ok(()) | Err(Errno::PERM | Errno::INVAL | Errno::ROFS) => {}
+            Err(error) => return Err(error).during("give a standard stream to the user"),
+        }
+    }
+    Ok(())
+}
+
+fn join_keyring(name: &str) -> Result<(), Failure> {
+    let name = CString::new(name).map_err(|_| Failure::invalid("a keyring name with NUL"))?;
+    match keyring::join_session_keyring(&name) {
+        // A kernel without keyrings has nothing to keep apart; a full quota must not stop containers.
+        Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::NOSYS | Errno::DQUOT)) => {
+            Ok(())
+        }
+        result => result.during("make a session keyring"),
+    }
+}
+
+fn set_rlimit(plan: &RlimitPlan) -> Result<(), Failure> {
+    let value = |limit: u64| (limit != u64::MAX).then_some(limit);
+    let limit = Rlimit { current: value(plan.soft), maximum: value(plan.hard) };
+    match rustix::process::setrlimit(plan.resource, limit) {
+        Err(error) if error == Errno::PERM => {
+            let own = rustix::process::getrlimit(plan.resource).maximum;
+            let own = own.map_or("unlimited".to_owned(), |own| own.to_string());
+            Err(Failure::io(
+                format!(
+                    "error setting rlimit {}: soft {}, hard {} (the host allows at most {own})",
+                    plan.name, plan.soft, plan.hard
+                ),
+                &error.into(),
+            ))
+        }
+        result => result.during_with(|| format!("error setting rlimit {}", plan.name)),
+    }
+}
+
+/// Makes the working directory when it is missing, enters it by descriptor, and makes sure that it lies inside the root.
+fn enter_directory(root: &Root, cwd: &str) -> Result<(), Failure> {
+    let what = || format!("enter the working directory {cwd:?}");
+    let handle = root.find_or_make(Path::new(cwd), Missing::Directory).during_with(what)?;
+    let is_directory =
+        rustix::fs::openat(&handle, ".", OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+    is_directory.map_err(io::Error::from).during_with(what)?;
+    fchdir(&handle).during_with(what)?;
+    // The kernel's answer begins with "(unreachable)" for a directory outside the root.
+    let reached = getcwd(Vec::new()).during_with(what)?;
+    if reached.as_bytes().first() == Some(&b'/') {
+        Ok(())
+    } else {
+        Err(Failure::invalid(format!("the working directory {cwd:?} is outside the container")))
+    }
+}

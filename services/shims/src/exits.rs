@@ -1,0 +1,21 @@
+//! What a shim wrote down about processes that ended, for when it cannot be asked any more.
+
+use crate::ExitNotice;
+use gantry_shim_protocol::EXITS_FILE;
+use gantry_shim_protocol::exit::ExitRecord;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// More than this of the file is not read; a record has about 200 bytes.
+const MAX_BYTES: u64 = 16 << 20;
+
+/// The record of one process in the bundle's `exits` file.
+pub(crate) fn find(bundle: &Path, exec_id: &str) -> Option<ExitNotice> {
+    let mut text = Vec::new();
+    let file = File::open(bundle.join(EXITS_FILE)).ok()?;
+    file.take(MAX_BYTES).read_to_end(&mut text).ok()?;
+    let record = ExitRecord::find(&String::from_utf8_lossy(&text), exec_id)?;
+    let ExitRecord { pid, status, exited_at, .. } = record;
+    Some(ExitNotice::Exited { pid, status, exited_at })
+}

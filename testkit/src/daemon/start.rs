@@ -1,0 +1,125 @@
+//! How a test daemon is started, and started again.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use super::Daemon;
+use crate::deadline::{TIMEOUT, poll_for};
+use crate::{Binaries, require_root};
+
+/// What a test may want different.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// More flags for `gantryd`.
+    pub flags: Vec<String>,
+    /// Variables for `gantryd`.
+    pub environment: Vec<(String, String)>,
+    /// A data root elsewhere, for example on a small disk.
+    pub data_root: Option<PathBuf>,
+}
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+/// Whether the daemon under test can put its containers below a cgroup of our choice.
+static HAS_CGROUP_PARENT: LazyLock<bool> = LazyLock::new(|| {
+    let help = Command::new(Binaries::find().path("gantryd")).arg("--help").output();
+    let help = help.expect("ask gantryd for its flags");
+    String::from_utf8_lossy(&help.stdout).contains("--cgroup-parent")
+});
+
+const REAPER: &str = include_str!("../reap.sh");
+
+impl Daemon {
+    /// Starts a daemon with these options and waits until it answers.
+    pub fn start_with(options: Options) -> Self {
+        let daemon = Self::prepare(options);
+        daemon.start_again();
+        daemon
+    }
+
+    /// Lays out the folders of a daemon without starting it.
+    pub fn prepare(options: Options) -> Self {
+        require_root();
+        let binaries = Binaries::find();
+        let folder = tempfile::Builder::new().prefix("gantry-e2e-").tempdir();
+        // From here on the reaper removes it.
+        let folder = folder.expect("make a folder for the daemon").keep();
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let own = format!("gantry-e2e-{}-{number}", std::process::id());
+        let cgroup_parent = if *HAS_CGROUP_PARENT { own } else { "gantry".to_owned() };
+        let mut reaper = Command::new("sh")
+            .args(["-c", REAPER])
+            .env("ROOT", &folder)
+            .env("CGROUP_PARENT", &cgroup_parent)
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("start sh");
+        let lifeline = reaper.stdin.take();
+        let process = Mutex::new(None);
+        Self { binaries, options, folder, cgroup_parent, process, lifeline, reaper }
+    }
+
+    /// Starts the daemon (again) on its folders and waits until it answers.
+    #[track_caller]
+    pub fn start_again(&self) {
+        if let Err(log) = self.try_start() {
+            panic!("gantryd did not come up:\n{log}");
+        }
+    }
+
+    /// Starts the daemon; when it ends or stays silent instead of answering, returns its log.
+    ///
+    /// # Errors
+    /// The text is what the daemon logged.
+    pub fn try_start(&self) -> Result<(), String> {
+        let mut child = self.command().spawn().expect("start gantryd");
+        let answers = poll_for(TIMEOUT, || {
+            if matches!(child.try_wait(), Ok(Some(_))) {
+                return Some(false);
+            }
+            let connected = std::os::unix::net::UnixStream::connect(self.socket()).is_ok();
+            (connected && self.http("GET", "/_ping", &[]).status == 200).then_some(true)
+        });
+        if answers == Some(true) {
+            *self.process.lock().unwrap_or_else(PoisonError::into_inner) = Some(child);
+            return Ok(());
+        }
+        end(&mut child);
+        Err(self.log())
+    }
+
+    /// The command that starts this daemon.
+    fn command(&self) -> Command {
+        let log = File::options().create(true).append(true).open(self.folder.join("gantryd.log"));
+        let log = log.expect("open the daemon's log");
+        let mut command = Command::new(self.binaries.path("gantryd"));
+        command
+            .arg("--data-root")
+            .arg(self.data_root())
+            .arg("--exec-root")
+            .arg(self.exec_root())
+            .arg("--pidfile")
+            .arg(self.folder.join("gantryd.pid"))
+            .args(["--host", &self.host()])
+            .args(&self.options.flags)
+            .envs(self.options.environment.iter().cloned())
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("duplicate the log"))
+            .stderr(log);
+        if *HAS_CGROUP_PARENT {
+            command.args(["--cgroup-parent", &format!("/{}", self.cgroup_parent)]);
+        }
+        fs::create_dir_all(self.folder.join("scratch")).expect("make the scratch folder");
+        command
+    }
+}
+
+fn end(child: &mut Child) {
+    drop(child.kill());
+    drop(child.wait());
+}

@@ -1,0 +1,44 @@
+//! A disk that is soon full: a small tmpfs to put a data root on.
+
+use std::ffi::CString;
+use std::path::{Path, PathBuf};
+
+use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+use tempfile::TempDir;
+
+/// A tmpfs of a given size. Unmounted when dropped.
+pub struct SmallDisk {
+    folder: TempDir,
+}
+
+impl SmallDisk {
+    /// Mounts a tmpfs that holds `bytes`.
+    pub fn mount(bytes: u64) -> Self {
+        let folder = tempfile::Builder::new().prefix("gantry-e2e-disk-").tempdir();
+        let folder = folder.expect("make a directory to mount on");
+        let options = CString::new(format!("size={bytes},mode=755")).expect("no NUL in digits");
+        mount("tmpfs", folder.path(), "tmpfs", MountFlags::empty(), options.as_c_str())
+            .unwrap_or_else(|error| {
+                panic!("mount a tmpfs on {}: {error}", folder.path().display())
+            });
+        Self { folder }
+    }
+
+    /// Where it is mounted.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A path on it.
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        if let Err(error) = unmount(self.folder.path(), UnmountFlags::DETACH) {
+            eprintln!("unmount {}: {error}", self.folder.path().display());
+        }
+    }
+}
