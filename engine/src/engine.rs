@@ -80,6 +80,7 @@ impl Engine {
             gantry_images::Config { root: settings.data_root.clone() },
             Arc::clone(&db),
         )?;
+        tell_what_is_lost(&layers, &images);
         let records = db.read(|tx| CONTAINERS.list(tx))?;
         let cgroups = Hierarchies::detect()?;
         let inner = Inner {
@@ -160,6 +161,16 @@ impl Engine {
     /// What is known of the container that `text` means.
     pub(crate) fn snapshot(&self, text: &str) -> Result<Snapshot> {
         Ok(self.container(text)?.snapshot())
+    }
+}
+
+/// After a crash of the machine: what did not reach the disk in time.
+fn tell_what_is_lost(layers: &Layers, images: &Images) {
+    for diff_id in &layers.reconciled().lost {
+        tracing::warn!(%diff_id, "this layer is lost: images with it cannot run until they are loaded again");
+    }
+    for image in images.incomplete() {
+        tracing::warn!(image = %image.image, missing = ?image.missing, "this image is incomplete: load it again");
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use gantry_testkit::{Binaries, Daemon, busybox};
+use gantry_testkit::{Binaries, Daemon, busybox, docker_cli};
 
 use super::peer::{Dockerd, Podman};
 use super::{Bar, Group, Subject};
@@ -29,7 +29,7 @@ pub(super) fn group(daemon: &Daemon, folder: &Path) -> (Group, (Option<Podman>, 
     }
     let dockerd = Dockerd::start(folder, &archive);
     if let Some(dockerd) = &dockerd {
-        let (docker, host): (PathBuf, String) = (dockerd.client(), dockerd.host());
+        let (docker, host): (PathBuf, String) = (docker_cli(), dockerd.host());
         subjects.push(Subject::new("docker run", move |_| {
             let mut command = Command::new(&docker);
             command.args(["-H", &host]).args(RUN);

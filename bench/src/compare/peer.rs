@@ -97,16 +97,12 @@ impl Dockerd {
         Some(dockerd)
     }
 
-    pub(super) fn client(&self) -> PathBuf {
-        docker_cli()
-    }
-
     pub(super) fn host(&self) -> String {
         format!("unix://{}", self.folder.join("sock").display())
     }
 
     fn docker(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(self.client());
+        let mut command = Command::new(docker_cli());
         command.args(["-H", &self.host()]).args(arguments);
         command
     }

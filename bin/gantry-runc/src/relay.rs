@@ -3,8 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use gantry_sys::pidfd;
-use gantry_sys::signals::SignalFd;
+use gantry_sys::{pidfd, signalfd};
 use gantry_types::Signal;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
@@ -20,7 +19,7 @@ const SIGURG: i32 = 23;
 pub(crate) fn attend(
     process: &OwnedFd,
     terminal: Option<&OwnedFd>,
-    signals: &SignalFd,
+    signals: &OwnedFd,
 ) -> io::Result<u8> {
     let raw = terminal.map(|_| RawInput::new()).transpose()?.flatten();
     if let Some(terminal) = terminal {
@@ -39,7 +38,7 @@ pub(crate) fn attend(
 struct Relay<'a> {
     process: &'a OwnedFd,
     terminal: Option<&'a OwnedFd>,
-    signals: &'a SignalFd,
+    signals: &'a OwnedFd,
     input_open: bool,
 }
 
@@ -78,20 +77,19 @@ impl Relay<'_> {
     }
 
     fn forward_signals(&self) -> io::Result<()> {
-        while let Some(number) = self.signals.next()? {
-            match (number, self.terminal) {
+        signalfd::drain(self.signals, |number| {
+            match (i32::try_from(number).unwrap_or(0), self.terminal) {
                 // Ours to know, and what Go programs send themselves.
                 (SIGCHLD | SIGURG, _) => {}
                 (SIGWINCH, Some(terminal)) => copy_size(terminal.as_fd()),
-                _ => {
+                (number, _) => {
                     if let Ok(signal) = Signal::from_raw(number) {
                         // The process may be gone: then the next step notices.
                         drop(pidfd::send_signal(self.process.as_fd(), signal));
                     }
                 }
             }
-        }
-        Ok(())
+        })
     }
 }
 

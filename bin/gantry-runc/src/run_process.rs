@@ -5,8 +5,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use gantry_runtime::Stdio;
-use gantry_sys::signals::SignalFd;
-use gantry_sys::unix_socket;
+use gantry_sys::{signalfd, unix_socket};
+use gantry_types::Signal;
 
 use crate::arguments::{Arguments, Flag, switch, value};
 use crate::error::Error;
@@ -75,7 +75,7 @@ impl Attendance {
         &self,
         process: &OwnedFd,
         terminal: Option<&OwnedFd>,
-        signals: Option<&SignalFd>,
+        signals: Option<&OwnedFd>,
     ) -> Result<u8, Error> {
         match signals {
             Some(signals) => relay::attend(process, terminal, signals)
@@ -85,11 +85,14 @@ impl Attendance {
     }
 
     /// Signals are taken before the process exists, so that none is lost; none are taken when nobody stays to forward them.
-    pub(crate) fn take_signals(&self) -> Result<Option<SignalFd>, Error> {
+    pub(crate) fn take_signals(&self) -> Result<Option<OwnedFd>, Error> {
         if self.detach {
             return Ok(None);
         }
-        let taken = SignalFd::block_all();
+        // 32 and 33 belong to the C library.
+        let numbers = (1..=64).filter(|number| !matches!(number, 32 | 33));
+        let all: Vec<Signal> = numbers.filter_map(|number| Signal::from_raw(number).ok()).collect();
+        let taken = signalfd::watch(&all);
         taken.map(Some).map_err(|source| Error::System { what: "take signals", source })
     }
 }

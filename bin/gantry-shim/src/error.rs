@@ -121,6 +121,12 @@ pub(crate) fn whole_text(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// Words of trouble for whoever reads this process's stderr; nobody may.
+pub(crate) fn complain(text: &str) {
+    let line = format!("gantry-shim: {text}\n");
+    rustix::io::write(rustix::stdio::stderr(), line.as_bytes()).unwrap_or_default();
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,7 @@ use gantry_shim_protocol::event::{
     EVENTS_SERVICE, Envelope, Event, FORWARD_METHOD, ForwardRequest,
 };
 use gantry_shim_protocol::frame::FrameBuffer;
-use gantry_shim_protocol::rpc::{KeyValue, Request};
+use gantry_shim_protocol::rpc::{KeyValue, NAMESPACE_KEY, Request};
 use gantry_shim_protocol::wire::Message;
 use rustix::io::Errno;
 use rustix::net::{
@@ -21,8 +21,6 @@ use std::time::Duration;
 /// Events that wait while containerd is away; the oldest fall away beyond.
 const MAX_QUEUE: usize = 1024;
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// The key under which containerd looks for the namespace of a call.
-const NAMESPACE_KEY: &str = "containerd-namespace-ttrpc";
 
 pub(crate) struct Publisher {
     address: String,
@@ -99,7 +97,7 @@ impl Publisher {
             && let Some(payload) = self.queue.front()
         {
             let namespace = self.namespace.clone();
-            link.call(Request {
+            link.call(&Request {
                 service: EVENTS_SERVICE.to_owned(),
                 method: FORWARD_METHOD.to_owned(),
                 payload: payload.clone(),
@@ -152,7 +150,7 @@ impl Link {
         })
     }
 
-    fn call(&mut self, request: Request) {
+    fn call(&mut self, request: &Request) {
         let stream_id = self.last_stream_id.wrapping_add(2) | 1;
         self.last_stream_id = stream_id;
         // An event is far below a frame's limit.

@@ -80,10 +80,6 @@ impl<T: AsFd> Watched<T> {
         &self.inner
     }
 
-    pub(crate) fn get_mut(&mut self) -> &mut T {
-        &mut self.inner
-    }
-
     /// Waits for `interest` from now on.
     pub(crate) fn watch(&mut self, poller: &Poller, interest: Option<EventFlags>) {
         if self.interest == interest {

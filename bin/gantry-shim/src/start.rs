@@ -1,7 +1,7 @@
 //! `start`: makes the bundle's sockets, forks the server, and answers where it listens. The server is
 //! this same process image, so nothing is executed a second time.
 
-use crate::error::Error;
+use crate::error::{Error, complain, whole_text};
 use crate::flags::Flags;
 use crate::info::{read_stdin, write_out};
 use crate::server::{Identity, Server};
@@ -12,6 +12,7 @@ use gantry_sys::clone::{Fork, Namespaces, clone_into};
 use gantry_sys::unix_socket::{bind_listener, connect};
 use rustix::fs::{FileType, Mode, OFlags};
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -42,6 +43,12 @@ struct Parameters {
 }
 
 pub(crate) fn start(flags: &Flags) -> Result<(), Error> {
+    // What the caller forgot to close would stay open as long as the container runs.
+    gantry_sys::fds::close_inherited().map_err(Error::system("close inherited descriptors"))?;
+    // Before any process of a container can look at /proc/<pid>/exe. Our daemon ran a copy already.
+    gantry_sys::self_copy::ensure().map_err(Error::system("run from a sealed copy"))?;
+    // A program run from a descriptor would be named by its number.
+    rustix::thread::set_name(c"gantry-shim").map_err(Error::errno("set the process's name"))?;
     let parameters = Parameters::gather(flags)?;
     let bundle =
         std::env::current_dir().map_err(Error::system("find the bundle, the working directory"))?;
@@ -162,7 +169,7 @@ fn fork_server(
     };
     let result = detach(bundle).and_then(|()| Server::new(identity, listeners)?.run());
     if let Err(error) = &result {
-        eprintln!("gantry-shim: {}", crate::error::whole_text(error));
+        complain(&whole_text(error));
     }
     gantry_sys::process::exit_now(u8::from(result.is_err()));
 }
@@ -181,7 +188,6 @@ fn detach(bundle: &Path) -> Result<(), Error> {
         .then(|| rustix::fs::open(&log, flags | OFlags::NONBLOCK | OFlags::NOFOLLOW, Mode::empty()))
         .and_then(Result::ok);
     let stderr = log.as_ref().unwrap_or(&null);
-    use std::os::fd::AsFd;
     gantry_sys::fds::set_stdio(null.as_fd(), null.as_fd(), stderr.as_fd())
         .map_err(Error::system("redirect the standard streams"))
 }

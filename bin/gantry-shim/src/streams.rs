@@ -88,13 +88,12 @@ impl Streams {
         if self.terminal {
             return Ok(Stdio::Terminal);
         }
-        let stdin = match self.input.is_null() {
-            true => open_null()?,
-            false => {
-                let (theirs, ours) = pipe()?;
-                self.input.connect(ours, poller)?;
-                theirs
-            }
+        let stdin = if self.input.is_null() {
+            open_null()?
+        } else {
+            let (theirs, ours) = pipe()?;
+            self.input.connect(ours, poller)?;
+            theirs
         };
         let [stdout, stderr] = &mut self.outputs;
         let mut output = |output: &mut Output| -> Result<OwnedFd, Error> {
@@ -293,19 +292,14 @@ fn open_target(
         stdio::Output::Null => Target::Null,
         stdio::Output::Relay(None) => Target::Relay { log: None },
         stdio::Output::Relay(Some(log)) => {
+            let limits =
+                RotationLimits { max_size_bytes: log.max_size_bytes, max_files: log.max_files };
             let known = logs.iter().position(|(path, _)| *path == log.path);
-            let index = match known {
-                Some(index) => index,
-                None => {
-                    let limits = RotationLimits {
-                        max_size_bytes: log.max_size_bytes,
-                        max_files: log.max_files,
-                    };
-                    let writer = LogWriter::open(&log.path, limits)?;
-                    logs.push((log.path, writer));
-                    logs.len() - 1
-                }
-            };
+            let index = known.unwrap_or(logs.len());
+            if known.is_none() {
+                let writer = LogWriter::open(&log.path, limits)?;
+                logs.push((log.path, writer));
+            }
             Target::Relay { log: Some(index) }
         }
         stdio::Output::Fifo(path) => Target::fifo(&path, poller)?,

@@ -84,7 +84,8 @@ fn find(environment: &Environment) -> Result<PathBuf, Error> {
 
 /// Opens the daemon's log where we may write: `/var/log`, else the user's own directory.
 fn open_log(environment: &Environment) -> Result<(PathBuf, File), Error> {
-    let open = |path: &Path| fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+    let open =
+        |path: &Path| fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path);
     let system = PathBuf::from("/var/log/gantryd.log");
     match (open(&system), &environment.state_dir) {
         (Ok(file), _) => Ok((system, file)),

@@ -14,6 +14,8 @@ use crate::output;
 use crate::session::Session;
 use table::{Node, TOP};
 
+pub(crate) use parse::boolean;
+
 /// How many words a command takes, for the message when the number is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Takes {
@@ -122,7 +124,9 @@ fn unknown(path: &str, word: &str) -> Error {
     let text = if table::NOT_THERE_YET.contains(&word) && path == "gantry" {
         format!("gantry: '{path} {word}' is not there yet\n\nRun '{path} --help' for what is")
     } else {
-        format!("gantry: unknown command: {path} {word}\n\nRun '{path} --help' for more information")
+        format!(
+            "gantry: unknown command: {path} {word}\n\nRun '{path} --help' for more information"
+        )
     };
     Error::Usage { text, code: crate::exit::FAILURE }
 }

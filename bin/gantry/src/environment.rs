@@ -27,7 +27,9 @@ impl Environment {
                 Some("0" | "false" | "no" | "off")
             ),
             state_dir: variable("XDG_STATE_HOME").map(PathBuf::from).or_else(home),
-            path: env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default(),
+            path: env::var_os("PATH")
+                .map(|path| env::split_paths(&path).collect())
+                .unwrap_or_default(),
         }
     }
 }

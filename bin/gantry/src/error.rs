@@ -89,7 +89,9 @@ impl Error {
     pub(crate) fn report(&self) -> String {
         if let Self::NotStarted { command, source } = self {
             let sentence = source.report();
-            return format!("gantry: {sentence}\n\nRun 'gantry {command} --help' for more information");
+            return format!(
+                "gantry: {sentence}\n\nRun 'gantry {command} --help' for more information"
+            );
         }
         let mut text = self.to_string();
         // That nobody listens says it all; why the system thinks so adds nothing.

@@ -9,6 +9,8 @@ use crate::error::Error;
 pub(crate) const BAD_FLAG: u8 = 125;
 /// Any other failure of the command line.
 pub(crate) const FAILURE: u8 = 1;
+/// The daemon could not say how a container ended.
+pub(crate) const NO_STATUS: u8 = 125;
 /// A template that cannot be read.
 pub(crate) const BAD_TEMPLATE: u8 = 64;
 /// The reader of our output went away: 128 and SIGPIPE.
@@ -32,7 +34,11 @@ pub(crate) fn code(error: &Error) -> u8 {
 /// The code of a container that did not start, from the daemon's words: the API carries no other sign.
 pub(crate) fn start_code(message: &str) -> u8 {
     let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    if says(&["executable file not found", "no such file or directory", "system cannot find the file"]) {
+    if says(&[
+        "executable file not found",
+        "no such file or directory",
+        "system cannot find the file",
+    ]) {
         127
     } else if says(&["permission denied", "is a directory"]) && !says(&["daemon socket"]) {
         126

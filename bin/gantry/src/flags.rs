@@ -22,6 +22,7 @@ use crate::error::Error;
 
 pub(crate) use lines::{env_file, environment_entry};
 pub(crate) use process::Streams;
+pub(crate) use supervision::Pull;
 pub(crate) use value::{detach_keys, duration_ns, environment};
 
 /// What a container is made from: all flags and the image with its command.

@@ -57,7 +57,11 @@ mod tests {
         check(None, None, ("unix:///run/gantry/gantry.sock", true));
         check(None, Some("unix:///a"), ("unix:///a", false));
         check(Some("tcp://b:1"), Some("unix:///a"), ("tcp://b:1", false));
-        check(Some("unix:///run/gantry/gantry.sock"), None, ("unix:///run/gantry/gantry.sock", false));
+        check(
+            Some("unix:///run/gantry/gantry.sock"),
+            None,
+            ("unix:///run/gantry/gantry.sock", false),
+        );
         assert!(Session::new(Some("nonsense"), Environment::default()).is_err());
     }
 }

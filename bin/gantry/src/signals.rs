@@ -54,7 +54,10 @@ impl Drop for Background {
 }
 
 /// Passes signals on to `container` until the result is dropped, and completes `gave_up` at the third request to end.
-pub(crate) fn pass_on(client: &Arc<Client>, container: &str) -> Result<(Background, GaveUp), Error> {
+pub(crate) fn pass_on(
+    client: &Arc<Client>,
+    container: &str,
+) -> Result<(Background, GaveUp), Error> {
     let mut signals = listen(&PASSED_ON)?;
     let (client, container) = (Arc::clone(client), container.to_owned());
     let (sender, gave_up) = mpsc::channel(1);
@@ -83,10 +86,12 @@ pub(crate) struct GaveUp(mpsc::Receiver<()>);
 impl GaveUp {
     /// One that never completes, where signals are not passed on.
     pub(crate) async fn wait(gave_up: &mut Option<Self>) {
-        match gave_up {
-            Some(Self(receiver)) if receiver.recv().await.is_some() => {}
-            _ => std::future::pending().await,
+        if let Some(Self(receiver)) = gave_up
+            && receiver.recv().await.is_some()
+        {
+            return;
         }
+        std::future::pending().await
     }
 }
 

@@ -83,7 +83,7 @@ impl Relay {
 }
 
 /// Copies raw output, writing out what came before waiting for more.
-async fn copy_raw<R, W>(output: &mut R, stdout: &mut W) -> Result<(), Error>
+pub(crate) async fn copy_raw<R, W>(output: &mut R, stdout: &mut W) -> Result<(), Error>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,

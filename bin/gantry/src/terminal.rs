@@ -44,12 +44,15 @@ impl RawMode {
         if !stdin_is_terminal() {
             return Ok(None);
         }
-        let failed = |action| move |source: rustix::io::Errno| Error::Terminal { action, source: source.into() };
+        let failed = |action| {
+            move |source: rustix::io::Errno| Error::Terminal { action, source: source.into() }
+        };
         let stdin = rustix::stdio::stdin();
         let before = tcgetattr(stdin).map_err(failed("read the terminal's settings"))?;
         let mut raw = before.clone();
         raw.make_raw();
-        tcsetattr(stdin, OptionalActions::Now, &raw).map_err(failed("set the terminal to raw mode"))?;
+        tcsetattr(stdin, OptionalActions::Now, &raw)
+            .map_err(failed("set the terminal to raw mode"))?;
         Ok(Some(Self { before }))
     }
 }

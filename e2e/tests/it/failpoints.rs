@@ -3,8 +3,18 @@
 
 use gantry_testkit::{Daemon, Options, busybox};
 
-/// The steps of a start, in their order; the engine names them.
-const STEPS: [&str; 6] = ["layers", "record", "bundle", "shim", "create", "start"];
+/// The steps of a create and a start, in their order; the engine names them.
+const STEPS: [&str; 9] = [
+    "create-layer",
+    "create-files",
+    "create-record",
+    "start-bundle",
+    "start-shim",
+    "start-task",
+    "start-attach",
+    "start-process",
+    "start-record",
+];
 
 #[test]
 fn every_step_of_a_start_is_undone() {

@@ -82,8 +82,8 @@ async fn answer(
             Ok(response)
         }
         Outcome::TakeOver(takeover) => {
-            hold.release();
-            // The receiver drops this future together with the HTTP side of the connection.
+            // The end of file stays held back, so that the HTTP side never sees it; the receiver drops this future
+            // together with that side.
             match takeovers.send(takeover).await {
                 Ok(()) | Err(_) => pending().await,
             }

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use gantry_api::ErrorResponse;
 use gantry_engine::container::LogStream;
+use gantry_types::error_chain;
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
@@ -72,7 +73,7 @@ impl Body for ReplyBody {
 }
 
 fn log_failed(tty: bool, error: &gantry_engine::Error) -> Bytes {
-    let text = format!("Error grabbing logs: {error}\n");
+    let text = format!("Error grabbing logs: {}\n", error_chain(error));
     if tty { text.into() } else { hijack::frame(2, &text) }
 }
 
@@ -118,10 +119,11 @@ pub(crate) fn error(error: &Error) -> Reply {
     if status == StatusCode::NOT_MODIFIED {
         return empty(status);
     }
+    let message = error_chain(error);
     if status.is_server_error() {
-        tracing::warn!(%status, %error, "a request failed");
+        tracing::warn!(%status, error = message, "a request failed");
     }
-    let document = ErrorResponse { message: error.to_string() };
+    let document = ErrorResponse { message };
     match json(status, &document) {
         Ok(reply) => reply,
         Err(_) => empty(status),

@@ -1,6 +1,7 @@
 //! `inspect`: everything about one container.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use gantry_api::container::{ContainerInspect, ContainerState, GraphDriver};
 use gantry_api::network::NetworkSettings;
@@ -79,21 +80,17 @@ fn state(state: &State) -> ContainerState {
     }
 }
 
-/// The overlay's directories, from the recipe of its mount.
+/// The overlay's directories, by the names that Docker's driver gives them.
 fn layer_paths(engine: &Engine, record: &ContainerRecord) -> Result<BTreeMap<String, String>> {
-    let recipe = engine.layers.recipe(record.id.as_str(), &record.image.chain)?;
-    let mut data = BTreeMap::new();
-    for option in recipe.iter().flat_map(|mount| &mount.options) {
-        let (key, value) = option.split_once('=').unwrap_or((option, ""));
-        let name = match key {
-            "lowerdir" => "LowerDir",
-            "upperdir" => "UpperDir",
-            "workdir" => "WorkDir",
-            _ => continue,
-        };
-        data.insert(name.to_owned(), value.to_owned());
-    }
-    Ok(data)
+    let parts = engine.layers.directories(record.id.as_str(), &record.image.chain)?;
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let lower: Vec<String> = parts.lower.iter().map(|path| text(path)).collect();
+    let data = [
+        ("LowerDir", lower.join(":")),
+        ("UpperDir", text(&parts.upper)),
+        ("WorkDir", text(&parts.work)),
+    ];
+    Ok(data.map(|(name, path)| (name.to_owned(), path)).into())
 }
 
 fn sandbox(state: &State) -> String {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use gantry_layers::Durability;
 use gantry_oci::runtime::Spec;
 use gantry_shim_protocol::stdio::{Input, LogTarget, Output};
 use gantry_shim_protocol::task::Mount;
@@ -184,7 +185,12 @@ fn spec_facts(engine: &Engine, record: &ContainerRecord) -> Result<SpecFacts> {
 
 /// The mounts that make the container's root, for the shim to make.
 fn rootfs(engine: &Engine, record: &ContainerRecord) -> Result<Vec<Mount>> {
-    let recipe = engine.layers.recipe(record.id.as_str(), &record.image.chain)?;
+    let durability = if record.plan.host_config.auto_remove {
+        Durability::Volatile
+    } else {
+        Durability::Durable
+    };
+    let recipe = engine.layers.recipe_with(record.id.as_str(), &record.image.chain, durability)?;
     let mount = |mount: gantry_layers::RootfsMount| Mount {
         kind: mount.kind,
         source: mount.source,

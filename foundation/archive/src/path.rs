@@ -85,6 +85,7 @@ impl EntryPath {
     }
 
     /// The directory that it lies in; the root for the root.
+    #[must_use]
     pub fn up(&self) -> Self {
         Self { bytes: self.parent().to_vec() }
     }
@@ -109,11 +110,7 @@ impl EntryPath {
     }
 
     fn depth(&self) -> usize {
-        if self.bytes.is_empty() {
-            0
-        } else {
-            1 + self.bytes.iter().filter(|&&byte| byte == b'/').count()
-        }
+        if self.bytes.is_empty() { 0 } else { self.bytes.split(|&byte| byte == b'/').count() }
     }
 }
 

@@ -128,10 +128,10 @@ pub fn size(dir: BorrowedFd<'_>) -> Result<u64> {
             Err(error) => return Err(failed(error)),
         };
         match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => {
-                if stat.st_nlink == 1 || linked.insert((stat.st_dev, stat.st_ino)) {
-                    total = total.saturating_add(stat.st_size.unsigned_abs());
-                }
+            FileType::RegularFile
+                if stat.st_nlink == 1 || linked.insert((stat.st_dev, stat.st_ino)) =>
+            {
+                total = total.saturating_add(stat.st_size.unsigned_abs());
             }
             FileType::Directory => {
                 let below = match openat(here, name, DIR_FLAGS, Mode::empty()) {

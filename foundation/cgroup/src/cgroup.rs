@@ -1,6 +1,7 @@
 //! A container's cgroup: its directory in each hierarchy.
 
 use std::io;
+use std::path::{Component, Path, PathBuf};
 
 use rustix::io::Errno;
 
@@ -13,7 +14,6 @@ use crate::path::CgroupPath;
 /// One container's directories, open, in every hierarchy that has it.
 #[derive(Debug)]
 pub struct Cgroup {
-    pub(crate) path: CgroupPath,
     pub(crate) layout: Layout,
     pub(crate) members: Vec<Member>,
 }
@@ -45,13 +45,37 @@ impl Cgroup {
         }
         match missing {
             Some(error) if members.is_empty() => Err(error),
-            _ => Ok(Self { path: path.clone(), layout: hierarchies.layout(), members }),
+            _ => Ok(Self { layout: hierarchies.layout(), members }),
         }
     }
 
-    #[must_use]
-    pub fn path(&self) -> &CgroupPath {
-        &self.path
+    /// Opens a cgroup by what [`Cgroup::directories`] gave. A relative path means another place to every process; this does
+    /// not. Directories that are gone are passed over.
+    pub fn open_directories(
+        hierarchies: &Hierarchies,
+        directories: &[PathBuf],
+    ) -> Result<Self, Error> {
+        let mut members = Vec::new();
+        for path in directories {
+            let failed = |source| Error::Open { directory: path.clone(), source };
+            // On a v2 machine all others would lie below the one root, too: the longest root is the right one.
+            let hierarchy = hierarchies
+                .iter()
+                .filter(|it| path.strip_prefix(it.root()).is_ok_and(is_plain))
+                .max_by_key(|it| it.root().as_os_str().len())
+                .ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
+            match Directory::open(path) {
+                Ok(directory) => members.push(Member { hierarchy: hierarchy.clone(), directory }),
+                Err(error) if is_gone(&error) => {}
+                Err(source) => return Err(failed(source)),
+            }
+        }
+        Ok(Self { layout: hierarchies.layout(), members })
+    }
+
+    /// The cgroup's directory in each hierarchy.
+    pub fn directories(&self) -> impl Iterator<Item = &Path> {
+        self.members.iter().map(|member| member.directory.path())
     }
 
     /// Every process in this cgroup and below it, by the numbers of this process's pid namespace.
@@ -89,11 +113,17 @@ impl Cgroup {
     }
 }
 
+/// Whether a path below a hierarchy's root names a cgroup there.
+fn is_plain(below_root: &Path) -> bool {
+    let mut names = below_root.components().peekable();
+    names.peek().is_some() && names.all(|it| matches!(it, Component::Normal(_)))
+}
+
 /// Each hierarchy with the directory that `path` starts from in it.
 pub(crate) fn starts(
     hierarchies: &Hierarchies,
     path: &CgroupPath,
-) -> Result<Vec<(Hierarchy, std::path::PathBuf)>, Error> {
+) -> Result<Vec<(Hierarchy, PathBuf)>, Error> {
     let roots = || hierarchies.iter().map(|hierarchy| hierarchy.root().to_owned()).collect();
     let starts: Vec<_> = if path.is_absolute() { roots() } else { own_place::starts(hierarchies)? };
     Ok(hierarchies.iter().cloned().zip(starts).collect())

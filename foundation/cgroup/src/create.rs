@@ -39,19 +39,18 @@ impl Cgroup {
             let directory = make(&mut made, &start, path, &wanted)?;
             members.push(Member { hierarchy, directory });
         }
-        let cgroup = Self { path: path.clone(), layout, members };
-        cgroup.fill_cpuset()?;
+        let cgroup = Self { layout, members };
+        cgroup.fill_cpuset(path.prefixes().count())?;
         cgroup.apply_on(Occasion::Creation, resources)?;
         made.keep();
         Ok(cgroup)
     }
 
     /// Gives v1 cpusets that are still empty what their parent has: without, no process could join them.
-    fn fill_cpuset(&self) -> Result<(), Error> {
+    fn fill_cpuset(&self, depth: usize) -> Result<(), Error> {
         let holds =
             |it: &&Member| it.hierarchy.version() == Version::V1 && it.hierarchy.holds("cpuset");
         let Some(member) = self.members.iter().find(holds) else { return Ok(()) };
-        let depth = self.path.prefixes().count();
         for file in CPUSET_FILES {
             fill(&member.directory, file, depth)?;
         }

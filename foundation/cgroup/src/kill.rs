@@ -10,14 +10,16 @@ use crate::error::Error;
 const ROUNDS: usize = 100;
 
 impl Cgroup {
-    /// Sends SIGKILL to every process in the cgroup and below it, so that none escapes by forking. It does not wait for
-    /// them to be gone; [`Cgroup::remove`] does.
+    /// Sends SIGKILL to every process in the cgroup and below it, so that none escapes by forking, frozen ones included.
+    /// It does not wait for them to be gone; [`Cgroup::remove`] does.
     pub fn kill(&self) -> Result<(), Error> {
         // cgroup.kill (Linux 5.14) is one write, whatever the number of processes; a hybrid machine has it, too.
         if let Some(member) = self.unified()
             && member.directory.has("cgroup.kill")
         {
-            return member.directory.write("cgroup.kill", "1");
+            member.directory.write("cgroup.kill", "1")?;
+            // What v1's freezer holds dies only when it is let go.
+            return if self.is_frozen()? { self.thaw() } else { Ok(()) };
         }
         if self.freeze().is_ok() {
             let killed = self.kill_each();

@@ -23,6 +23,7 @@ fn limit_text(limit: i64, version: Version) -> String {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "numbers and texts alike, as they are")]
 fn bad_value(setting: &str, value: impl ToString, reason: impl Into<String>) -> Error {
     Error::BadValue { setting: setting.to_owned(), value: value.to_string(), reason: reason.into() }
 }

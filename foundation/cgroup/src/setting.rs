@@ -30,6 +30,7 @@ pub(crate) enum Value {
 }
 
 impl Setting {
+    #[expect(clippy::needless_pass_by_value, reason = "numbers and texts alike, as they are")]
     pub(crate) fn new(
         name: impl Into<Cow<'static, str>>,
         file: impl Into<Cow<'static, str>>,
@@ -49,6 +50,7 @@ impl Setting {
     }
 
     /// A file to try before the others.
+    #[expect(clippy::needless_pass_by_value, reason = "numbers and texts alike, as they are")]
     pub(crate) fn rather(mut self, file: &'static str, value: impl ToString) -> Self {
         self.targets.insert(0, (file.into(), Value::Text(value.to_string())));
         self

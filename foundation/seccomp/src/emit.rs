@@ -12,7 +12,7 @@ use crate::instruction::{
     OFFSET_ARCHITECTURE, OFFSET_NUMBER, argument_offset,
 };
 use crate::partition::Partition;
-use crate::resolve::{Call, Calls};
+use crate::resolve::{Call, Calls, Known, known};
 use crate::rule::{Condition, Operator, Profile};
 
 /// More rules with conditions for one call than any filter could hold.
@@ -29,11 +29,12 @@ pub(crate) enum Refusal {
 pub(crate) fn program(profile: &Profile<'_>) -> Result<Vec<Instruction>, Refusal> {
     let mut assembler = Assembler::default();
     let mut sections: Vec<(u32, Target)> = Vec::new();
+    let rules = known(profile);
     // What is written last stands first: the native architecture.
     for architecture in profile.architectures.iter().rev() {
         let audit = architecture.audit();
         if sections.iter().all(|&(known, _)| known != audit) {
-            sections.push((audit, section(&mut assembler, profile, audit)?));
+            sections.push((audit, section(&mut assembler, profile, &rules, audit)?));
         }
     }
     let foreign = Target::Answer(Action::KillThread.verdict());
@@ -49,13 +50,14 @@ pub(crate) fn program(profile: &Profile<'_>) -> Result<Vec<Instruction>, Refusal
 fn section(
     assembler: &mut Assembler,
     profile: &Profile<'_>,
+    rules: &[Known<'_>],
     audit: u32,
 ) -> Result<Target, Refusal> {
     let foreign = Target::Answer(Action::KillThread.verdict());
     let mut numbers = Partition::new(u64::from(u32::MAX), foreign);
     for &architecture in profile.architectures.iter().filter(|known| known.audit() == audit) {
-        let calls = Calls::of(profile, architecture);
-        for (first, last, verdict) in calls.unnamed(profile, architecture) {
+        let calls = Calls::of(rules, profile.default_action, architecture);
+        for (first, last, verdict) in calls.unnamed(profile.default_action, architecture) {
             numbers.paint(first.into(), last.into(), Target::Answer(verdict));
         }
         for (&number, call) in &calls.by_number {

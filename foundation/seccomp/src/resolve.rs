@@ -6,7 +6,7 @@ use crate::action::{Action, ENOSYS, Verdict};
 use crate::architecture::{ARM_PRIVATE, Architecture, X32_BIT};
 use crate::multiplex;
 use crate::rule::{Condition, Operator, Profile, Rule};
-use crate::syscalls;
+use crate::syscalls::{self, Row};
 
 /// The rules for one call.
 #[derive(Debug, Default)]
@@ -15,6 +15,22 @@ pub(crate) struct Call {
     pub(crate) always: Option<Verdict>,
     /// The rules with conditions; the first whose conditions all hold counts.
     pub(crate) sometimes: Vec<(Vec<Condition>, Verdict)>,
+}
+
+/// A rule whose names were looked up, those that no architecture has left out.
+#[derive(Debug)]
+pub(crate) struct Known<'a> {
+    rule: &'a Rule<'a>,
+    names: Vec<(&'a str, Row)>,
+}
+
+/// Looks the names of all rules up, once for all architectures.
+pub(crate) fn known<'a>(profile: &'a Profile<'a>) -> Vec<Known<'a>> {
+    let known = |rule: &'a Rule<'a>| {
+        let names = rule.names.iter().filter_map(|&name| Some((name, syscalls::find(name)?)));
+        Known { rule, names: names.collect() }
+    };
+    profile.rules.iter().map(known).collect()
 }
 
 /// What a profile says of one architecture's calls.
@@ -28,20 +44,25 @@ pub(crate) struct Calls {
 }
 
 impl Calls {
-    pub(crate) fn of(profile: &Profile<'_>, architecture: Architecture) -> Self {
+    pub(crate) fn of(rules: &[Known<'_>], default: Action, architecture: Architecture) -> Self {
         let mut calls = Self::default();
-        for rule in &profile.rules {
+        for Known { rule, names } in rules {
             // Such a rule changes nothing, but its calls are known to the profile.
-            let redundant = rule.action == profile.default_action;
-            for name in &rule.names {
-                calls.add(rule, name, architecture, redundant);
+            let redundant = rule.action == default;
+            for &(name, row) in names {
+                calls.add(rule, (name, row), architecture, redundant);
             }
         }
         calls
     }
 
-    fn add(&mut self, rule: &Rule<'_>, name: &str, architecture: Architecture, redundant: bool) {
-        let Some(row) = syscalls::find(name) else { return };
+    fn add(
+        &mut self,
+        rule: &Rule<'_>,
+        (name, row): (&str, Row),
+        architecture: Architecture,
+        redundant: bool,
+    ) {
         if let Some(number) = row.number(architecture) {
             let newest = if architecture == Architecture::Arm && number >= ARM_PRIVATE {
                 &mut self.newest_private
@@ -83,17 +104,16 @@ impl Calls {
     /// newest that the profile names get that instead of a refusal, as runc does since 1.0.0-rc93.
     pub(crate) fn unnamed(
         &self,
-        profile: &Profile<'_>,
+        default: Action,
         architecture: Architecture,
     ) -> Vec<(u32, u32, Verdict)> {
-        let default = profile.default_action.verdict();
         let (first, last) = (first_number(architecture), last_number(architecture));
-        let mut ranges = vec![(first, last, default)];
+        let mut ranges = vec![(first, last, default.verdict())];
         if architecture == Architecture::X86_64 {
             // A tracer that cancels a call sets its number to -1; that is not an x32 call.
-            ranges.push((u32::MAX, u32::MAX, default));
+            ranges.push((u32::MAX, u32::MAX, default.verdict()));
         }
-        if profile.default_action.lets_through() {
+        if default.lets_through() {
             return ranges;
         }
         let missing = Action::Errno(ENOSYS).verdict();
@@ -101,7 +121,7 @@ impl Calls {
             ranges.push((first + newest + 1, last, missing));
         }
         if let Some(newest) = self.newest_private {
-            ranges.push((ARM_PRIVATE, newest, default));
+            ranges.push((ARM_PRIVATE, newest, default.verdict()));
             ranges.push((newest + 1, last, missing));
         }
         ranges

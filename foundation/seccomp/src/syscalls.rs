@@ -18,7 +18,7 @@ const ROWS: usize = TABLE.len() / ROW_WIDTH;
 const _: () = assert!(TABLE.len().is_multiple_of(ROW_WIDTH));
 
 /// A name's row in the table.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Row(&'static [u8]);
 
 impl Row {
@@ -28,19 +28,21 @@ impl Row {
         let field = str::from_utf8(&self.0[start..start + NUMBER_WIDTH]).ok()?;
         field.trim_ascii_start().parse().ok()
     }
-
-    fn name(self) -> &'static [u8] {
-        self.0[..NAME_WIDTH].trim_ascii_end()
-    }
 }
 
 /// Finds a name that any of the architectures has.
 pub(crate) fn find(name: &str) -> Option<Row> {
+    if name.ends_with(' ') {
+        return None;
+    }
+    // Padded like the rows; a blank sorts before everything that names consist of.
+    let mut padded = [b' '; NAME_WIDTH];
+    padded.get_mut(..name.len())?.copy_from_slice(name.as_bytes());
     let (mut low, mut high) = (0, ROWS);
     while low < high {
         let middle = usize::midpoint(low, high);
         let row = Row(&TABLE[middle * ROW_WIDTH..(middle + 1) * ROW_WIDTH]);
-        match row.name().cmp(name.as_bytes()) {
+        match row.0[..NAME_WIDTH].cmp(&padded) {
             std::cmp::Ordering::Equal => return Some(row),
             std::cmp::Ordering::Less => low = middle + 1,
             std::cmp::Ordering::Greater => high = middle,
@@ -53,13 +55,17 @@ pub(crate) fn find(name: &str) -> Option<Row> {
 mod tests {
     use super::*;
 
+    fn name(row: Row) -> &'static str {
+        str::from_utf8(row.0[..NAME_WIDTH].trim_ascii_end()).unwrap()
+    }
+
     fn rows() -> Vec<Row> {
         TABLE.chunks(ROW_WIDTH).map(Row).collect()
     }
 
     #[test]
     fn rows_are_sorted_and_end_where_they_should() {
-        let names: Vec<_> = rows().iter().map(|row| row.name()).collect();
+        let names: Vec<_> = rows().into_iter().map(name).collect();
         assert!(names.is_sorted_by(|a, b| a < b));
         assert!(rows().iter().all(|row| row.0[ROW_WIDTH - 1] == b'\n'));
     }
@@ -67,7 +73,7 @@ mod tests {
     #[test]
     fn every_row_is_found_and_has_a_number() {
         for row in rows() {
-            let found = find(str::from_utf8(row.name()).unwrap()).unwrap();
+            let found = find(name(row)).unwrap();
             let numbers = [
                 Architecture::X86_64,
                 Architecture::X86,
@@ -76,7 +82,7 @@ mod tests {
                 Architecture::Arm,
             ]
             .map(|architecture| found.number(architecture));
-            assert!(numbers.iter().any(Option::is_some), "{:?}", str::from_utf8(row.name()));
+            assert!(numbers.iter().any(Option::is_some), "{}", name(row));
         }
     }
 
@@ -94,5 +100,7 @@ mod tests {
         check("file_setattr", Architecture::X86_64, Some(469));
         check("no_such_call", Architecture::X86_64, None);
         check("", Architecture::X86_64, None);
+        check("read ", Architecture::X86_64, None);
+        check(&"r".repeat(NAME_WIDTH + 1), Architecture::X86_64, None);
     }
 }

@@ -14,6 +14,14 @@ pub fn close_on_exec_from(first: u32) -> io::Result<()> {
     Ok(())
 }
 
+/// Closes every descriptor from 3 on: what a caller left open by mistake. Only for the first step of `main`, when nothing of this
+/// process's own is open yet.
+pub fn close_inherited() -> io::Result<()> {
+    // SAFETY: takes no pointers; nothing in this process owns a descriptor yet, as the callers' contract says.
+    check(unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, 0_u32) })?;
+    Ok(())
+}
+
 /// Makes 0, 1 and 2 refer to what the arguments refer to, and keeps them over an exec.
 pub fn set_stdio(
     stdin: BorrowedFd<'_>,

@@ -41,8 +41,8 @@ fn is_sealed(program: &File) -> bool {
     fcntl_get_seals(program).is_ok_and(|found| found.contains(seals()))
 }
 
-/// The contents of `program` in a memory file that nobody can change.
-fn sealed_copy(program: &File) -> io::Result<File> {
+/// The contents of `program` in a memory file that nobody can change. A process that starts others may make one copy for all of them.
+pub fn sealed_copy(program: &File) -> io::Result<File> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     // Kernels before 6.3 know no EXEC flag and make every memory file executable.
     let copy = memfd_create("gantry", flags | MemfdFlags::EXEC)

@@ -6,6 +6,9 @@ use crate::wire::{Message, messages};
 use crate::{Error, frame};
 use gantry_types::ErrorKind;
 
+/// The metadata key under which a call names containerd's namespace.
+pub const NAMESPACE_KEY: &str = "containerd-namespace-ttrpc";
+
 messages! {
     /// A call: which method of which service, with its encoded argument.
     pub struct Request {

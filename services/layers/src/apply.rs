@@ -175,3 +175,28 @@ impl Drop for Ingest<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_kept_goes_wherever_it_is() {
+        let temp = tempfile::tempdir().unwrap();
+        let dirs = Dirs::open(temp.path()).unwrap();
+        let is_there = |path: &str| temp.path().join(path).exists();
+
+        let ingest = Ingest::make(&dirs, 5).unwrap();
+        assert!(is_there("layers/ingest/5/fs"));
+        drop(ingest);
+        assert!(!is_there("layers/ingest/5"));
+
+        let placed = Ingest::make(&dirs, 6).unwrap().place().unwrap();
+        assert!(is_there("layers/6/fs") && !is_there("layers/ingest/6"));
+        drop(placed);
+        assert!(!is_there("layers/6"));
+
+        Ingest::make(&dirs, 7).unwrap().place().unwrap().keep();
+        assert!(is_there("layers/7/fs"));
+    }
+}

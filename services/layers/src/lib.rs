@@ -36,7 +36,7 @@ use std::sync::Arc;
 pub use apply::LayerInfo;
 pub use collect::Collected;
 pub use error::{Error, Result};
-pub use mount::{Durability, RootfsMount};
+pub use mount::{Directories, Durability, RootfsMount};
 pub use open::Reconciled;
 
 use crate::janitor::Janitor;

@@ -2,6 +2,8 @@
 
 use std::os::fd::AsFd;
 
+use std::path::PathBuf;
+
 use gantry_types::Digest;
 use rustix::io::Errno;
 
@@ -30,7 +32,27 @@ pub enum Durability {
     Volatile,
 }
 
+/// Where a container's overlay has its parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Directories {
+    /// The topmost first.
+    pub lower: Vec<PathBuf>,
+    pub upper: PathBuf,
+    pub work: PathBuf,
+}
+
 impl Layers {
+    /// Tells where the overlay of the container `id` has its parts; touches nothing.
+    pub fn directories(&self, id: &str, chain: &[Digest]) -> Result<Directories> {
+        writable::check_id(id)?;
+        let path = self.shared.dirs.writable.path_of(id);
+        Ok(Directories {
+            lower: self.lower_dirs(chain)?,
+            upper: path.join(writable::UPPER),
+            work: path.join(writable::WORK),
+        })
+    }
+
     /// The mounts that make the root of the container `id`, whose image has the layers `chain`
     /// (diffIDs, lowest first). [`Layers::prepare`] comes before.
     ///
@@ -47,20 +69,16 @@ impl Layers {
         chain: &[Digest],
         durability: Durability,
     ) -> Result<Vec<RootfsMount>> {
-        writable::check_id(id)?;
-        let room = &self.shared.dirs.writable;
+        let Directories { lower, upper, work } = self.directories(id, chain)?;
         self.forget_volatile_mount(id)?;
-        let path = room.path_of(id);
-        let path = path.to_string_lossy();
-        let lower: Vec<String> = self
-            .lower_dirs(chain)?
+        let lower: Vec<String> = lower
             .iter()
             .map(|dir| dir.to_string_lossy().replace('\\', "\\\\").replace(':', "\\:"))
             .collect();
         let mut options = vec![
             format!("lowerdir={}", lower.join(":")),
-            format!("upperdir={path}/{}", writable::UPPER),
-            format!("workdir={path}/{}", writable::WORK),
+            format!("upperdir={}", upper.display()),
+            format!("workdir={}", work.display()),
             // With these, the upper directory is the layer's difference and nothing else.
             "index=off".to_owned(),
             "redirect_dir=off".to_owned(),

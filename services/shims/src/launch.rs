@@ -4,10 +4,15 @@ use crate::Error;
 use gantry_shim_protocol::bootstrap::{BootstrapResult, MAX_BYTES};
 use gantry_shim_protocol::{ADDRESS_FILE, TASK_SOCKET};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Which shim to start, and for what.
@@ -26,14 +31,26 @@ const START_LIMIT: Duration = Duration::from_secs(10);
 /// What is kept of the words of a shim that fails.
 const MAX_WORDS_BYTES: usize = 4096;
 /// containerd's shims ask for a namespace; ours is this.
-const NAMESPACE: &str = "gantry";
+pub(crate) const NAMESPACE: &str = "gantry";
 /// Other shims look for their runtime here; nothing else of the daemon's environment reaches them.
 const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// The name of our own shim's program.
+const OWN_SHIM: &str = "gantry-shim";
+
 /// Runs `<binary> start` and gives its answer. The shim's server runs on when this returns.
-pub(crate) fn start(options: &LaunchOptions) -> Result<BootstrapResult, Error> {
+pub(crate) fn start(
+    options: &LaunchOptions,
+    copies: &ProgramCopies,
+) -> Result<BootstrapResult, Error> {
     let spawn_error = |source| Error::Spawn { binary: options.binary.clone(), source };
-    let mut child = Command::new(&options.binary)
+    let copy = copies.of(&options.binary).map_err(spawn_error)?;
+    let program = match &copy {
+        Some(copy) => PathBuf::from(format!("/proc/self/fd/{}", copy.as_raw_fd())),
+        None => options.binary.clone(),
+    };
+    let mut child = Command::new(program)
+        .arg0(&options.binary)
         .args(["-namespace", NAMESPACE, "-id", &options.id, "start"])
         .current_dir(&options.bundle)
         .env_clear()
@@ -61,6 +78,40 @@ pub(crate) fn start(options: &LaunchOptions) -> Result<BootstrapResult, Error> {
     let bootstrap = BootstrapResult::parse(&stdout)?;
     keep_address(&options.bundle, &bootstrap)?;
     Ok(bootstrap)
+}
+
+/// Our own shim's program as a sealed memory file, which all shims of this daemon run from: a container
+/// cannot overwrite it, and its pages are shared. Other shims find themselves by their path, and run
+/// from there.
+#[derive(Debug, Default)]
+pub(crate) struct ProgramCopies(Mutex<Option<ProgramCopy>>);
+
+#[derive(Debug)]
+struct ProgramCopy {
+    path: PathBuf,
+    /// Device, inode, size and change time: an update of the program makes another.
+    version: (u64, u64, u64, i64, i64),
+    copy: Arc<File>,
+}
+
+impl ProgramCopies {
+    fn of(&self, binary: &Path) -> io::Result<Option<Arc<File>>> {
+        if binary.file_name() != Some(OsStr::new(OWN_SHIM)) {
+            return Ok(None);
+        }
+        let program = File::open(binary)?;
+        let stat = program.metadata()?;
+        let version = (stat.dev(), stat.ino(), stat.size(), stat.ctime(), stat.ctime_nsec());
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.as_ref()
+            && (known.path.as_path(), known.version) == (binary, version)
+        {
+            return Ok(Some(Arc::clone(&known.copy)));
+        }
+        let copy = Arc::new(gantry_sys::self_copy::sealed_copy(&program)?);
+        *known = Some(ProgramCopy { path: binary.to_owned(), version, copy: Arc::clone(&copy) });
+        Ok(Some(copy))
+    }
 }
 
 /// stdout and stderr of a process that was just started, or `None` when it takes too long.

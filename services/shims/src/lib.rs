@@ -26,6 +26,7 @@ mod shim;
 
 pub use error::Error;
 pub use launch::LaunchOptions;
+use launch::ProgramCopies;
 pub use shim::{CreateOptions, ExecOptions, ExitNotice, Shim};
 
 use reactor::Reactor;
@@ -39,17 +40,18 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Shims {
     reactor: Arc<Reactor>,
+    copies: ProgramCopies,
 }
 
 impl Shims {
     /// Starts the thread.
     pub fn new() -> Result<Self, Error> {
-        Ok(Self { reactor: Reactor::start()? })
+        Ok(Self { reactor: Reactor::start()?, copies: ProgramCopies::default() })
     }
 
     /// Starts a shim for a bundle that holds `config.json`, and connects to it.
     pub fn launch(&self, options: &LaunchOptions) -> Result<Shim, Error> {
-        let bootstrap = launch::start(options)?;
+        let bootstrap = launch::start(options, &self.copies)?;
         Shim::connect(&self.reactor, &options.bundle, &options.id, &bootstrap)
     }
 

@@ -1,11 +1,12 @@
 //! One shim: the calls of its task API with types, exit notices, and the streams of its processes.
 
 use crate::connection::{Connection, Failure, Progress};
+use crate::launch::NAMESPACE;
 use crate::reactor::Reactor;
 use crate::{Error, exits};
 use gantry_shim_protocol::attach::{AttachHeader, Reply};
 use gantry_shim_protocol::bootstrap::BootstrapResult;
-use gantry_shim_protocol::rpc::{Any, Code, Empty, Request};
+use gantry_shim_protocol::rpc::{Any, Code, Empty, KeyValue, NAMESPACE_KEY, Request};
 use gantry_shim_protocol::task::{
     self, CloseIoRequest, ConnectRequest, ConnectResponse, CreateTaskRequest, CreateTaskResponse,
     DeleteRequest, DeleteResponse, ExecProcessRequest, KillRequest, Mount, PauseRequest,
@@ -321,7 +322,7 @@ impl Shim {
             method: method.to_owned(),
             payload: message.encode(),
             timeout_nano: timeout,
-            metadata: Vec::new(),
+            metadata: vec![KeyValue { key: NAMESPACE_KEY.to_owned(), value: NAMESPACE.to_owned() }],
         }
     }
 

@@ -111,5 +111,6 @@ impl Server {
 
 /// The first byte always fits into a socket's buffer; a client that is gone needs none.
 fn answer(socket: &OwnedFd, reply: Reply) {
-    drop(send(socket, &[reply as u8], SendFlags::NOSIGNAL | SendFlags::DONTWAIT));
+    let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+    send(socket, &[reply as u8], flags).unwrap_or_default();
 }

@@ -1,6 +1,6 @@
 //! Create, Start and Delete of the container and its first process, and the end of the shim.
 
-use crate::error::Error;
+use crate::error::{Error, complain, whole_text};
 use crate::process::{Alive, Exit, Process, Stage};
 use crate::server::Server;
 use crate::streams::{StdioUris, Streams};
@@ -97,7 +97,13 @@ impl Server {
             self.processes[index].alive()?;
             return Err(Error::AlreadyStarted);
         }
-        gantry_runtime::start(&self.runtime_dir())?;
+        match gantry_runtime::start(&self.runtime_dir()) {
+            // The program runs; by the specification such a hook is worth a warning.
+            Err(error @ gantry_runtime::Error::Hook { .. }) => {
+                complain(&whole_text(&error));
+            }
+            other => other?,
+        }
         let process = &mut self.processes[index];
         let pid = process.pid();
         if let Stage::Created(alive) =

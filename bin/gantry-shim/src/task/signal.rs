@@ -23,7 +23,10 @@ impl Server {
         }
         let alive = self.processes[index].alive()?;
         if request.exec_id.is_empty() {
-            return Ok(gantry_runtime::kill(&self.runtime_dir(), signal, KillScope::Init)?);
+            return match gantry_runtime::kill(&self.runtime_dir(), signal, KillScope::Init) {
+                Err(gantry_runtime::Error::NotRunning) => Err(Error::Finished),
+                other => Ok(other?),
+            };
         }
         match gantry_sys::pidfd::send_signal(alive.pidfd.as_fd(), signal) {
             Err(error) if error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => {

@@ -22,7 +22,10 @@ pub(crate) fn of_node(path: &str, node: &Node) -> String {
         Node::Group { about, nodes, .. } => {
             let mut text = format!("Usage:  {path} COMMAND\n\n{about}\n");
             list(&mut text, "Commands", nodes.iter());
-            add(&mut text, format_args!("\nRun '{path} COMMAND --help' for more information on a command.\n"));
+            add(
+                &mut text,
+                format_args!("\nRun '{path} COMMAND --help' for more information on a command.\n"),
+            );
             text
         }
         Node::Verb { build, usage, .. } => {
@@ -51,7 +54,8 @@ fn aliases(node: &Node) -> Vec<String> {
 }
 
 fn extend(found: &mut Vec<String>, path: &str, candidate: &Node, node: &Node) {
-    let (Node::Verb { names, run: one, .. }, Node::Verb { run: other, .. }) = (candidate, node) else {
+    let (Node::Verb { names, run: one, .. }, Node::Verb { run: other, .. }) = (candidate, node)
+    else {
         return;
     };
     if std::ptr::fn_addr_eq(*one, *other) {

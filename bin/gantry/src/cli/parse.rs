@@ -94,9 +94,7 @@ fn translate(error: &clap::Error, command: &Command, place: &Place<'_>) -> Error
             let text = format!("invalid argument \"{value}\" for \"{name}\" flag: {reason}");
             (text, exit::BAD_FLAG)
         }
-        ErrorKind::InvalidUtf8 => {
-            ("an argument is not valid UTF-8".to_owned(), exit::BAD_FLAG)
-        }
+        ErrorKind::InvalidUtf8 => ("an argument is not valid UTF-8".to_owned(), exit::BAD_FLAG),
         _ => (format!("gantry: '{path}' {}", wrong_number(place.takes)), exit::FAILURE),
     };
     let usage = place.usage;
@@ -124,7 +122,8 @@ fn full_name(flag: &str, command: &Command) -> String {
 }
 
 fn wrong_number(takes: Option<Takes>) -> String {
-    let words = |count: usize| if count == 1 { "1 argument".into() } else { format!("{count} arguments") };
+    let words =
+        |count: usize| if count == 1 { "1 argument".into() } else { format!("{count} arguments") };
     match takes {
         None | Some(Takes::Nothing) => "accepts no arguments".to_owned(),
         Some(Takes::Exactly(count)) => format!("requires {}", words(count)),

@@ -111,24 +111,42 @@ impl LimitFlags {
 /// `name=soft[:hard]`.
 fn ulimit(text: &str) -> Result<Ulimit, String> {
     const NAMES: [&str; 16] = [
-        "as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile",
-        "nproc", "rss", "rtprio", "rttime", "sigpending", "stack",
+        "as",
+        "core",
+        "cpu",
+        "data",
+        "fsize",
+        "locks",
+        "memlock",
+        "msgqueue",
+        "nice",
+        "nofile",
+        "nproc",
+        "rss",
+        "rtprio",
+        "rttime",
+        "sigpending",
+        "stack",
     ];
     let (name, values) =
         text.split_once('=').ok_or_else(|| format!("invalid ulimit argument: {text}"))?;
     if !NAMES.contains(&name) {
         return Err(format!("invalid ulimit type: {name}"));
     }
-    let number = |value: &str| match value {
+    let number = |value: &str| {
+        match value {
         "unlimited" => Ok(-1),
         _ => value.parse().ok().filter(|number| *number >= -1_i64).ok_or_else(|| {
             format!("invalid ulimit value {value:?} for {name}: it takes a whole number, or -1 for unlimited")
         }),
+    }
     };
     let (soft, hard) = values.split_once(':').unwrap_or((values, values));
     let (soft, hard) = (number(soft)?, number(hard)?);
     if hard >= 0 && (soft > hard || soft < 0) {
-        return Err(format!("ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}"));
+        return Err(format!(
+            "ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}"
+        ));
     }
     Ok(Ulimit { name: name.to_owned(), hard, soft })
 }
@@ -143,20 +161,23 @@ fn device(text: &str) -> Result<(String, &str), String> {
 fn device_weight(text: &str) -> Result<WeightDevice, String> {
     let (path, value) = device(text)?;
     let weight = value.parse().ok().filter(|weight| *weight == 0 || (10..=1000).contains(weight));
-    let weight = weight.ok_or_else(|| format!("invalid weight for device: {text}: it takes 10 to 1000"))?;
+    let weight =
+        weight.ok_or_else(|| format!("invalid weight for device: {text}: it takes 10 to 1000"))?;
     Ok(WeightDevice { path, weight })
 }
 
 fn byte_rate(text: &str) -> Result<ThrottleDevice, String> {
     let (path, value) = device(text)?;
     let rate = value::bytes(value).ok().and_then(|rate| u64::try_from(rate).ok());
-    let rate = rate.ok_or_else(|| format!("invalid rate for device: {text}: it takes bytes, as in 1mb"))?;
+    let rate =
+        rate.ok_or_else(|| format!("invalid rate for device: {text}: it takes bytes, as in 1mb"))?;
     Ok(ThrottleDevice { path, rate })
 }
 
 fn operation_rate(text: &str) -> Result<ThrottleDevice, String> {
     let (path, value) = device(text)?;
-    let rate = value.parse().map_err(|_| format!("invalid rate for device: {text}: it takes a number"))?;
+    let rate =
+        value.parse().map_err(|_| format!("invalid rate for device: {text}: it takes a number"))?;
     Ok(ThrottleDevice { path, rate })
 }
 

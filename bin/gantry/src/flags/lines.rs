@@ -12,15 +12,17 @@ const LIMIT_BYTES: u64 = 4 << 20;
 
 /// The variables of a file: `NAME=value`, `NAME` to take it from our environment, `#` for a comment.
 pub(crate) fn env_file(path: &Path) -> Result<Vec<String>, Error> {
-    let entries = parse(&read(path)?)
-        .map_err(|reason| Error::refused(format!("invalid env file ({}): {reason}", path.display())))?;
+    let entries = parse(&read(path)?).map_err(|reason| {
+        Error::refused(format!("invalid env file ({}): {reason}", path.display()))
+    })?;
     Ok(entries.iter().filter_map(|entry| environment_entry(entry)).collect())
 }
 
 /// The labels of a file, written as in [`env_file`]; a bare name is a label without a value.
 pub(crate) fn label_file(path: &Path) -> Result<Vec<String>, Error> {
-    parse(&read(path)?)
-        .map_err(|reason| Error::refused(format!("invalid label file ({}): {reason}", path.display())))
+    parse(&read(path)?).map_err(|reason| {
+        Error::refused(format!("invalid label file ({}): {reason}", path.display()))
+    })
 }
 
 /// A variable with its value; one without a value gets ours, and is left out when we have none.

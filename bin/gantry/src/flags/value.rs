@@ -9,7 +9,8 @@ use crate::streams::DetachKeys;
 
 /// Bytes with an optional unit.
 pub(crate) fn bytes(text: &str) -> Result<i64, String> {
-    let size: ByteSize = text.parse().map_err(|error: gantry_types::InvalidSize| error.to_string())?;
+    let size: ByteSize =
+        text.parse().map_err(|error: gantry_types::InvalidSize| error.to_string())?;
     i64::try_from(size.bytes()).map_err(|_| format!("invalid size: '{text}'"))
 }
 
@@ -107,8 +108,14 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
 /// A kernel parameter with a namespace of its own.
 pub(crate) fn sysctl(text: &str) -> Result<(String, String), String> {
     const ALLOWED: [&str; 8] = [
-        "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall",
-        "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced",
+        "kernel.msgmax",
+        "kernel.msgmnb",
+        "kernel.msgmni",
+        "kernel.sem",
+        "kernel.shmall",
+        "kernel.shmmax",
+        "kernel.shmmni",
+        "kernel.shm_rmid_forced",
     ];
     let own = |name: &str| {
         ALLOWED.contains(&name) || name.starts_with("net.") || name.starts_with("fs.mqueue.")

@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use gantry_types::error_chain;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
@@ -114,7 +115,7 @@ async fn exchange(
 
 /// What Docker writes into the stream of a process that did not start.
 fn failure(tty: bool, error: &gantry_engine::Error) -> Bytes {
-    let text = format!("{error}\r\n");
+    let text = format!("{}\r\n", error_chain(error));
     if tty { text.into() } else { hijack::frame(1, &text) }
 }
 

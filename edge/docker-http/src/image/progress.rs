@@ -31,7 +31,7 @@ pub(super) async fn reply(
             send(&sender, &message).await;
         }
         if let Err(error) = finish(work).await {
-            send(&sender, &ProgressMessage::error(error.to_string())).await;
+            send(&sender, &ProgressMessage::error(gantry_types::error_chain(&error))).await;
         }
     });
     Ok(reply::typed(StatusCode::OK, reply::JSON, ReplyBody::Pieces(pieces)))

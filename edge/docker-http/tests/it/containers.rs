@@ -31,7 +31,8 @@ async fn a_container_from_create_to_removal() {
     let stop = server.ask("POST /containers/db/stop").await;
     assert_eq!((stop.status, stop.body.as_str()), (304, ""));
     let kill = server.ask("POST /containers/db/kill").await;
-    assert_eq!(kill.status, 409, "{kill:?}");
+    let text = format!("cannot kill container: db: container {id} is not running");
+    assert_eq!((kill.status, kill.message()), (409, text.as_str()));
 
     let removed = server.ask("DELETE /containers/db?force=1&v=1").await;
     assert_eq!((removed.status, removed.body.as_str()), (204, ""));

@@ -9,7 +9,7 @@ const RAW: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-s
 fn attach(version: &str, upgrade: bool) -> String {
     let upgrade = if upgrade { "Connection: Upgrade\r\nUpgrade: tcp\r\n" } else { "" };
     format!(
-        "POST {version}/containers/web/attach?stream=1&stdin=1&stdout=1&stderr=1 HTTP/1.1\r\nHost: x\r\n{upgrade}\r\n"
+        "POST {version}/containers/web/attach?logs=1&stream=1&stdin=1&stdout=1&stderr=1 HTTP/1.1\r\nHost: x\r\n{upgrade}\r\n"
     )
 }
 

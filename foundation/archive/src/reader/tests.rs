@@ -1,5 +1,7 @@
 //! Formats as other tars write them, and archives made to harm: everything is built by hand here.
 
+use std::fmt::Write;
+
 use super::*;
 use crate::Writer;
 use crate::raw::BLOCK;
@@ -51,8 +53,8 @@ fn pax(records: &[(&str, &str)]) -> Vec<u8> {
     let mut body = String::new();
     for (key, value) in records {
         let rest = key.len() + value.len() + 3;
-        let length = (rest + 1..).find(|n| n.to_string().len() + rest == *n).unwrap();
-        body.push_str(&format!("{length} {key}={value}\n"));
+        let length = (rest..rest + 9).find(|n| n.to_string().len() + rest == *n).unwrap();
+        writeln!(body, "{length} {key}={value}").unwrap();
     }
     Raw::new(b"PaxHeader", b'x').size(body.len() as u64).with(body.as_bytes())
 }

@@ -245,3 +245,48 @@ fn architectures_alone_and_together() {
         }
     }
 }
+
+/// Numbers from a fixed seed: the same profiles on every run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % sides
+    }
+}
+
+/// A rule for some calls with up to three conditions, each on an argument of its own.
+fn random_rule(dice: &mut Dice) -> serde_json::Value {
+    let calls = ["read", "openat", "ioctl", "prctl", "kill", "mount", "clone", "lseek"];
+    let operators = ["NE", "LT", "LE", "EQ", "GE", "GT", "MASKED_EQ"];
+    let values = [0, 1, 7, 0x8000_0000, 0xffff_ffff, 0x1_0000_0000, 0x5_0000_0007, u64::MAX];
+    let first = dice.roll(6);
+    let args: Vec<_> = (0..dice.roll(4))
+        .map(|n| {
+            let mut value = || values[usize::try_from(dice.roll(8)).unwrap()];
+            let (value, value_two) = (value(), value());
+            let operator = operators[usize::try_from(dice.roll(7)).unwrap()];
+            json!({ "index": (first + n) % 6, "value": value, "valueTwo": value_two,
+                    "op": format!("SCMP_CMP_{operator}") })
+        })
+        .collect();
+    let name = calls[usize::try_from(dice.roll(8)).unwrap()];
+    json!({ "names": [name], "action": "SCMP_ACT_TRAP", "args": args })
+}
+
+#[test]
+fn random_profiles() {
+    let mut dice = Dice(0x2545_f491_4f6c_dd1d);
+    for _ in 0..20 {
+        let rules: Vec<_> = (0..=dice.roll(12)).map(|_| random_rule(&mut dice)).collect();
+        let value = json!({
+            "defaultAction": "SCMP_ACT_ALLOW",
+            "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"],
+            "syscalls": rules,
+        });
+        check(Machine::X86_64, profile(value));
+    }
+}

@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use gantry_archive::Header;
 use gantry_layers::Layers;
@@ -127,7 +129,7 @@ fn a_layer_is_shared_whatever_lies_below() {
     let layers = scene.open();
     let shared = layer(&[(dir("s"), ""), (file("s/f"), "shared")]);
     let one = apply_all(&layers, &[base(), shared.clone()]);
-    let two = apply_all(&layers, &[shared.clone()]);
+    let two = apply_all(&layers, std::slice::from_ref(&shared));
     assert_eq!(scene.numbers(), [0, 1, 2]);
     assert_eq!(mounted(&layers, "c1", &one).text("s/f"), "shared");
     assert_eq!(mounted(&layers, "c2", &two).names(""), ["s"]);
@@ -184,29 +186,38 @@ fn compressed_layers_are_the_same_layer() {
     assert_eq!(mounted(&layers, "c1", &[base.diff_id]).text("etc/one"), "base");
 }
 
+/// A reader that, at its first byte, gives others time to begin as well.
+struct Meeting<'a> {
+    tar: &'a [u8],
+    readers: &'a AtomicU32,
+    begun: bool,
+}
+
+impl Read for Meeting<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if !std::mem::replace(&mut self.begun, true) {
+            self.readers.fetch_add(1, Ordering::SeqCst);
+            let deadline = Instant::now() + Duration::from_millis(200);
+            while self.readers.load(Ordering::SeqCst) == 1 && Instant::now() < deadline {
+                std::thread::yield_now();
+            }
+        }
+        self.tar.read(buffer)
+    }
+}
+
 #[test]
 fn the_same_layer_at_once_is_extracted_once() {
-    /// Counts the readers that were read.
-    struct Counted<'a>(&'a [u8], &'a std::sync::atomic::AtomicU32, bool);
-    impl Read for Counted<'_> {
-        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-            if !std::mem::replace(&mut self.2, true) {
-                self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            }
-            self.0.read(buffer)
-        }
-    }
     let scene = Scene::new();
     let layers = scene.open();
     let base = base();
-    let read = std::sync::atomic::AtomicU32::new(0);
+    let readers = AtomicU32::new(0);
     std::thread::scope(|scope| {
         for _ in 0..8 {
-            scope.spawn(|| {
-                layers.apply(&base.diff_id, &[], Counted(&base.tar, &read, false)).unwrap()
-            });
+            let tar = Meeting { tar: &base.tar, readers: &readers, begun: false };
+            scope.spawn(|| layers.apply(&base.diff_id, &[], tar).unwrap());
         }
     });
-    assert_eq!(read.into_inner(), 1);
+    assert_eq!(readers.into_inner(), 1);
     assert_eq!(scene.numbers(), [0, 1]);
 }

@@ -14,6 +14,7 @@ use crate::scene::{Layer, Scene, dir, file, layer, open};
 
 const ROUNDS: u64 = 20;
 const FILES: usize = 40;
+const STEP: &str = "one step further";
 const ROOT: &str = "GANTRY_LAYERS_CRASH_ROOT";
 
 /// Layers with enough in them to be caught in the middle.
@@ -33,27 +34,30 @@ fn all_layers() -> Vec<Layer> {
         .collect()
 }
 
-/// The victim: an endless coming and going. It tells when it is at it.
+/// The victim: an endless coming and going. It tells of every step, so that it can be killed in any.
 #[test]
 fn victim() {
     let Some(root) = std::env::var_os(ROOT) else { return };
     let layers = open(Path::new(&root));
-    println!("at work");
     let all = all_layers();
     let ids: Vec<Digest> = all.iter().map(|layer| layer.diff_id.clone()).collect();
     for id in layers.containers() {
         layers.remove(&id).unwrap();
     }
     for round in 0.. {
+        println!("{STEP}");
         for layer in &all {
             layers.apply(&layer.diff_id, &[], &layer.tar[..]).unwrap();
+            println!("{STEP}");
         }
         let id = format!("c{round}");
         layers.prepare(&id, &ids).unwrap();
+        println!("{STEP}");
         layers.remove(&id).unwrap();
         if round % 2 == 0 {
             layers.sync().unwrap();
         }
+        println!("{STEP}");
         layers.collect(&HashSet::from([ids[..round % 5].to_vec()])).unwrap();
     }
 }
@@ -64,7 +68,7 @@ fn killed_at_any_moment_each_layer_is_whole_or_gone() {
     let all = all_layers();
     let mut seen = HashSet::new();
     for round in 0..ROUNDS {
-        kill_after(&scene.path(""), Duration::from_micros(1_500 * round * round % 60_000));
+        kill_in_step(&scene.path(""), round * 7 % 19, Duration::from_micros(round * 311 % 2000));
         let layers = scene.open();
         assert_eq!(layers.reconciled().lost, [], "a row without its directory");
         let mut whole = 0;
@@ -87,17 +91,20 @@ fn killed_at_any_moment_each_layer_is_whole_or_gone() {
     assert!(seen.len() > 1, "the moments were all the same: {seen:?}");
 }
 
-fn kill_after(root: &Path, delay: Duration) {
+/// Kills a victim some time after so many steps.
+fn kill_in_step(root: &Path, steps: u64, delay: Duration) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "crash::victim", "--nocapture"])
         .env(ROOT, root)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let at_work = lines.map_while(Result::ok).any(|line| line.ends_with("at work"));
-    assert!(at_work, "the victim did not start");
-    // Not a wait for a state: the moment is what is varied.
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut told = lines.filter(|line| line.ends_with(STEP));
+    for _ in 0..=steps {
+        assert!(told.next().is_some(), "the victim ended by itself");
+    }
+    // Not a wait for a state: the moment within a step is what is varied.
     std::thread::sleep(delay);
     child.kill().unwrap();
     child.wait().unwrap();

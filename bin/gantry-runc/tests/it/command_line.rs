@@ -1,0 +1,79 @@
+//! Flags, messages and documents that callers of runc depend on.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::bed::Bed;
+
+#[test]
+fn mistakes_are_named() {
+    let bed = Bed::new();
+    for (args, words) in [
+        (&["frobnicate"][..], "unknown command \"frobnicate\""),
+        (&["run", "--frob", "x"], "run: unknown flag \"--frob\""),
+        (&["--frob", "list"], "unknown flag \"--frob\""),
+        (&["state"], "one container id"),
+        (&["state", "nope"], "container does not exist"),
+        (&["kill", "nope", "SIGFROB"], "unknown signal \"SIGFROB\""),
+        (&["list", "--format", "xml"], "not \"xml\""),
+        (&["exec", "nope"], "exec takes a command"),
+        (&["--log-format", "xml", "list"], "not \"xml\""),
+        (&["run", "--preserve-fds", "many", "x"], "is not a number"),
+    ] {
+        let message = bed.err(args);
+        assert!(message.contains(words), "{args:?}: {message}");
+        assert_eq!(message.lines().count(), 1, "{message}");
+    }
+}
+
+#[test]
+fn the_last_line_of_the_log_is_the_error_as_json() {
+    let bed = Bed::new();
+    let log = bed.dir.path().join("log.json");
+    let path = log.to_str().unwrap();
+    bed.err(&["--log", path, "--log-format", "json", "--debug", "state", "nope"]);
+    let text = fs::read_to_string(&log).unwrap();
+    let line: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert_eq!(line["level"], "error");
+    assert!(line["msg"].as_str().unwrap().contains("container does not exist"), "{line}");
+    assert!(line["time"].as_str().unwrap().ends_with('Z'), "{line}");
+}
+
+#[test]
+fn spec_writes_a_document_that_runs() {
+    let mut bed = Bed::new();
+    bed.ok(&["spec"]);
+    assert!(bed.err(&["spec"]).contains("config.json"), "an existing document was overwritten");
+    let text = fs::read_to_string(bed.bundle().join("config.json")).unwrap();
+    let own = bed.config["linux"]["cgroupsPath"].clone();
+    bed.config = serde_json::from_str(&text).unwrap();
+    bed.set("/linux/cgroupsPath", own);
+    bed.set("/process/terminal", false.into());
+    bed.set("/process/env/0", "PATH=/bin".into());
+    bed.script("hostname");
+    assert_eq!(bed.run(), "gantry\n");
+    bed.check_nothing_left();
+}
+
+#[test]
+fn version_and_features_tell_what_this_is() {
+    let bed = Bed::new();
+    assert!(bed.ok(&["--version"]).contains("spec: 1.3.0"));
+    let features: Value = serde_json::from_str(&bed.ok(&["features"])).unwrap();
+    assert_eq!(features["linux"]["seccomp"]["enabled"], true);
+    assert!(features["mountOptions"].as_array().unwrap().contains(&"rro".into()));
+    assert!(bed.ok(&["--help"]).contains("Commands:"));
+}
+
+#[test]
+fn update_changes_limits() {
+    let mut bed = Bed::new();
+    bed.script("exec sleep 1000");
+    bed.start();
+    let file = bed.dir.path().join("resources.json");
+    fs::write(&file, r#"{"pids": {"limit": 55}}"#).unwrap();
+    bed.ok(&["update", "--resources", file.to_str().unwrap(), &bed.id]);
+    let path = format!("/sys/fs/cgroup/pids{}/{}/pids.max", bed.cgroup, bed.id);
+    assert_eq!(fs::read_to_string(path).unwrap(), "55\n");
+}

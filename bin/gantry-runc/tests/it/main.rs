@@ -1,0 +1,11 @@
+//! The runtime through its command line, with real containers in temporary roots. They need root and Debian's `busybox-static`.
+
+mod attacks;
+mod bed;
+mod command_line;
+mod exec;
+mod failures;
+mod life;
+mod process;
+mod terminal;
+mod view;

@@ -1,0 +1,126 @@
+//! Further processes in a container.
+
+use crate::container::{Container, Options, created, frames, read_until};
+use gantry_shim_protocol::task::TaskStatus;
+use gantry_shims::{ExitNotice, Shims};
+use gantry_types::{ErrorKind, Signal};
+use std::io::{Read, Write};
+use std::net::Shutdown;
+
+fn sleeper() -> Container {
+    let container = created(&Options { script: "exec sleep 100", ..Default::default() });
+    container.start();
+    container
+}
+
+fn exec(container: &Container, exec_id: &str, script: &str) {
+    container.shim().exec(exec_id, &Container::exec_options(script, false)).unwrap();
+}
+
+#[test]
+fn an_exec_has_streams_and_a_status_of_its_own() {
+    let container = sleeper();
+    exec(&container, "e1", "cat; echo err >&2; exit 9");
+    assert_eq!(container.shim().state("e1").unwrap().status, TaskStatus::Created);
+    let mut stream = container.attach("e1");
+    stream.write_all(b"early").unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    container.shim().start("e1").unwrap();
+    assert_eq!(frames(&stream), ("early".to_owned(), "err\n".to_owned()));
+    assert_eq!(container.status("e1"), 9);
+    assert!(matches!(
+        Shims::recorded_exit(&container.bundle, "e1"),
+        Some(ExitNotice::Exited { status: 9, .. })
+    ));
+    container.shim().delete("e1").unwrap();
+    assert_eq!(container.shim().state("e1").unwrap_err().kind(), ErrorKind::NotFound);
+    // The name is free again.
+    exec(&container, "e1", "exit 2");
+    container.shim().start("e1").unwrap();
+    assert_eq!(container.status("e1"), 2);
+}
+
+#[test]
+fn an_exec_that_cannot_run_says_why_and_ends() {
+    let container = sleeper();
+    let mut options = Container::exec_options("true", false);
+    options.process = String::from_utf8(options.process)
+        .unwrap()
+        .replace("[\"sh\",", "[\"no-such-program\",")
+        .into_bytes();
+    container.shim().exec("e", &options).unwrap();
+    let mut stream = container.attach("e");
+    let error = container.shim().start("e").unwrap_err();
+    let words = "exec: \"no-such-program\": executable file not found in $PATH";
+    assert!(error.to_string().contains(words), "{error}");
+    let mut nothing = Vec::new();
+    stream.read_to_end(&mut nothing).unwrap();
+    assert!(nothing.is_empty());
+    assert_eq!(container.status("e"), 127);
+    container.shim().delete("e").unwrap();
+}
+
+#[test]
+fn a_grandchild_keeps_the_stream_open() {
+    let container = sleeper();
+    exec(&container, "e", "exec 3<&0; (read x <&3; echo grandchild) & echo parent");
+    let mut stream = container.attach("e");
+    container.shim().start("e").unwrap();
+    read_until(&stream, "parent");
+    assert_eq!(container.status("e"), 0);
+    container.shim().delete("e").unwrap();
+    stream.write_all(b"go\n").unwrap();
+    read_until(&stream, "grandchild");
+}
+
+#[test]
+fn execs_are_refused_when_they_make_no_sense() {
+    let container = created(&Options { script: "exec sleep 100", ..Default::default() });
+    let shim = container.shim();
+    let options = Container::exec_options("true", false);
+    assert_eq!(shim.exec("e", &options).unwrap_err().kind(), ErrorKind::Conflict);
+    container.start();
+    shim.exec("e", &options).unwrap();
+    assert_eq!(shim.exec("e", &options).unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(shim.exec("", &options).unwrap_err().kind(), ErrorKind::InvalidParameter);
+    let long = "x".repeat(256);
+    assert_eq!(shim.exec(&long, &options).unwrap_err().kind(), ErrorKind::InvalidParameter);
+    let mut broken = options.clone();
+    broken.process = b"{".to_vec();
+    assert_eq!(shim.exec("f", &broken).unwrap_err().kind(), ErrorKind::InvalidParameter);
+    assert_eq!(shim.start("g").unwrap_err().kind(), ErrorKind::NotFound);
+    shim.delete("e").unwrap();
+    shim.kill("", Signal::KILL).unwrap();
+    assert_eq!(container.status(""), 137);
+    assert_eq!(shim.exec("h", &options).unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn execs_end_with_their_container() {
+    let container = sleeper();
+    exec(&container, "e", "exec sleep 100");
+    container.shim().start("e").unwrap();
+    let stream = container.attach("e");
+    container.shim().kill("", Signal::KILL).unwrap();
+    assert_eq!(container.status("e"), 137);
+    assert_eq!(frames(&stream), (String::new(), String::new()));
+}
+
+#[test]
+fn many_execs_at_once_do_not_mix() {
+    let container = sleeper();
+    std::thread::scope(|scope| {
+        for number in 0..16 {
+            let container = &container;
+            scope.spawn(move || {
+                let name = format!("e{number}");
+                exec(container, &name, &format!("echo {number}; exit {number}"));
+                let stream = container.attach(&name);
+                container.shim().start(&name).unwrap();
+                assert_eq!(frames(&stream).0, format!("{number}\n"));
+                assert_eq!(container.status(&name), number);
+                container.shim().delete(&name).unwrap();
+            });
+        }
+    });
+}

@@ -1,0 +1,16 @@
+//! The commands, one file each, by what they work on.
+
+pub(crate) mod container;
+pub(crate) mod image;
+mod progress;
+pub(crate) mod system;
+
+/// A filter as the user writes it: `key=value`.
+pub(crate) fn filter(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => {
+            Ok((key.trim().to_ascii_lowercase(), value.trim().to_owned()))
+        }
+        _ => Err("invalid filter: it takes the form key=value".to_owned()),
+    }
+}

@@ -1,0 +1,17 @@
+//! Commands on containers.
+
+pub(crate) mod attach;
+mod attached;
+pub(crate) mod create;
+pub(crate) mod exec;
+pub(crate) mod inspect;
+pub(crate) mod kill;
+pub(crate) mod list;
+pub(crate) mod logs;
+pub(crate) mod remove;
+pub(crate) mod rename;
+pub(crate) mod restart;
+pub(crate) mod run;
+pub(crate) mod start;
+pub(crate) mod stop;
+pub(crate) mod wait;

@@ -1,0 +1,35 @@
+//! `restart`: stop, then start.
+
+use gantry_client::StopQuery;
+
+use crate::cli::{Takes, Verb};
+use crate::error::Error;
+use crate::output;
+use crate::session::Session;
+
+/// Restart one or more containers
+#[derive(Debug, clap::Args)]
+pub(crate) struct Restart {
+    /// Signal to send to the container
+    #[arg(short, long)]
+    signal: Option<String>,
+    /// Seconds to wait before killing the container
+    #[arg(short, long, visible_alias = "time", value_name = "SECONDS")]
+    timeout: Option<i64>,
+    #[arg(required = true, value_name = "CONTAINER", hide = true)]
+    containers: Vec<String>,
+}
+
+impl Verb for Restart {
+    const USAGE: &'static str = "[OPTIONS] CONTAINER [CONTAINER...]";
+    const TAKES: Takes = Takes::AtLeast(1);
+
+    async fn execute(self, session: &Session) -> Result<u8, Error> {
+        let client = &session.connect().await?;
+        let options = &StopQuery { signal: self.signal, timeout_s: self.timeout };
+        output::for_each(&self.containers, async |name| {
+            Ok(client.container_restart(&name, options).await?)
+        })
+        .await
+    }
+}

@@ -1,0 +1,25 @@
+//! Commands on images.
+
+pub(crate) mod history;
+pub(crate) mod import;
+pub(crate) mod inspect;
+pub(crate) mod list;
+pub(crate) mod load;
+pub(crate) mod remove;
+pub(crate) mod tag;
+
+use std::path::Path;
+
+use gantry_client::Upload;
+
+use crate::error::Error;
+
+/// A file to be sent.
+async fn open(path: &Path) -> Result<Upload, Error> {
+    let file = tokio::fs::File::open(path).await.map_err(Error::file("open", path))?;
+    let metadata = file.metadata().await.map_err(Error::file("open", path))?;
+    if metadata.is_dir() {
+        return Err(Error::refused(format!("{} is a directory, not an archive", path.display())));
+    }
+    Ok(Upload::stream(file))
+}
