@@ -61,6 +61,12 @@ pub fn http(socket: &Path, method: &str, target: &str, body: &[u8]) -> HttpReply
         .unwrap_or_else(|error| panic!("{method} {target}: {error}"))
 }
 
+/// Whether somebody answers a ping there.
+pub(crate) fn answers(socket: &Path) -> bool {
+    let head = b"GET /_ping HTTP/1.1\r\nHost: gantry\r\nConnection: close\r\n\r\n";
+    exchange(socket, head, &[]).is_ok_and(|reply| reply.status == 200)
+}
+
 fn exchange(socket: &Path, head: &[u8], body: &[u8]) -> io::Result<HttpReply> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(TIMEOUT))?;

@@ -89,10 +89,10 @@ impl Tar {
         self.entry(&Entry { mode: 0o777, target, ..Entry::new(name, Kind::Symlink) })
     }
 
-    /// Adds a hard link.
+    /// Adds a hard link. As with Docker, its mode becomes that of the file.
     #[must_use]
-    pub fn hard_link(self, name: &str, target: &str) -> Self {
-        self.entry(&Entry { target, ..Entry::new(name, Kind::HardLink) })
+    pub fn hard_link(self, name: &str, mode: u32, target: &str) -> Self {
+        self.entry(&Entry { mode, target, ..Entry::new(name, Kind::HardLink) })
     }
 
     /// Adds any entry.

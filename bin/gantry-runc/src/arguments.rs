@@ -113,7 +113,8 @@ impl Arguments {
 mod tests {
     use super::*;
 
-    const FLAGS: [Flag; 3] = [value("bundle").short("b"), switch("detach").short("d"), value("env")];
+    const FLAGS: [Flag; 3] =
+        [value("bundle").short("b"), switch("detach").short("d"), value("env")];
 
     fn parse(line: &str) -> Result<Arguments, Error> {
         Arguments::parse("run", &FLAGS, line.split_whitespace().map(str::to_owned).collect())

@@ -90,3 +90,8 @@ fn print_json(value: &impl serde::Serialize) -> Result<u8, Error> {
         .map_err(|error| Error::Output(io::Error::from(error)))?;
     print(&format!("{text}\n"))
 }
+
+/// Each entry on a line of its own.
+fn lines<S: AsRef<str>>(entries: &[S]) -> String {
+    entries.iter().flat_map(|entry| [entry.as_ref(), "\n"]).collect()
+}

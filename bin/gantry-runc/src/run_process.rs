@@ -70,20 +70,6 @@ impl Attendance {
         Ok(kept)
     }
 
-    /// Stays until the process ends, unless detached; its exit code.
-    pub(crate) fn attend(
-        &self,
-        process: &OwnedFd,
-        terminal: Option<&OwnedFd>,
-        signals: Option<&OwnedFd>,
-    ) -> Result<u8, Error> {
-        match signals {
-            Some(signals) => relay::attend(process, terminal, signals)
-                .map_err(|source| Error::System { what: "attend to the process", source }),
-            None => Ok(0),
-        }
-    }
-
     /// Signals are taken before the process exists, so that none is lost; none are taken when nobody stays to forward them.
     pub(crate) fn take_signals(&self) -> Result<Option<OwnedFd>, Error> {
         if self.detach {
@@ -97,8 +83,20 @@ impl Attendance {
     }
 }
 
+/// Stays until the process ends, unless detached: then no signals were taken. Its exit code.
+pub(crate) fn attend(
+    process: &OwnedFd,
+    terminal: Option<&OwnedFd>,
+    signals: Option<&OwnedFd>,
+) -> Result<u8, Error> {
+    let Some(signals) = signals else { return Ok(0) };
+    relay::attend(process, terminal, signals)
+        .map_err(|source| Error::System { what: "attend to the process", source })
+}
+
 fn send_terminal(path: &Path, terminal: &OwnedFd) -> Result<(), Error> {
-    let failed = |source| Error::File { what: "send the terminal to", path: path.to_owned(), source };
+    let failed =
+        |source| Error::File { what: "send the terminal to", path: path.to_owned(), source };
     let socket = unix_socket::connect(path).map_err(failed)?;
     unix_socket::send_with_fd(socket.as_fd(), b"/dev/ptmx", Some(terminal.as_fd())).map_err(failed)
 }

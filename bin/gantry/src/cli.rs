@@ -163,4 +163,4 @@ fn run_verb<V: Verb>(matches: &ArgMatches, session: &Session) -> Result<u8, Erro
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -41,5 +41,9 @@ fn variable(name: &str) -> Option<String> {
 
 /// The value of a variable that the user named, for `-e NAME`.
 pub(crate) fn of_user(name: &str) -> Option<String> {
+    // The system refuses to look such names up.
+    if name.is_empty() || name.contains(['=', '\0']) {
+        return None;
+    }
     Some(env::var_os(name)?.to_string_lossy().into_owned())
 }

@@ -101,9 +101,11 @@ impl Error {
         let mut cause = self.source();
         while let Some(error) = cause {
             let reason = error.to_string();
-            if !text.ends_with(&reason) {
+            // The number of a system error says nothing to people that its text does not.
+            let reason = reason.split(" (os error ").next().unwrap_or_default();
+            if !text.ends_with(reason) {
                 text.push_str(": ");
-                text.push_str(&reason);
+                text.push_str(reason);
             }
             cause = error.source();
         }

@@ -9,6 +9,8 @@ use crate::error::Error;
 pub(crate) const BAD_FLAG: u8 = 125;
 /// Any other failure of the command line.
 pub(crate) const FAILURE: u8 = 1;
+/// A container did not start, for whatever reason that has no code of its own.
+const NOT_STARTED: u8 = 125;
 /// The daemon could not say how a container ended.
 pub(crate) const NO_STATUS: u8 = 125;
 /// A template that cannot be read.
@@ -20,7 +22,12 @@ const OUTPUT_CLOSED: u8 = 141;
 pub(crate) fn code(error: &Error) -> u8 {
     match error {
         Error::Usage { code, .. } => *code,
-        Error::NotStarted { source, .. } => start_code(&source.to_string()),
+        Error::NotStarted { source, .. } => match source.as_ref() {
+            Error::Client(refusal @ gantry_client::Error::Daemon { .. }) => {
+                start_code(&refusal.to_string())
+            }
+            _ => NOT_STARTED,
+        },
         Error::OutputClosed => OUTPUT_CLOSED,
         Error::Frames(gantry_client::FramesError::Write(source))
             if source.kind() == std::io::ErrorKind::BrokenPipe =>
@@ -40,10 +47,10 @@ pub(crate) fn start_code(message: &str) -> u8 {
         "system cannot find the file",
     ]) {
         127
-    } else if says(&["permission denied", "is a directory"]) && !says(&["daemon socket"]) {
+    } else if says(&["permission denied", "is a directory"]) {
         126
     } else {
-        125
+        NOT_STARTED
     }
 }
 
@@ -64,7 +71,6 @@ mod tests {
             ("exec: \"/etc\": permission denied", 126),
             ("exec: \"/etc\": is a directory", 126),
             ("Conflict. The container name is in use", 125),
-            ("permission denied while trying to connect to the Gantry daemon socket", 125),
         ] {
             assert_eq!(start_code(message), code, "{message}");
         }
@@ -77,9 +83,12 @@ mod tests {
 
     #[test]
     fn failures_have_codes() {
-        let refused = || Error::refused("exec: \"x\": permission denied");
-        assert_eq!(code(&refused()), 1);
-        assert_eq!(code(&Error::NotStarted { command: "run", source: Box::new(refused()) }), 126);
+        let message = "exec: \"x\": permission denied".to_owned();
+        let daemons = gantry_client::Error::Daemon { status: 400, message };
+        let not_started = |source| Error::NotStarted { command: "run", source: Box::new(source) };
+        assert_eq!(code(&not_started(daemons.into())), 126);
+        assert_eq!(code(&not_started(Error::refused("permission denied"))), 125);
+        assert_eq!(code(&Error::refused("permission denied")), 1);
         assert_eq!(code(&Error::Usage { text: String::new(), code: 125 }), 125);
         assert_eq!(code(&Error::OutputClosed), 141);
     }

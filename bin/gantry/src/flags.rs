@@ -55,7 +55,7 @@ impl ContainerFlags {
     /// The request to make the container.
     pub(crate) fn request(&self) -> Result<CreateRequest, Error> {
         let mut request = CreateRequest::default();
-        request.config.image = self.image().to_owned();
+        self.image().clone_into(&mut request.config.image);
         let command = self.image_and_command.get(1..).unwrap_or_default();
         request.config.cmd = (!command.is_empty()).then(|| command.to_vec());
         self.process.apply(&mut request)?;

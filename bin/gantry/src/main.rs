@@ -1,6 +1,11 @@
 //! `gantry`: the command line. It reads arguments, talks to the daemon through `gantry-client`, and shows what comes
 //! back; it decides nothing about containers or images.
 
+#![allow(
+    clippy::doc_markdown,
+    reason = "the flags' doc comments are their help, which is plain text"
+)]
+
 mod autostart;
 mod cli;
 mod commands;

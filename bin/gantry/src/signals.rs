@@ -91,7 +91,7 @@ impl GaveUp {
         {
             return;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

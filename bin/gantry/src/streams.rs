@@ -78,7 +78,7 @@ impl Relay {
             // The process may have ended already.
             input.shutdown().await.unwrap_or(());
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

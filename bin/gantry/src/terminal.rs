@@ -17,9 +17,9 @@ pub(crate) fn stdout_is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-/// Fails when a container's terminal is to be fed from something that is none.
-pub(crate) fn check_input(stdin: bool, tty: bool) -> Result<(), Error> {
-    if stdin && tty && !stdin_is_terminal() {
+/// Fails when a container's terminal is to be fed, so that a terminal is needed, from something that is none.
+pub(crate) fn check_input(needed: bool) -> Result<(), Error> {
+    if needed && !stdin_is_terminal() {
         return Err(Error::refused("the input device is not a TTY"));
     }
     Ok(())

@@ -8,7 +8,7 @@ use crate::shared::{run, shared};
 fn unknown_commands_and_flags() {
     for (words, code, complaint) in [
         (&["frobnicate"][..], 1, "frobnicate"),
-        (&["ps", "--frob"][..], 1, "unknown flag: --frob"),
+        (&["ps", "--frob"][..], 125, "unknown flag: --frob"),
         (&["run", "--frob", "busybox"][..], 125, "unknown flag: --frob"),
         (&["rm"][..], 1, "rm"),
         (&["logs"][..], 1, "logs"),

@@ -105,12 +105,14 @@ fn images_in_commands() {
 }
 
 #[test]
-fn attach_and_signals() {
+fn attach() {
     let name = unique("docker-attach");
-    let words = ["run", "-d", "-i", "--network", "none", "--name", &name, "busybox", "cat"];
-    docker(&words).exits(0);
-    shared().docker(&["attach", &name]).input("echoed\n").run().exits(0).prints("echoed\n");
+    docker(&["run", "-d", "-i", "--network", "none", "--name", &name, "busybox", "cat"]).exits(0);
+    let mut attached = shared().docker(&["attach", &name]).spawn_fed();
+    attached.write("echoed\n");
+    attached.until("echoed");
     docker(&["rm", "-f", &name]).exits(0);
+    attached.wait();
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn entries_that_leave_the_root_stay_inside_or_are_refused() {
         .symlink("out", "../../../../../../tmp")
         .file("out/gantry-e2e-escaped", 0o644, b"x")
         .finish();
-    let hard = Tar::new().hard_link("stolen", "../../../../../../../../etc/shadow").finish();
+    let hard = Tar::new().hard_link("stolen", 0o644, "../../../../../../../../etc/shadow").finish();
     let cases = [
         ("dots", Tar::new().file(&up, 0o644, b"x").finish()),
         ("an absolute name", Tar::new().file(&absolute, 0o644, b"x").finish()),

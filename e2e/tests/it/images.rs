@@ -23,7 +23,7 @@ fn layered(name: &str) -> Image {
         .directory("emptied/", 0o755)
         .file("emptied/.wh..wh..opq", 0o644, b"")
         .file("emptied/new", 0o644, b"new")
-        .hard_link("data/linked", "data/both")
+        .hard_link("data/linked", 0o600, "data/both")
         .finish();
     let layer = |tar| Layer { tar, gzip: true };
     Image {

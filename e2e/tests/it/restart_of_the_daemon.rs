@@ -90,12 +90,8 @@ fn an_end_without_a_daemon_is_told_later() {
         (!std::path::Path::new(&format!("/proc/{pid}")).exists()).then_some(())
     });
     daemon.start_again();
-    let state = daemon.inspect("alone")["State"].clone();
-    assert_eq!(
-        (state["Status"].as_str(), state["ExitCode"].as_i64()),
-        (Some("exited"), Some(44)),
-        "{state}"
-    );
+    daemon.await_status("alone", "exited");
+    assert_eq!(daemon.inspect("alone")["State"]["ExitCode"], 44);
     assert_eq!(daemon.ok(&["logs", "alone"]), "last words");
     daemon.ok(&["rm", "alone"]);
 }

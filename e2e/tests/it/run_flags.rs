@@ -47,7 +47,7 @@ fn the_id_goes_to_a_file_when_asked() {
 #[test]
 fn labels() {
     let file = shared().scratch("labels");
-    fs::write(&file, "# comment\nfrom=file\nbare\n").unwrap();
+    fs::write(&file, "# comment\nfrom=file\n").unwrap();
     let name = unique("labels");
     detached(
         &name,
@@ -55,7 +55,7 @@ fn labels() {
         &["true"],
     );
     let labels = shared().inspect(&name)["Config"]["Labels"].clone();
-    assert_eq!(labels, serde_json::json!({"a": "1", "b": "", "from": "file", "bare": ""}));
+    assert_eq!(labels, serde_json::json!({"a": "1", "b": "", "from": "file"}));
     shared().remove(&[&name]);
 }
 

@@ -36,8 +36,9 @@ fn keys_are_echoed_once_by_the_container() {
 #[test]
 fn ctrl_c_interrupts_the_program_not_the_client() {
     let mut terminal = shell();
-    terminal.send("sleep 1000\r");
-    terminal.expect("sleep 1000");
+    // Quoted, so that the echo of the keys is not the answer.
+    terminal.send("echo sta''rted; sleep 1000\r");
+    terminal.expect("started");
     terminal.send("\x03");
     terminal.expect("# ");
     terminal.send("echo $?\r");

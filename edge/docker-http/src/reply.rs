@@ -120,7 +120,8 @@ pub(crate) fn error(error: &Error) -> Reply {
         return empty(status);
     }
     let message = error_chain(error);
-    if status.is_server_error() {
+    // The other statuses of the same hundred say what is not there, which is nobody's fault.
+    if status == StatusCode::INTERNAL_SERVER_ERROR {
         tracing::warn!(%status, error = message, "a request failed");
     }
     let document = ErrorResponse { message };

@@ -7,15 +7,19 @@ use crate::check;
 /// Sets every signal to its default and blocks none: what a new program may expect. An ignored signal would survive an exec, and Rust
 /// programs start with `SIGPIPE` ignored.
 pub fn reset_all() -> io::Result<()> {
+    // All zeroes is the kernel's `struct sigaction` for SIG_DFL, on every architecture. The C library's function would not do: it
+    // refuses 32 and 33, which a caller may have left ignored.
+    let default = [0_u64; 4];
     for signal in 1..=64 {
-        // 32 and 33 are the C library's own; it refuses to touch them, and they are never ignored.
-        if matches!(signal, libc::SIGKILL | libc::SIGSTOP | 32 | 33) {
+        if matches!(signal, libc::SIGKILL | libc::SIGSTOP) {
             continue;
         }
-        // SAFETY: SIG_DFL runs no code of ours, so no handler's rules can be broken.
-        if unsafe { libc::signal(signal, libc::SIG_DFL) } == libc::SIG_ERR {
-            return Err(io::Error::last_os_error());
-        }
+        let nothing = std::ptr::null_mut::<u64>();
+        // SAFETY: SIG_DFL runs no code of ours, so no handler's rules can be broken; the structure outlives the call, and 8 is the size
+        // of the kernel's signal sets.
+        check(unsafe {
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), nothing, 8)
+        })?;
     }
     unblock_all()
 }

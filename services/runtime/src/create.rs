@@ -60,7 +60,7 @@ pub fn create(options: &CreateOptions<'_>) -> Result<Created, Error> {
     let prepared = prepare(&plan, &bundle, options.rootfs, &cgroup.mounts())?;
     let parts =
         Parts { options, plan: &plan, filter: filter.as_ref(), gate, cgroup: &cgroup, state };
-    let created = parts.launch(prepared, &mut rollback)?;
+    let created = parts.launch(&prepared, &mut rollback)?;
     let record = Record {
         id: options.id.to_owned(),
         bundle,
@@ -179,13 +179,13 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    fn launch(mut self, prepared: Prepared, rollback: &mut Rollback) -> Result<Created, Error> {
+    fn launch(mut self, prepared: &Prepared, rollback: &mut Rollback) -> Result<Created, Error> {
         let join = self.cgroup.join_handle().map_err(Error::Cgroup)?;
         let (ours, theirs) = Channel::pair().during("make a socket pair")?;
         let keyring = format!("_ses.{}", self.options.id);
         let init = Init {
             plan: self.plan,
-            prepared: &prepared,
+            prepared,
             filter: self.filter,
             join_cgroup: &join,
             stdio: &self.options.stdio,
@@ -247,11 +247,11 @@ impl Parts<'_> {
         for (file, mappings) in
             [("uid_map", &namespaces.uid_mappings), ("gid_map", &namespaces.gid_mappings)]
         {
-            let lines: String = mappings
+            let lines: Vec<String> = mappings
                 .iter()
-                .map(|map| format!("{} {} {}\n", map.container_id, map.host_id, map.size))
+                .map(|map| format!("{} {} {}", map.container_id, map.host_id, map.size))
                 .collect();
-            fs::write(format!("/proc/{pid}/{file}"), lines)
+            fs::write(format!("/proc/{pid}/{file}"), lines.join("\n"))
                 .during_with(|| format!("write the container's {file}"))?;
         }
         Ok(())

@@ -125,7 +125,7 @@ impl Context {
             Some(value) => fsconfig_set_string(&self.fd, key, value),
             None => fsconfig_set_flag(&self.fd, key),
         }
-        .map_err(|error| self.explain(error.into(), format_args!("option {key:?}")))
+        .map_err(|error| self.explain(&error.into(), format_args!("option {key:?}")))
     }
 
     /// Directories of an overlay are named one at a time, and by descriptor when the path is too long for a string.
@@ -150,28 +150,28 @@ impl Context {
                 .during_with(|| format!("open the overlay's {key} {path}"))?;
             fsconfig_set_fd(&self.fd, key, &directory)
         };
-        result.map_err(|error| self.explain(error.into(), format_args!("{key} {path}")))
+        result.map_err(|error| self.explain(&error.into(), format_args!("{key} {path}")))
     }
 
     fn mount(&self, change: Change) -> Result<OwnedFd, Failure> {
-        fsconfig_create(&self.fd).map_err(|error| self.explain(error.into(), "create"))?;
+        fsconfig_create(&self.fd).map_err(|error| self.explain(&error.into(), "create"))?;
         let bits = u32::try_from(change.set.bits()).unwrap_or(u32::MAX);
         let attributes = MountAttrFlags::from_bits_retain(bits);
         fsmount(&self.fd, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
-            .map_err(|error| self.explain(error.into(), "fsmount"))
+            .map_err(|error| self.explain(&error.into(), "fsmount"))
     }
 
     /// The kernel leaves a sentence about what it did not like in the context; without one there is the errno.
-    fn explain(&self, error: io::Error, what: impl Display) -> Failure {
+    fn explain(&self, error: &io::Error, what: impl Display) -> Failure {
         let mut log = [0; 512];
         let said = match rustix::io::read(&self.fd, &mut log) {
             Ok(length) => String::from_utf8_lossy(&log[..length]).trim().to_owned(),
             Err(_) => String::new(),
         };
         let kind = &self.kind;
-        let text = errno_text(&error);
+        let text = errno_text(error);
         match said.strip_prefix("e ") {
-            Some(said) => Failure::io(format!("make a {kind} mount: {what}: {said}"), &error),
+            Some(said) => Failure::io(format!("make a {kind} mount: {what}: {said}"), error),
             None => Failure::io(format!("make a {kind} mount: {what}"), &io::Error::other(text)),
         }
     }

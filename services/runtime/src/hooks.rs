@@ -132,7 +132,7 @@ mod tests {
     fn a_failing_hook_is_named_with_what_it_said() {
         let message = check("echo sorry >&2; exit 3", None).unwrap_err();
         assert!(message.starts_with("error running prestart hook /bin/sh: "), "{message}");
-        assert!(message.contains("3") && message.ends_with("sorry"), "{message}");
+        assert!(message.contains('3') && message.ends_with("sorry"), "{message}");
     }
 
     #[test]

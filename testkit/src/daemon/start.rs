@@ -8,6 +8,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use super::Daemon;
 use crate::deadline::{TIMEOUT, poll_for};
+use crate::http::answers;
 use crate::{Binaries, require_root};
 
 /// What a test may want different.
@@ -77,14 +78,13 @@ impl Daemon {
     /// The text is what the daemon logged.
     pub fn try_start(&self) -> Result<(), String> {
         let mut child = self.command().spawn().expect("start gantryd");
-        let answers = poll_for(TIMEOUT, || {
+        let came_up = poll_for(TIMEOUT, || {
             if matches!(child.try_wait(), Ok(Some(_))) {
                 return Some(false);
             }
-            let connected = std::os::unix::net::UnixStream::connect(self.socket()).is_ok();
-            (connected && self.http("GET", "/_ping", &[]).status == 200).then_some(true)
+            answers(&self.socket()).then_some(true)
         });
-        if answers == Some(true) {
+        if came_up == Some(true) {
             *self.process.lock().unwrap_or_else(PoisonError::into_inner) = Some(child);
             return Ok(());
         }

@@ -33,7 +33,7 @@ static LAYER: LazyLock<Vec<u8>> = LazyLock::new(|| {
     tar = tar.file("bin/busybox", 0o755, &program);
     for applet in String::from_utf8_lossy(&listed.stdout).lines().filter(|name| *name != "busybox")
     {
-        tar = tar.hard_link(&format!("bin/{applet}"), "bin/busybox");
+        tar = tar.hard_link(&format!("bin/{applet}"), 0o755, "bin/busybox");
     }
     tar.file("etc/passwd", 0o644, PASSWD).file("etc/group", 0o644, GROUP).finish()
 });

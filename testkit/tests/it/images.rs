@@ -12,7 +12,7 @@ fn tar_reads_what_we_write() {
         .directory("d/", 0o750)
         .file("d/file", 0o4755, &[7; 1000])
         .symlink("d/soft", "file")
-        .hard_link("d/hard", "d/file")
+        .hard_link("d/hard", 0o644, "d/file")
         .entry(&Entry { owner: (1000, 1001), ..Entry::new("owned", Kind::File) })
         .entry(&Entry::new("null", Kind::CharDevice))
         .finish();

@@ -41,8 +41,11 @@ pub(super) fn create(
     let bundle = PathBuf::from(args.get("bundle").unwrap_or("."));
     let terminal = read_spec(&bundle)?.process.is_some_and(|process| process.terminal);
     let state_dir = global.state_dir(id)?;
-    fs::create_dir_all(&global.root)
-        .map_err(|source| Error::File { what: "make", path: global.root.clone(), source })?;
+    fs::create_dir_all(&global.root).map_err(|source| Error::File {
+        what: "make",
+        path: global.root.clone(),
+        source,
+    })?;
     let options = CreateOptions {
         stdio: attendance.stdio(terminal)?,
         preserve_fds: attendance.preserve_fds,
@@ -72,9 +75,11 @@ pub(super) fn run_from_copy() -> Result<(), Error> {
 pub(super) fn read_spec(bundle: &Path) -> Result<Spec, Error> {
     let path = bundle.join("config.json");
     let text = fs::read(&path).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => {
-            Error::File { what: "JSON specification file config.json not found:", path: path.clone(), source }
-        }
+        io::ErrorKind::NotFound => Error::File {
+            what: "JSON specification file config.json not found:",
+            path: path.clone(),
+            source,
+        },
         _ => Error::File { what: "read", path: path.clone(), source },
     })?;
     serde_json::from_slice(&text).map_err(|source| Error::Parse { path, source })

@@ -10,7 +10,7 @@ use crate::arguments::{Arguments, Flag, switch, value};
 use crate::commands::create::{read_spec, run_from_copy};
 use crate::error::Error;
 use crate::global::Global;
-use crate::run_process::{Attendance, DETACH, FLAGS};
+use crate::run_process::{Attendance, DETACH, FLAGS, attend};
 
 const EXEC_FLAGS: [Flag; 10] = [
     value("process").short("p"),
@@ -43,7 +43,7 @@ pub(super) fn run(global: &Global, args: Vec<String>) -> Result<u8, Error> {
     };
     let started = gantry_runtime::exec(&state_dir, &options).map_err(Error::Exec)?;
     let terminal = attendance.announce(started.pid, started.terminal)?;
-    attendance.attend(&started.pidfd, terminal.as_ref(), signals.as_ref())
+    attend(&started.pidfd, terminal.as_ref(), signals.as_ref())
 }
 
 /// The document that was given, or the container's own process with the command and the flags instead of its own.
@@ -52,8 +52,11 @@ fn process(args: &Arguments, state_dir: &Path, command: &[String]) -> Result<Pro
         if !command.is_empty() {
             return Err(Error::usage("exec takes a command or --process, not both"));
         }
-        let text = fs::read(path)
-            .map_err(|source| Error::File { what: "read", path: path.into(), source })?;
+        let text = fs::read(path).map_err(|source| Error::File {
+            what: "read",
+            path: path.into(),
+            source,
+        })?;
         return serde_json::from_slice(&text)
             .map_err(|source| Error::Parse { path: path.into(), source });
     }
@@ -89,11 +92,9 @@ fn process(args: &Arguments, state_dir: &Path, command: &[String]) -> Result<Pro
     }
     let capabilities = process.capabilities.get_or_insert_default();
     for name in args.all("cap") {
-        for set in [
-            &mut capabilities.bounding,
-            &mut capabilities.effective,
-            &mut capabilities.permitted,
-        ] {
+        for set in
+            [&mut capabilities.bounding, &mut capabilities.effective, &mut capabilities.permitted]
+        {
             set.push(name.to_owned());
         }
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 
 use super::state::{Report, report};
-use super::{print, print_json};
+use super::{lines, print, print_json};
 use crate::arguments::{Arguments, switch, value};
 use crate::error::Error;
 use crate::global::Global;
@@ -14,7 +14,8 @@ pub(super) fn run(global: &Global, args: Vec<String>) -> Result<u8, Error> {
     let args = Arguments::parse("list", &flags, args)?;
     let reports = reports(global)?;
     if args.is_set("quiet") {
-        return print(&reports.iter().map(|report| format!("{}\n", report.state.id)).collect::<String>());
+        let ids: Vec<&str> = reports.iter().map(|report| report.state.id.as_str()).collect();
+        return print(&lines(&ids));
     }
     match args.get("format") {
         Some("json") => print_json(&reports),
@@ -26,8 +27,9 @@ pub(super) fn run(global: &Global, args: Vec<String>) -> Result<u8, Error> {
 fn reports(global: &Global) -> Result<Vec<Report>, Error> {
     let entries = match fs::read_dir(&global.root) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        read => read
-            .map_err(|source| Error::File { what: "read", path: global.root.clone(), source })?,
+        read => {
+            read.map_err(|source| Error::File { what: "read", path: global.root.clone(), source })?
+        }
     };
     let mut reports: Vec<Report> = entries
         .flatten()

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{print, print_json};
+use super::{lines, print, print_json};
 use crate::arguments::{Arguments, value};
 use crate::error::Error;
 use crate::global::Global;
@@ -13,9 +13,9 @@ pub(super) fn run(global: &Global, args: Vec<String>) -> Result<u8, Error> {
     match args.get("format") {
         Some("json") => print_json(&pids),
         None | Some("table") => {
-            let lines: String =
-                pids.iter().map(|pid| format!("{pid:>7} {}\n", command(*pid))).collect();
-            print(&format!("    PID CMD\n{lines}"))
+            let rows: Vec<String> =
+                pids.iter().map(|pid| format!("{pid:>7} {}", command(*pid))).collect();
+            print(&format!("    PID CMD\n{}", lines(&rows)))
         }
         Some(other) => Err(Error::usage(format!("--format is table or json, not {other:?}"))),
     }

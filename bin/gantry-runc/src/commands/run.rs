@@ -1,10 +1,14 @@
 //! `run ID`: create, start, wait, delete.
 
+use std::os::fd::AsFd;
+
+use gantry_sys::pidfd;
+
 use crate::arguments::{Arguments, Flag, switch};
 use crate::commands::create::{CREATE_FLAGS, create, undo};
 use crate::error::Error;
 use crate::global::Global;
-use crate::run_process::{Attendance, DETACH, FLAGS};
+use crate::run_process::{Attendance, DETACH, FLAGS, attend};
 
 pub(super) fn run(global: &Global, args: Vec<String>) -> Result<u8, Error> {
     let own = [DETACH, switch("keep"), switch("no-subreaper")];
@@ -19,10 +23,14 @@ pub(super) fn run(global: &Global, args: Vec<String>) -> Result<u8, Error> {
     let process = created.pidfd;
     let result = attendance.announce(created.pid, created.terminal).and_then(|terminal| {
         gantry_runtime::start(&state_dir)?;
-        attendance.attend(&process, terminal.as_ref(), signals.as_ref())
+        attend(&process, terminal.as_ref(), signals.as_ref())
     });
     if result.is_err() || !(detach || args.is_set("keep")) {
         undo(global, id)?;
+    }
+    if result.is_err() {
+        // It was killed just now; whoever inherits our children need not see it.
+        drop(pidfd::wait(process.as_fd()));
     }
     result
 }

@@ -41,7 +41,8 @@ fn default_spec() -> Spec {
 }
 
 fn process() -> Process {
-    let names = || ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"].map(str::to_owned).to_vec();
+    let names =
+        || ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"].map(str::to_owned).to_vec();
     Process {
         terminal: true,
         args: vec!["sh".to_owned()],

@@ -150,8 +150,11 @@ impl Bed {
         assert!(!mounts.contains(&needle), "mounts are left");
         for process in fs::read_dir("/proc").unwrap().flatten() {
             // A process of ours would still have our bundle as its working directory, or our cgroup.
-            let cgroup = fs::read_to_string(process.path().join("cgroup")).unwrap_or_default();
-            assert!(!cgroup.contains(&self.cgroup), "{} is left", process.path().display());
+            let read = |name| fs::read_to_string(process.path().join(name)).unwrap_or_default();
+            // Who inherits a dead child may be slow to take note.
+            let dead = read("stat").contains(") Z ");
+            let left = read("cgroup").contains(&self.cgroup) && !dead;
+            assert!(!left, "{} is left", process.path().display());
         }
     }
 
@@ -187,9 +190,7 @@ pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 fn config(cgroup: &str) -> Value {
-    let tmpfs = |at: &str, options: &[&str]| {
-        json!({"destination": at, "type": "tmpfs", "source": "tmpfs", "options": options})
-    };
+    let tmpfs = |at: &str, options: &[&str]| json!({"destination": at, "type": "tmpfs", "source": "tmpfs", "options": options});
     json!({
         "ociVersion": "1.3.0",
         "process": {

@@ -50,7 +50,7 @@ fn spec_writes_a_document_that_runs() {
     bed.config = serde_json::from_str(&text).unwrap();
     bed.set("/linux/cgroupsPath", own);
     bed.set("/process/terminal", false.into());
-    bed.set("/process/env/0", "PATH=/bin".into());
+    bed.set("/process/env", serde_json::json!(["PATH=/bin"]));
     bed.script("hostname");
     assert_eq!(bed.run(), "gantry\n");
     bed.check_nothing_left();

@@ -1,6 +1,7 @@
 //! More processes in a running container.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use serde_json::json;
 
@@ -57,7 +58,6 @@ fn failures_exit_with_255_and_dockers_words() {
     let bed = running();
     fs::write(bed.rootfs().join("plain"), "").unwrap();
     fs::write(bed.rootfs().join("broken"), "\u{7f}ELF?").unwrap();
-    use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(bed.rootfs().join("broken"), fs::Permissions::from_mode(0o755)).unwrap();
     for (command, words) in [
         ("nope", "exec: \"nope\": executable file not found in $PATH"),

@@ -40,7 +40,8 @@ fn a_container_goes_through_its_states() {
     bed.wait_for_status("running");
     assert!(bed.err(&["start", &bed.id]).contains("already running"));
     assert!(bed.err(&["delete", &bed.id]).contains("is not stopped: running"));
-    let pids: Vec<i64> = serde_json::from_str(&bed.ok(&["ps", "--format", "json", &bed.id])).unwrap();
+    let pids: Vec<i64> =
+        serde_json::from_str(&bed.ok(&["ps", "--format", "json", &bed.id])).unwrap();
     assert_eq!(pids, [pid]);
     assert!(bed.ok(&["ps", &bed.id]).contains("sleep 1000"));
     assert!(bed.ok(&["list"]).contains(&format!("{}   {pid}", bed.id)));
@@ -137,9 +138,7 @@ fn kill_all_reaches_every_process_of_a_container_that_shares_the_hosts_pids() {
 fn hooks_run_in_the_specifications_order() {
     let mut bed = Bed::new();
     let log = bed.dir.path().join("log");
-    let hook = |name: &str, path: &str| {
-        json!([{"path": "/bin/busybox", "args": ["sh", "-c", format!("echo {name} >> {path}")]}])
-    };
+    let hook = |name: &str, path: &str| json!([{"path": "/bin/busybox", "args": ["sh", "-c", format!("echo {name} >> {path}")]}]);
     let host = log.to_str().unwrap();
     bed.config["hooks"] = json!({
         "prestart": hook("prestart", host), "createRuntime": hook("createRuntime", host),

@@ -69,9 +69,12 @@ fn capabilities_are_exactly_those_of_the_document() {
     bed.set("/process/user", json!({"uid": 9, "gid": 9}));
     assert_eq!(bed.run().trim(), format!("{none} {none} {none} {some} {none}"));
     let set = json!(["CAP_KILL", "CAP_UNKNOWN"]);
-    bed.set("/process/capabilities", json!({
-        "bounding": set, "effective": set, "permitted": set, "inheritable": set, "ambient": set
-    }));
+    bed.set(
+        "/process/capabilities",
+        json!({
+            "bounding": set, "effective": set, "permitted": set, "inheritable": set, "ambient": set
+        }),
+    );
     let kill = format!("{:016x}", 1_u64 << 5);
     assert_eq!(bed.run().trim(), [kill.as_str(); 5].join(" "));
     bed.config["process"].as_object_mut().unwrap().remove("capabilities");
@@ -89,9 +92,12 @@ fn limits_scores_and_flags_are_set() {
         "ulimit -Sn; ulimit -Hn; cat /proc/self/oom_score_adj; grep NoNewPrivs /proc/self/status",
     );
     assert_eq!(bed.run(), "99\n123\n321\nNoNewPrivs:\t1\n");
-    bed.set("/process/rlimits", json!([
-        {"type": "RLIMIT_NOFILE", "hard": 4_000_000_000_u64, "soft": 99}
-    ]));
+    bed.set(
+        "/process/rlimits",
+        json!([
+            {"type": "RLIMIT_NOFILE", "hard": 4_000_000_000_u64, "soft": 99}
+        ]),
+    );
     let message = bed.run_err();
     assert!(message.contains("error setting rlimit RLIMIT_NOFILE"), "{message}");
     assert!(message.contains("operation not permitted"), "{message}");

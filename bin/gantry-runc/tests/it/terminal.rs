@@ -51,7 +51,8 @@ fn the_terminal_goes_to_the_console_socket() {
     assert!(said.contains("41 143"), "{said}");
     terminal.write_all(b"hello\n").unwrap();
     read_until(&mut terminal, "got hello");
-    let mut second = with_console_socket(&bed, &["exec", "-t", "-d", &bed.id, "sh", "-c", "tty; sleep 1000"]);
+    let mut second =
+        with_console_socket(&bed, &["exec", "-t", "-d", &bed.id, "sh", "-c", "tty; sleep 1000"]);
     read_until(&mut second, "/dev/pts/1");
 }
 

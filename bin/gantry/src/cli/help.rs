@@ -86,6 +86,7 @@ fn options(text: &mut String, title: &str, command: Command) {
     let mut command = command
         .disable_help_flag(true)
         .help_template("{options}")
+        .term_width(100)
         .mut_args(|arg| if arg.is_positional() { arg.hide(true) } else { arg });
     add(text, format_args!("\n{title}:\n{}\n", command.render_help().to_string().trim_end()));
 }

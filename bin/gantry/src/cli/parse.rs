@@ -114,10 +114,8 @@ fn context(error: &clap::Error, kind: ContextKind) -> String {
 /// `-m, --memory` for `--memory`.
 fn full_name(flag: &str, command: &Command) -> String {
     let long = flag.trim_start_matches('-');
-    let short = command
-        .get_arguments()
-        .find(|arg| arg.get_long() == Some(long))
-        .and_then(|arg| arg.get_short());
+    let short =
+        command.get_arguments().find(|arg| arg.get_long() == Some(long)).and_then(Arg::get_short);
     short.map_or_else(|| flag.to_owned(), |short| format!("-{short}, {flag}"))
 }
 

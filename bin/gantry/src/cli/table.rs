@@ -52,7 +52,7 @@ impl Node {
 const fn verb<V: Verb>(names: &'static [&'static str]) -> Node {
     Node::Verb {
         names,
-        build: || V::augment_args(Command::new("gantry")),
+        build: || V::augment_args(Command::new("gantry").disable_help_flag(true)),
         usage: V::USAGE,
         takes: V::TAKES,
         run: run_verb::<V>,

@@ -15,7 +15,12 @@ pub(crate) fn env_file(path: &Path) -> Result<Vec<String>, Error> {
     let entries = parse(&read(path)?).map_err(|reason| {
         Error::refused(format!("invalid env file ({}): {reason}", path.display()))
     })?;
-    Ok(entries.iter().filter_map(|entry| environment_entry(entry)).collect())
+    // A variable that we do not have is left out here, where the user may not have meant us to have it.
+    Ok(entries
+        .iter()
+        .map(|entry| environment_entry(entry))
+        .filter(|entry| entry.contains('='))
+        .collect())
 }
 
 /// The labels of a file, written as in [`env_file`]; a bare name is a label without a value.
@@ -25,12 +30,13 @@ pub(crate) fn label_file(path: &Path) -> Result<Vec<String>, Error> {
     })
 }
 
-/// A variable with its value; one without a value gets ours, and is left out when we have none.
-pub(crate) fn environment_entry(entry: &str) -> Option<String> {
-    if entry.contains('=') {
-        return Some(entry.to_owned());
+/// A variable with its value; one without a value gets ours. A bare name is left when we have none, which takes the
+/// image's variable away.
+pub(crate) fn environment_entry(entry: &str) -> String {
+    match environment::of_user(entry) {
+        Some(value) if !entry.contains('=') => format!("{entry}={value}"),
+        _ => entry.to_owned(),
     }
-    environment::of_user(entry).map(|value| format!("{entry}={value}"))
 }
 
 fn read(path: &Path) -> Result<String, Error> {
@@ -86,14 +92,14 @@ mod tests {
 
     #[test]
     fn values_come_from_our_environment() {
-        assert_eq!(environment_entry("A=b").as_deref(), Some("A=b"));
-        assert!(environment_entry("PATH").is_some_and(|entry| entry.starts_with("PATH=")));
-        assert_eq!(environment_entry("NO_SUCH_VARIABLE_HERE"), None);
+        assert_eq!(environment_entry("A=b"), "A=b");
+        assert!(environment_entry("PATH").starts_with("PATH="));
+        assert_eq!(environment_entry("NO_SUCH_VARIABLE_HERE"), "NO_SUCH_VARIABLE_HERE");
     }
 
     #[test]
     fn a_missing_file_is_named() {
         let error = env_file(Path::new("/nonexistent/env")).unwrap_err().report();
-        assert!(error.starts_with("open /nonexistent/env: No such file"), "{error}");
+        assert!(error.starts_with("open /nonexistent/env: No such file or directory"), "{error}");
     }
 }

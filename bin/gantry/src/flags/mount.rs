@@ -68,7 +68,7 @@ fn apply(mount: &mut Mount, field: &str) -> Result<(), String> {
             mount.volume_options = Some(options);
         }
         "volume-driver" | "volume-opt" => {
-            mount.volume_options = Some(driver(volume(), &key, value)?)
+            mount.volume_options = Some(driver(volume(), &key, value)?);
         }
         "image-subpath" => mount.image_options = Some(ImageOptions { subpath: value.to_owned() }),
         "tmpfs-size" => {

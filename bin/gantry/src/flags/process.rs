@@ -140,7 +140,7 @@ impl ProcessFlags {
         for path in &self.env_file {
             entries.extend(env_file(path)?);
         }
-        entries.extend(self.env.iter().filter_map(|entry| environment_entry(entry)));
+        entries.extend(self.env.iter().map(|entry| environment_entry(entry)));
         Ok(entries)
     }
 

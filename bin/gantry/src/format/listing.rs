@@ -68,6 +68,12 @@ impl Listing {
     }
 }
 
+/// One field of each row, a line each.
+pub(crate) fn column(rows: &[Map<String, Value>], field: &str) -> String {
+    let cells = rows.iter().filter_map(|row| row.get(field)?.as_str());
+    cells.flat_map(|cell| [cell, "\n"]).collect()
+}
+
 /// A cell with a tab or a line feed would break the table.
 fn one_line(cell: &str) -> String {
     cell.replace(['\t', '\n'], " ")

@@ -1,12 +1,14 @@
 //! The mounts of the document, each attached to a descriptor that was found or made inside the root.
 
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
 use gantry_sys::mount::{Attributes, Change, set_attributes};
 use rustix::fs::{FileType, Mode, OFlags, fstat, fstatfs, mkdirat, symlinkat};
+use rustix::io::Errno;
 
-use crate::failure::{During, Failure, errno_text};
+use crate::failure::{During, Failure};
 use crate::filesystem;
 use crate::plan::{MountKind, MountOptions, MountPlan, Plan};
 use crate::prepare::{CgroupMount, Prepared};
@@ -64,13 +66,16 @@ fn attach_new(root: &Root, mount: &MountPlan, kind: &str) -> Result<(), Failure>
     let what = || format!("mount {kind} to {}", mount.destination.display());
     let target = if matches!(kind, "proc" | "sysfs") {
         // The kernel's own trees must be where programs look for them.
-        root.find_or_make_without_links(&mount.destination, Missing::Directory).map_err(|error| {
-            Failure::invalid(format!(
-                "filesystem {kind:?} must be mounted on an ordinary directory, and {} is none: {}",
-                mount.destination.display(),
-                errno_text(&error)
-            ))
-        })?
+        let found = root.find_or_make_without_links(&mount.destination, Missing::Directory);
+        match found {
+            Err(error) if is_no_directory(&error) => {
+                return Err(Failure::invalid(format!(
+                    "filesystem {kind:?} must be mounted on an ordinary directory, and {} is none",
+                    mount.destination.display()
+                )));
+            }
+            found => found.during_with(what)?,
+        }
     } else {
         root.find_or_make(&mount.destination, Missing::Directory).during_with(what)?
     };
@@ -81,6 +86,11 @@ fn attach_new(root: &Root, mount: &MountPlan, kind: &str) -> Result<(), Failure>
         filesystem::new(kind, &mount.source, &mount.options)?
     };
     filesystem::attach(made.as_fd(), target.as_fd()).during_with(what)
+}
+
+/// A symbolic link, or something else that is no directory, was on the way.
+fn is_no_directory(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::LOOP | Errno::NOTDIR))
 }
 
 /// A tmpfs has the mode of the directory that it covers, unless it is told another.

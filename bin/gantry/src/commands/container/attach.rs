@@ -42,7 +42,7 @@ impl Verb for Attach {
         let known = client.container_inspect(&self.container).await?;
         check_state(&known.state)?;
         let stdin = !self.no_stdin && known.config.open_stdin;
-        terminal::check_input(stdin, known.config.tty)?;
+        terminal::check_input(stdin && known.config.tty)?;
         let attachment = Attachment {
             container: known.id,
             streams: Streams { stdin, stdout: true, stderr: true },

@@ -54,9 +54,7 @@ impl Verb for Exec {
     const TAKES: Takes = Takes::AtLeast(2);
 
     async fn execute(self, session: &Session) -> Result<u8, Error> {
-        if !self.detach {
-            terminal::check_input(self.interactive, self.tty)?;
-        }
+        terminal::check_input(self.interactive && self.tty && !self.detach)?;
         let container = self.container_and_command.first().map_or("", String::as_str);
         let request = self.request()?;
         let client = Arc::new(session.connect().await?);
@@ -80,7 +78,7 @@ impl Exec {
         for path in &self.env_file {
             env.extend(env_file(path)?);
         }
-        env.extend(self.env.iter().filter_map(|entry| environment_entry(entry)));
+        env.extend(self.env.iter().map(|entry| environment_entry(entry)));
         let size = if self.tty { terminal::size() } else { None };
         Ok(ExecCreateRequest {
             user: self.user.clone().unwrap_or_default(),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::cli::{Takes, Verb};
 use crate::error::Error;
-use crate::format::listing::{Listing, row};
+use crate::format::listing::{Listing, column, row};
 use crate::format::{ellipsis, quoted, short_id, size, time};
 use crate::output;
 use crate::session::Session;
@@ -73,8 +73,7 @@ impl List {
     fn render(&self, containers: &[ContainerSummary]) -> Result<String, Error> {
         let rows: Vec<_> = containers.iter().map(|container| self.row(container)).collect();
         if self.quiet && self.format.is_empty() {
-            let ids = rows.iter().filter_map(|row| row.get("ID")?.as_str());
-            return Ok(ids.map(|id| format!("{id}\n")).collect());
+            return Ok(column(&rows, "ID"));
         }
         let columns: &'static [&'static str] = if self.size {
             &["ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names", "Size"]
@@ -156,12 +155,12 @@ fn sizes(container: &ContainerSummary) -> String {
 }
 
 fn port(port: &Port) -> String {
-    let Port { ip, private_port, public_port, r#type } = port;
+    let Port { ip, private_port, public_port, r#type: kind } = port;
     if *public_port == 0 {
-        return format!("{private_port}/{type}", type = r#type);
+        return format!("{private_port}/{kind}");
     }
     let ip = if ip.contains(':') { format!("[{ip}]") } else { ip.clone() };
-    format!("{ip}:{public_port}->{private_port}/{type}", type = r#type)
+    format!("{ip}:{public_port}->{private_port}/{kind}")
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ impl Verb for Rename {
         let client = session.connect().await?;
         if let Err(error) = client.container_rename(old, new).await {
             output::remark(&Error::from(error).report());
-            return Err(Error::refused(format!("failed to rename container named {old}")));
+            return Err(Error::refused(format!("Error: failed to rename container named {old}")));
         }
         Ok(0)
     }

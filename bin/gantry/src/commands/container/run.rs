@@ -43,7 +43,7 @@ impl Verb for Run {
             return Err(Error::refused(text));
         }
         process.detached = self.detach;
-        terminal::check_input(process.streams().stdin, process.tty)?;
+        terminal::check_input(process.streams().stdin && process.tty)?;
         let mut request = create::request(&self.container, "run")?;
         if let Some(size) = terminal::size().filter(|_| request.config.tty) {
             request.host_config.console_size = [size.rows.into(), size.columns.into()];

@@ -54,7 +54,7 @@ impl Verb for Start {
         if failed.is_empty() {
             return Ok(0);
         }
-        Err(Error::refused(format!("failed to start containers: {}", failed.join(", "))))
+        Err(Error::refused(format!("Error: failed to start containers: {}", failed.join(", "))))
     }
 }
 
@@ -63,7 +63,7 @@ impl Start {
         let known = client.container_inspect(container).await?;
         let tty = known.config.tty;
         let stdin = self.interactive && known.config.open_stdin;
-        terminal::check_input(stdin, tty)?;
+        terminal::check_input(stdin && tty)?;
         let attachment = Attachment {
             container: known.id.clone(),
             streams: Streams { stdin, stdout: true, stderr: true },

@@ -6,7 +6,7 @@ use gantry_api::image::HistoryItem;
 
 use crate::cli::{Takes, Verb};
 use crate::error::Error;
-use crate::format::listing::{Listing, row};
+use crate::format::listing::{Listing, column, row};
 use crate::format::{ellipsis, short_id, size, time};
 use crate::output;
 use crate::session::Session;
@@ -40,8 +40,7 @@ impl Verb for History {
         let steps = session.connect().await?.image_history(&self.image).await?;
         let rows: Vec<_> = steps.iter().map(|step| self.row(step)).collect();
         if self.quiet && self.format.is_empty() {
-            let ids = rows.iter().filter_map(|row| row.get("ID")?.as_str());
-            output::print(&ids.map(|id| format!("{id}\n")).collect::<String>())?;
+            output::print(&column(&rows, "ID"))?;
             return Ok(0);
         }
         let listing = Listing {

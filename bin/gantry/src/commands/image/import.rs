@@ -45,7 +45,7 @@ impl Verb for Import {
             let invalid = |error: InvalidReference| Error::refused(format!("{name:?}: {error}"));
             let name: ImageReference = name.parse().map_err(invalid)?;
             query.repository = name.repository();
-            query.tag = name.tag().unwrap_or_default().to_owned();
+            name.tag().unwrap_or_default().clone_into(&mut query.tag);
         }
         let archive = match self.source.as_str() {
             "-" => Upload::stream(tokio::io::stdin()),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::cli::{Takes, Verb};
 use crate::error::Error;
-use crate::format::listing::{Listing, row};
+use crate::format::listing::{Listing, column, row};
 use crate::format::{short_id, size, time};
 use crate::output;
 use crate::session::Session;
@@ -65,8 +65,7 @@ impl List {
     fn render(&self, images: &[ImageSummary]) -> Result<String, Error> {
         let rows: Vec<_> = images.iter().flat_map(|image| self.rows(image)).collect();
         if self.quiet && self.format.is_empty() {
-            let ids = rows.iter().filter_map(|row| row.get("ID")?.as_str());
-            return Ok(ids.map(|id| format!("{id}\n")).collect());
+            return Ok(column(&rows, "ID"));
         }
         let columns: &'static [&'static str] = if self.digests {
             &["Repository", "Tag", "Digest", "ID", "CreatedSince", "Size"]

@@ -41,9 +41,10 @@ impl Verb for Remove {
                     }
                 }
                 Err(error) => {
+                    let error = Error::from(error);
                     // By force, what is not there is as good as removed.
                     failed |= !(self.force && error.kind() == ErrorKind::NotFound);
-                    output::remark(&Error::from(error).report());
+                    output::remark(&error.report());
                 }
             }
         }

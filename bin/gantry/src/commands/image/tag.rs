@@ -8,7 +8,6 @@ use crate::session::Session;
 
 /// Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE
 #[derive(Debug, clap::Args)]
-#[expect(clippy::doc_markdown, reason = "the words are those of the usage line")]
 pub(crate) struct Tag {
     #[arg(required = true, hide = true)]
     source: String,

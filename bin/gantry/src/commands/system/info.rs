@@ -105,7 +105,7 @@ fn text(info: &ServerInfo) -> String {
     add(1, "Debug Mode", &info.debug.to_string());
     add(1, "Experimental", &info.experimental_build.to_string());
     add(1, "Live Restore Enabled", &info.live_restore_enabled.to_string());
-    text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    text.lines().flat_map(|line| [line.trim_end(), "\n"]).collect()
 }
 
 #[cfg(test)]

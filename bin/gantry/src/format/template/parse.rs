@@ -57,9 +57,9 @@ pub(super) fn parse(text: &str) -> Result<Vec<Node>, String> {
     let mut reader = Reader { pieces: &pieces, depth: 0 };
     let (nodes, end) = reader.nodes()?;
     match end {
-        End::Text => Ok(nodes),
-        End::Else(_) => Err("unexpected {{else}}".to_owned()),
-        End::End => Err("unexpected {{end}}".to_owned()),
+        Stop::EndOfText => Ok(nodes),
+        Stop::Else(_) => Err("unexpected {{else}}".to_owned()),
+        Stop::End => Err("unexpected {{end}}".to_owned()),
     }
 }
 
@@ -229,8 +229,8 @@ fn name(text: &str) -> (&str, &str) {
 }
 
 /// What ended a list of nodes.
-enum End {
-    Text,
+enum Stop {
+    EndOfText,
     /// The words behind `else`.
     Else(Vec<Token>),
     End,
@@ -242,7 +242,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn nodes(&mut self) -> Result<(Vec<Node>, End), String> {
+    fn nodes(&mut self) -> Result<(Vec<Node>, Stop), String> {
         self.depth += 1;
         if self.depth > DEPTH_LIMIT {
             return Err(format!("blocks nest deeper than {DEPTH_LIMIT}"));
@@ -255,11 +255,11 @@ impl Reader<'_> {
                 Piece::Action(tokens) => match tokens.split_first() {
                     Some((Token::Word(word), rest)) if word == "end" && rest.is_empty() => {
                         self.depth -= 1;
-                        return Ok((nodes, End::End));
+                        return Ok((nodes, Stop::End));
                     }
                     Some((Token::Word(word), rest)) if word == "else" => {
                         self.depth -= 1;
-                        return Ok((nodes, End::Else(rest.to_vec())));
+                        return Ok((nodes, Stop::Else(rest.to_vec())));
                     }
                     Some((Token::Word(word), rest)) => nodes.push(self.block(word, rest)?),
                     _ => nodes.push(Node::Show(pipeline(tokens)?)),
@@ -267,7 +267,7 @@ impl Reader<'_> {
             }
         }
         self.depth -= 1;
-        Ok((nodes, End::Text))
+        Ok((nodes, Stop::EndOfText))
     }
 
     fn block(&mut self, word: &str, head: &[Token]) -> Result<Node, String> {
@@ -275,13 +275,15 @@ impl Reader<'_> {
         let value = pipeline(head)?;
         let (then, end) = self.nodes()?;
         let otherwise = match end {
-            End::End => Vec::new(),
-            End::Text => return Err("unexpected EOF: {{end}} is missing".to_owned()),
-            End::Else(tokens) => match tokens.split_first() {
+            Stop::End => Vec::new(),
+            Stop::EndOfText => return Err("unexpected EOF: {{end}} is missing".to_owned()),
+            Stop::Else(tokens) => match tokens.split_first() {
                 None => match self.nodes()? {
-                    (nodes, End::End) => nodes,
-                    (_, End::Else(_)) => return Err("unexpected {{else}}".to_owned()),
-                    (_, End::Text) => return Err("unexpected EOF: {{end}} is missing".to_owned()),
+                    (nodes, Stop::End) => nodes,
+                    (_, Stop::Else(_)) => return Err("unexpected {{else}}".to_owned()),
+                    (_, Stop::EndOfText) => {
+                        return Err("unexpected EOF: {{end}} is missing".to_owned());
+                    }
                 },
                 Some((Token::Word(next), rest)) if next == word && word != "range" => {
                     vec![self.block(next, rest)?]
