@@ -53,6 +53,8 @@ pub enum Error {
     File { action: &'static str, path: PathBuf, source: io::Error },
     #[error("image {image} was made for {own}, not for {wanted}")]
     WrongPlatform { image: String, wanted: String, own: String },
+    #[error("no space left to {action} {path}: free some space and try again")]
+    Full { action: &'static str, path: PathBuf },
     /// A task that owned the answer went away, which happens only while the daemon ends.
     #[error("the daemon is shutting down")]
     ShuttingDown,
@@ -90,7 +92,12 @@ impl Error {
         path: impl Into<PathBuf>,
     ) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |source| Self::File { action, path, source }
+        move |source| match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Self::Full { action, path }
+            }
+            _ => Self::File { action, path, source },
+        }
     }
 
     /// What sort of failure this is.
@@ -109,8 +116,8 @@ impl Error {
             | Self::ExecHasRun(_) => ErrorKind::Conflict,
             Self::AlreadyIn { .. } => ErrorKind::NotModified,
             Self::ShuttingDown => ErrorKind::Unavailable,
-            Self::File { source, .. } | Self::Device { source, .. } => kind_of_io(source),
-            Self::Injected { .. } => ErrorKind::Internal,
+            Self::Full { .. } => ErrorKind::StorageFull,
+            Self::File { .. } | Self::Device { .. } | Self::Injected { .. } => ErrorKind::Internal,
             Self::Container { source, .. } => source.kind(),
             Self::Images(error) => error.kind(),
             Self::Layers(error) => error.kind(),
@@ -119,12 +126,5 @@ impl Error {
             Self::Database(error) => error.kind(),
             Self::Cgroup(error) => error.kind(),
         }
-    }
-}
-
-fn kind_of_io(error: &io::Error) -> ErrorKind {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::StorageFull,
-        _ => ErrorKind::Internal,
     }
 }

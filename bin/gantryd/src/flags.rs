@@ -8,7 +8,7 @@ use clap::{ArgAction, Parser, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(name = "gantryd", version = env!("CARGO_PKG_VERSION"), disable_version_flag = true)]
 pub(crate) struct Flags {
-    /// Where to listen: unix:///path or tcp://address:port; may be repeated
+    /// Where to listen, as `unix:///path` or `tcp://address:port`; may be repeated
     #[arg(short = 'H', long = "host", value_name = "LIST")]
     pub hosts: Vec<String>,
     /// What outlives a reboot: images, layers, containers [default: /var/lib/gantry]

@@ -60,7 +60,7 @@ impl Settings {
                 cgroup_parent: CGROUP_PARENT.to_owned(),
                 debug,
                 embedded_image: HELLO_WORLD,
-                fail_at: env::var("GANTRY_FAIL_AT").ok(),
+                fail_at: env::var_os("GANTRY_FAIL_AT").and_then(|step| step.into_string().ok()),
             },
         })
     }

@@ -36,7 +36,7 @@ pub async fn remove(engine: &Engine, container: &str, options: RemoveOptions) ->
             return Ok(());
         }
     }
-    task::ask(&handle, |reply| Command::Remove { force: options.force, reply }).await
+    task::ask(&handle, |reply| Command::Remove { reply }).await
 }
 
 fn ignore_not_running(error: Error) -> Result<()> {
@@ -47,12 +47,8 @@ fn ignore_not_running(error: Error) -> Result<()> {
 }
 
 /// The task's side of [`remove`].
-pub(super) async fn remove_on_request(task: &mut Task, force: bool) -> Result<()> {
+pub(super) async fn remove_on_request(task: &mut Task) -> Result<()> {
     if task.record.state.is_running() {
-        if force {
-            // It was started between the kill and this command; the caller may try again.
-            return Err(Error::RemoveRunning { name: task.record.name.clone() });
-        }
         return Err(Error::RemoveRunning { name: task.record.name.clone() });
     }
     remove_now(task).await

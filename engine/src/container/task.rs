@@ -38,7 +38,6 @@ pub(crate) enum Command {
         reply: oneshot::Sender<Result<()>>,
     },
     Remove {
-        force: bool,
         reply: oneshot::Sender<Result<()>>,
     },
 }
@@ -125,8 +124,8 @@ impl Task {
                 answer(reply, result);
                 Next::Continue
             }
-            Command::Remove { force, reply } => {
-                let result = remove::remove_on_request(self, force).await;
+            Command::Remove { reply } => {
+                let result = remove::remove_on_request(self).await;
                 let next = if result.is_ok() { Next::Gone } else { Next::Continue };
                 answer(reply, result);
                 next
