@@ -77,6 +77,11 @@ impl Daemon {
         &self.cgroup_parent
     }
 
+    /// Whether its containers lie below a cgroup that no other daemon uses.
+    pub(crate) fn has_own_cgroups(&self) -> bool {
+        self.cgroup_parent != start::SHARED_CGROUP_PARENT
+    }
+
     /// What it has logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.join("gantryd.log")).unwrap_or_default()

@@ -35,8 +35,10 @@ impl Snapshot {
         let folder = daemon.folder().to_string_lossy().into_owned();
         let mut things = BTreeSet::new();
         mounts(&folder, &mut things);
-        cgroups(daemon.cgroup_parent(), &mut things);
-        processes(&folder, daemon.cgroup_parent(), &mut things);
+        if daemon.has_own_cgroups() {
+            cgroups(daemon.cgroup_parent(), &mut things);
+        }
+        processes(&folder, daemon, &mut things);
         files(&daemon.data_root(), "data", &mut things);
         files(&daemon.exec_root(), "exec", &mut things);
         open_files(daemon.pid(), &mut things);
@@ -108,7 +110,8 @@ fn folders_below(folder: &Path, visit: &mut dyn FnMut(&Path)) {
     }
 }
 
-fn processes(folder: &str, cgroup_parent: &str, things: &mut BTreeSet<String>) {
+fn processes(folder: &str, daemon: &Daemon, things: &mut BTreeSet<String>) {
+    let below = format!("/{}/", daemon.cgroup_parent());
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let pid = entry.file_name().to_string_lossy().into_owned();
         if !pid.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -122,7 +125,7 @@ fn processes(folder: &str, cgroup_parent: &str, things: &mut BTreeSet<String>) {
         let command = read("cmdline");
         let owned = command.contains(folder)
             || directory.starts_with(folder)
-            || read("cgroup").contains(&format!("/{cgroup_parent}/"));
+            || (daemon.has_own_cgroups() && read("cgroup").contains(&below));
         if owned {
             things.insert(format!("process {pid} {command}"));
         }
@@ -152,14 +155,22 @@ fn files(root: &Path, label: &str, things: &mut BTreeSet<String>) {
     }
 }
 
+const SHIM_COPY: &str = "the shim's program";
+
 /// Open files of the daemon: their number by kind, since the numbers themselves change.
 fn open_files(pid: u32, things: &mut BTreeSet<String>) {
     let mut names = Vec::new();
     for entry in fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten() {
         let target = fs::read_link(entry.path()).unwrap_or_default();
         let target = target.to_string_lossy().into_owned();
+        // The shim's program, copied once and kept for all starts.
+        if target.starts_with("/memfd:gantry") && !names.contains(&SHIM_COPY.to_owned()) {
+            names.push(SHIM_COPY.to_owned());
+            continue;
+        }
         names.push(target.split(":[").next().unwrap_or_default().to_owned());
     }
+    names.retain(|name| name != SHIM_COPY);
     names.sort();
     let mut index = 0;
     while let Some(name) = names.get(index) {

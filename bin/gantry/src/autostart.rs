@@ -20,6 +20,8 @@ use crate::output;
 
 /// How long a daemon may take until it answers.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// How long we go on looking after our daemon has ended: when it found another one on the way up, that will answer soon.
+const GRACE: Duration = Duration::from_millis(500);
 /// How often we look.
 const INTERVAL: Duration = Duration::from_millis(10);
 /// How much of the end of the log is searched for a reason.
@@ -29,13 +31,19 @@ const LOG_TAIL_BYTES: u64 = 8 << 10;
 pub(crate) async fn start(host: &Host, environment: &Environment) -> Result<Client, Error> {
     let program = find(environment)?;
     let (log_path, log) = open_log(environment)?;
+    launch(host, &program, (&log_path, log)).await
+}
+
+/// Runs `program` with its log appended to a file, until it answers or ends.
+async fn launch(host: &Host, program: &Path, log: (&Path, File)) -> Result<Client, Error> {
+    let (log_path, log) = log;
     let begins = log.metadata().map(|metadata| metadata.len()).unwrap_or_default();
     output::remark(&format!(
         "Starting the Gantry daemon {} (its log: {})",
         program.display(),
         log_path.display()
     ));
-    let mut child = spawn(&program, log)?;
+    let mut child = spawn(program, log)?;
     let deadline = Instant::now() + DEADLINE;
     let mut ended = None;
     loop {
@@ -43,14 +51,14 @@ pub(crate) async fn start(host: &Host, environment: &Environment) -> Result<Clie
             Err(error) if error.nobody_listens() => {}
             result => return Ok(result?),
         }
+        // Somebody else's daemon may come up in its place.
         if ended.is_none() {
             ended = child.try_wait().ok().flatten().map(|status| (status, Instant::now()));
         }
-        // When it found another daemon on the way up, that one will answer soon.
         if let Some((status, at)) = ended
-            && at.elapsed() > Duration::from_secs(1)
+            && at.elapsed() > GRACE
         {
-            let reason = last_line(&log_path, begins)
+            let reason = last_line(log_path, begins)
                 .unwrap_or_else(|| format!("{} ended with {status}", program.display()));
             return Err(Error::Autostart { reason });
         }
@@ -120,7 +128,33 @@ fn last_line(log: &Path, begins: u64) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_daemon_that_ends_says_why() {
+        let directory = tempfile::tempdir().unwrap();
+        let program = directory.path().join("gantryd");
+        fs::write(&program, "#!/bin/sh\necho starting\necho 'gantryd: no room' >&2\nexit 1\n")
+            .unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
+        let host = format!("unix://{}/s", directory.path().display()).parse().unwrap();
+        let log_path = directory.path().join("log");
+        let log = File::create(&log_path).unwrap();
+        let error = launch(&host, &program, (&log_path, log)).await.unwrap_err();
+        assert_eq!(error.to_string(), "cannot start the Gantry daemon: gantryd: no room");
+    }
+
+    #[test]
+    fn the_daemon_is_found_in_path() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut environment = Environment::default();
+        assert!(find(&environment).unwrap_err().to_string().contains("nor in PATH"));
+        environment.path.push(directory.path().to_owned());
+        fs::write(directory.path().join("gantryd"), "").unwrap();
+        assert_eq!(find(&environment).unwrap(), directory.path().join("gantryd"));
+    }
 
     #[test]
     fn the_reason_is_the_last_line_of_this_start() {

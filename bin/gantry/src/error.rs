@@ -4,6 +4,7 @@ use std::error::Error as _;
 use std::io;
 use std::path::PathBuf;
 
+use gantry_client::FramesError;
 use gantry_types::ErrorKind;
 
 /// Why a command failed.
@@ -14,7 +15,7 @@ pub(crate) enum Error {
     Client(#[from] gantry_client::Error),
     /// The streams of a container broke.
     #[error(transparent)]
-    Frames(#[from] gantry_client::FramesError),
+    Frames(FramesError),
     /// An address that nothing can listen at.
     #[error(transparent)]
     Host(#[from] gantry_client::InvalidHost),
@@ -48,6 +49,17 @@ pub(crate) enum Error {
     /// Some of several things failed, and each failure was reported when it happened.
     #[error("some failed")]
     Reported,
+}
+
+impl From<FramesError> for Error {
+    fn from(error: FramesError) -> Self {
+        match error {
+            FramesError::Write(source) if source.kind() == io::ErrorKind::BrokenPipe => {
+                Self::OutputClosed
+            }
+            other => Self::Frames(other),
+        }
+    }
 }
 
 impl Error {

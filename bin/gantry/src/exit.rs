@@ -29,11 +29,6 @@ pub(crate) fn code(error: &Error) -> u8 {
             _ => NOT_STARTED,
         },
         Error::OutputClosed => OUTPUT_CLOSED,
-        Error::Frames(gantry_client::FramesError::Write(source))
-            if source.kind() == std::io::ErrorKind::BrokenPipe =>
-        {
-            OUTPUT_CLOSED
-        }
         _ => FAILURE,
     }
 }

@@ -63,7 +63,7 @@ pub(crate) fn pass_on(
     let (sender, gave_up) = mpsc::channel(1);
     let task = Background::spawn(async move {
         let mut requests = 0;
-        while let Some(signal) = signals.receiver.recv().await {
+        while let Some(signal) = signals.next().await {
             if signal == Signal::INT || signal == Signal::TERM {
                 requests += 1;
             }
@@ -131,4 +131,61 @@ fn listen(signals: &[i32]) -> Result<Listener, Error> {
         }));
     }
     Ok(Listener { receiver, _tasks: tasks })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::os::unix::net::UnixListener;
+    use std::time::Duration;
+
+    use rustix::process::{Signal as Raise, getpid, kill_process};
+
+    use super::*;
+
+    /// A daemon that takes note of requests and has nothing to say.
+    fn note_requests(listener: UnixListener) -> std::sync::mpsc::Receiver<String> {
+        let (sender, requests) = std::sync::mpsc::sync_channel(8);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                let mut line = String::new();
+                while reader.read_line(&mut line).unwrap_or(0) > 0 {
+                    if line.starts_with("POST") {
+                        sender.send(line.trim().to_owned()).unwrap();
+                    }
+                    if line == "\r\n" {
+                        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+                    }
+                    line.clear();
+                }
+            }
+        });
+        requests
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn signals_are_passed_on_until_the_third_request_to_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("s");
+        let requests = note_requests(UnixListener::bind(&socket).unwrap());
+        let host = format!("unix://{}", socket.display()).parse().unwrap();
+        let client = Arc::new(Client::new(host));
+        let (_task, gave_up) = pass_on(&client, "web").unwrap();
+        let mut gave_up = Some(gave_up);
+        let next = |signal, name: &str| {
+            kill_process(getpid(), signal).unwrap();
+            let expected = format!("POST /v1.50/containers/web/kill?signal={name} HTTP/1.1");
+            let receive = || requests.recv_timeout(Duration::from_secs(10)).unwrap();
+            let received = tokio::task::block_in_place(receive);
+            assert_eq!(received, expected);
+        };
+        next(Raise::USR1, "SIGUSR1");
+        next(Raise::INT, "SIGINT");
+        next(Raise::TERM, "SIGTERM");
+        kill_process(getpid(), Raise::INT).unwrap();
+        let patience = Duration::from_secs(10);
+        tokio::time::timeout(patience, GaveUp::wait(&mut gave_up)).await.unwrap();
+    }
 }

@@ -64,7 +64,7 @@ fn limits_that_make_no_sense_are_refused() {
     for (flags, words) in [
         (["-m", "1m"], "Minimum memory limit allowed is 6MB"),
         (["-m", "much"], "much"),
-        (["--cpus", "-1"], "CPU"),
+        (["--cpus", "-1"], "-1"),
         (["--cpus", "100000"], "CPU"),
     ] {
         run(&flags, &["true"]).exits(125).plainly().complains(words);

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use gantry_cgroup::{Cgroup, CgroupPath, Hierarchies};
-use gantry_oci::runtime::{DeviceRule, LinuxResources, SPEC_VERSION, Spec, State, Status};
+use gantry_oci::runtime::{DeviceRule, LinuxResources, Spec, State, Status};
 use gantry_sys::clone::{Child, Fork, Namespaces, clone_into, setns};
 use gantry_sys::{clock, pidfd, process};
 use gantry_types::Signal;
@@ -41,32 +41,18 @@ pub fn create(options: &CreateOptions<'_>) -> Result<Created, Error> {
         .map_err(|source| Error::Read { path: options.bundle.to_owned(), source })?;
     let mut spec = read_config(&bundle)?;
     let annotations = std::mem::take(&mut spec.annotations);
-    let plan = Plan::new(spec)?;
+    let plan = Plan::new(spec).map_err(Error::refused)?;
     check_terminal(&plan, &options.stdio)?;
     let filter = plan.linux.seccomp.as_ref().map(Filter::compile).transpose()?;
     let cgroup_path = cgroup_path(&plan, options.id)?;
 
     let mut rollback = Rollback::new();
     let gate = make_state_dir(options, filter.as_ref(), &mut rollback)?;
-    let cgroup = make_cgroup(&cgroup_path, &plan, &mut rollback)?;
-    let state = State {
-        oci_version: SPEC_VERSION.to_owned(),
+    let mut record = Record {
         id: options.id.to_owned(),
-        status: Status::Creating,
-        pid: None,
-        bundle: bundle.to_string_lossy().into_owned(),
-        annotations: annotations.clone(),
-    };
-    let prepared = prepare(&plan, &bundle, options.rootfs, &cgroup.mounts())?;
-    let parts =
-        Parts { options, plan: &plan, filter: filter.as_ref(), gate, cgroup: &cgroup, state };
-    let created = parts.launch(&prepared, &mut rollback)?;
-    let record = Record {
-        id: options.id.to_owned(),
-        bundle,
-        pid: created.pid,
-        start_time: process::start_time(created.pid)
-            .map_err(|source| Error::System { what: "read the process's start time", source })?,
+        bundle: bundle.clone(),
+        pid: 0,
+        start_time: 0,
         boot_id: gantry_sys::boot_id::boot_id()
             .map_err(|source| Error::System { what: "read the boot's id", source })?,
         created: clock::now().to_string(),
@@ -75,11 +61,24 @@ pub fn create(options: &CreateOptions<'_>) -> Result<Created, Error> {
         hooks: LateHooks::from(&plan.hooks),
         annotations,
     };
-    record
-        .write(options.state_dir)
-        .map_err(|source| Error::Write { path: options.state_dir.to_owned(), source })?;
+    // The first time so that `delete` finds the cgroup should this process be killed on the way.
+    write(&record, options.state_dir)?;
+    let cgroup = make_cgroup(&cgroup_path, &plan, &mut rollback)?;
+    let prepared = prepare(&plan, &bundle, options.rootfs, &cgroup.mounts())?;
+    let state = record.state(Status::Creating);
+    let parts =
+        Parts { options, plan: &plan, filter: filter.as_ref(), gate, cgroup: &cgroup, state };
+    let created = parts.launch(&prepared, &mut rollback)?;
+    record.pid = created.pid;
+    record.start_time = process::start_time(created.pid)
+        .map_err(|source| Error::System { what: "read the process's start time", source })?;
+    write(&record, options.state_dir)?;
     rollback.keep();
     Ok(created)
+}
+
+fn write(record: &Record, state_dir: &Path) -> Result<(), Error> {
+    record.write(state_dir).map_err(|source| Error::Write { path: state_dir.to_owned(), source })
 }
 
 /// The id becomes part of file names, keyring names and messages.
@@ -110,10 +109,12 @@ fn check_terminal(plan: &Plan, stdio: &Stdio) -> Result<(), Error> {
     Err(Error::InvalidConfig { reason: reason.to_owned() })
 }
 
+/// A relative path starts at the hierarchies' roots too: the place is the runtime's choice, and must be the same for every later call,
+/// wherever that comes from.
 fn cgroup_path(plan: &Plan, id: &str) -> Result<CgroupPath, Error> {
     let path = plan.linux.cgroups_path.as_str();
-    let path = if path.is_empty() { format!("/{id}") } else { path.to_owned() };
-    path.parse().map_err(Error::Cgroup)
+    let path = if path.is_empty() { id } else { path };
+    format!("/{path}").parse().map_err(Error::Cgroup)
 }
 
 fn make_state_dir(

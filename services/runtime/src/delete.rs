@@ -27,20 +27,21 @@ const KILL_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Removes a container: what is left of its processes, its cgroup and its record. Its mounts went with its last process.
 ///
-/// A container that waits for its start may be deleted with [`DeleteMode::Force`] only, like a running one.
+/// A container that waits for its start may be deleted with [`DeleteMode::Force`] only, like a running one, and so may what a `create`
+/// left that was killed midway.
 pub fn delete(state_dir: &Path, mode: DeleteMode) -> Result<(), Error> {
     let record = match Record::read(state_dir) {
-        // A directory without a record is what a `create` left that was killed midway.
+        // The `create` was killed before it made anything else.
         Err(Error::NotFound { .. }) if mode == DeleteMode::Force && state_dir.is_dir() => {
             return remove_directory(state_dir);
         }
         read => read?,
     };
-    let process = record.process()?;
-    if process.is_some() && mode == DeleteMode::IfStopped {
-        let status = record.status(state_dir)?;
+    let status = record.status(state_dir)?;
+    if status != Status::Stopped && mode == DeleteMode::IfStopped {
         return Err(Error::DeleteRunning { id: record.id, status });
     }
+    let process = record.process()?;
     remove_cgroup(&record)?;
     if let Some(process) = process {
         // With a cgroup that was removed under it somebody else may have kept it alive.

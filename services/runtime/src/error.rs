@@ -105,12 +105,21 @@ impl Error {
     }
 }
 
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
+impl Error {
+    /// A document that was refused before anything was touched.
+    pub(crate) fn refused(failure: Failure) -> Self {
         match failure.class {
             Class::InvalidConfig => Self::InvalidConfig { reason: failure.message },
-            Class::Unsupported => Self::Unsupported { what: failure.message },
-            _ => Self::Start(failure.message.as_str().into(), failure.kind(), failure.exec_code()),
+            _ => failure.into(),
         }
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        if failure.class == Class::Unsupported {
+            return Self::Unsupported { what: failure.message };
+        }
+        Self::Start(failure.message.as_str().into(), failure.kind(), failure.exec_code())
     }
 }

@@ -30,7 +30,7 @@ pub fn exec(state_dir: &Path, options: &ExecOptions<'_>) -> Result<Started, Erro
         _ => {}
     }
     let container = record.process()?.ok_or(Error::ExecStopped)?;
-    let plan = ProcessPlan::new(options.process)?;
+    let plan = ProcessPlan::new(options.process).map_err(Error::refused)?;
     if plan.terminal != matches!(options.stdio, Stdio::Terminal) {
         let reason = "process.terminal and the kind of stdio do not agree".to_owned();
         return Err(Error::InvalidConfig { reason });

@@ -16,13 +16,14 @@ use crate::gate;
 
 const RECORD_LIMIT_BYTES: u64 = 4 << 20;
 
-/// What later operations need to know. Written once, by `create`.
+/// What later operations need to know. Written by `create`: when it begins to make things, and when the process waits.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Record {
     pub id: String,
     /// Absolute path.
     pub bundle: PathBuf,
+    /// Zero until there is one.
     pub pid: i32,
     /// In clock ticks since boot: tells this process from a later one with the same pid.
     pub start_time: u64,
@@ -75,6 +76,9 @@ impl Record {
 
     /// The first process, when it is still the one that was recorded and has not ended.
     pub(crate) fn process(&self) -> Result<Option<OwnedFd>, Error> {
+        if self.pid == 0 {
+            return Ok(None);
+        }
         let system = |source| Error::System { what: "open the container's process", source };
         // The descriptor first: from then on the pid cannot be given to another process unnoticed.
         let handle = match pidfd::open(self.pid) {
@@ -104,6 +108,9 @@ impl Record {
     }
 
     pub(crate) fn status(&self, state_dir: &Path) -> Result<Status, Error> {
+        if self.pid == 0 {
+            return Ok(Status::Creating);
+        }
         if self.process()?.is_none() {
             return Ok(Status::Stopped);
         }
@@ -121,7 +128,7 @@ impl Record {
             oci_version: SPEC_VERSION.to_owned(),
             id: self.id.clone(),
             status,
-            pid: (status != Status::Stopped).then_some(self.pid),
+            pid: (self.pid != 0 && status != Status::Stopped).then_some(self.pid),
             bundle: self.bundle.to_string_lossy().into_owned(),
             annotations: self.annotations.clone(),
         }

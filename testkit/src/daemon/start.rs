@@ -24,6 +24,9 @@ pub struct Options {
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
+/// Where every daemon puts its containers when it is not told otherwise.
+pub(super) const SHARED_CGROUP_PARENT: &str = "gantry";
+
 /// Whether the daemon under test can put its containers below a cgroup of our choice.
 static HAS_CGROUP_PARENT: LazyLock<bool> = LazyLock::new(|| {
     let help = Command::new(Binaries::find().path("gantryd")).arg("--help").output();
@@ -50,7 +53,7 @@ impl Daemon {
         let folder = folder.expect("make a folder for the daemon").keep();
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let own = format!("gantry-e2e-{}-{number}", std::process::id());
-        let cgroup_parent = if *HAS_CGROUP_PARENT { own } else { "gantry".to_owned() };
+        let cgroup_parent = if *HAS_CGROUP_PARENT { own } else { SHARED_CGROUP_PARENT.to_owned() };
         let mut reaper = Command::new("sh")
             .args(["-c", REAPER])
             .env("ROOT", &folder)

@@ -208,5 +208,7 @@ fn a_runtime_that_is_killed_takes_its_child_along() {
     crate::bed::wait_until("the container's process ends", || {
         fs::read_to_string(&procs).unwrap_or_default().is_empty()
     });
+    assert_eq!(bed.status(), "creating");
     bed.ok(&["delete", "--force", &bed.id]);
+    bed.check_nothing_left();
 }

@@ -234,5 +234,12 @@ fn a_user_namespace_maps_root_to_somebody_else() {
         "id -u; awk '{print $1,$2,$3}' /proc/self/uid_map; echo x > /dev/null && echo works",
     );
     assert_eq!(bed.run(), "0\n0 100000 65536\nworks\n");
+    bed.script("exec sleep 1000");
+    bed.start();
+    let output = bed.ok(&["exec", &bed.id, "sh", "-c", "id -u; readlink /proc/self/ns/user"]);
+    let pid = bed.state()["pid"].as_i64().unwrap();
+    let user = fs::read_link(format!("/proc/{pid}/ns/user")).unwrap();
+    assert_eq!(output, format!("0\n{}\n", user.display()));
+    bed.ok(&["delete", "--force", &bed.id]);
     bed.check_nothing_left();
 }
