@@ -10,21 +10,21 @@ use tempfile::TempDir;
 
 /// One request: its first line, headers in small letters, and body.
 #[derive(Debug, Default)]
-pub struct Request {
-    pub line: String,
-    pub headers: String,
-    pub body: String,
+pub(crate) struct Request {
+    pub(crate) line: String,
+    pub(crate) headers: String,
+    pub(crate) body: String,
 }
 
 /// The server's side of a connection.
-pub struct Peer {
+pub(crate) struct Peer {
     reader: BufReader<UnixStream>,
-    pub stream: UnixStream,
+    pub(crate) stream: UnixStream,
 }
 
 impl Peer {
     /// The next request; `None` when the client has closed.
-    pub fn request(&mut self) -> Option<Request> {
+    pub(crate) fn request(&mut self) -> Option<Request> {
         let mut request = Request::default();
         self.reader.read_line(&mut request.line).ok().filter(|read| *read > 0)?;
         loop {
@@ -63,32 +63,32 @@ impl Peer {
     }
 
     /// Everything that comes until the client closes its side.
-    pub fn rest(&mut self) -> String {
+    pub(crate) fn rest(&mut self) -> String {
         let mut rest = String::new();
         self.reader.read_to_string(&mut rest).unwrap();
         rest
     }
 
-    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).unwrap();
     }
 
     /// A whole answer; `status` is the code and its reason.
-    pub fn answer(&mut self, status: &str, body: &str) {
+    pub(crate) fn answer(&mut self, status: &str, body: &str) {
         let head = format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\n");
         self.send(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()));
     }
 }
 
 /// A running server, and the socket it listens at. It ends with the test's process.
-pub struct Server {
-    pub socket: PathBuf,
+pub(crate) struct Server {
+    pub(crate) socket: PathBuf,
     _directory: TempDir,
 }
 
 impl Server {
     /// Starts one; every connection is handed to `handle` on a thread of its own.
-    pub fn start(handle: impl Fn(Peer) + Clone + Send + 'static) -> Self {
+    pub(crate) fn start(handle: impl Fn(Peer) + Clone + Send + 'static) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let socket = directory.path().join("s");
         let listener = UnixListener::bind(&socket).unwrap();
@@ -104,7 +104,7 @@ impl Server {
     }
 
     /// One that gives the same answer to everything.
-    pub fn always(status: &'static str, body: &'static str) -> Self {
+    pub(crate) fn always(status: &'static str, body: &'static str) -> Self {
         Self::start(move |mut peer| {
             while peer.request().is_some() {
                 peer.answer(status, body);
@@ -112,11 +112,11 @@ impl Server {
         })
     }
 
-    pub fn host(&self) -> Host {
+    pub(crate) fn host(&self) -> Host {
         Host::Unix(self.socket.clone())
     }
 
-    pub fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         Client::new(self.host())
     }
 }

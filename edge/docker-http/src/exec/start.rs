@@ -2,7 +2,7 @@
 
 use gantry_api::exec::ExecStartRequest;
 use gantry_engine::Engine;
-use gantry_engine::exec::start;
+use gantry_engine::exec::{inspect, start};
 use hyper::StatusCode;
 
 use crate::call::Call;
@@ -16,11 +16,11 @@ pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Outcome, Error>
     let (version, name, upgrade) = (call.version, call.name.clone(), call.asks_for_upgrade());
     let mut request: ExecStartRequest = call.json().await?;
     compat::upgrade_exec_start(version, &mut request);
+    let detach_keys = DetachKeys::parse(&inspect(&engine, &name)?.detach_keys)?;
     let Some(attachment) = start(&engine, &name, request).await? else {
         return Ok(reply::empty(StatusCode::OK).into());
     };
     let head = hijack::head(upgrade, compat::stream_type(version, attachment.tty));
-    let detach_keys = DetachKeys::default();
     Ok(Outcome::TakeOver(Takeover {
         head,
         attachment,

@@ -70,20 +70,25 @@ impl Run {
         // Registered before the start, so that no end is missed.
         let removed = self.container.supervision.rm;
         let condition = if removed { WaitCondition::Removed } else { WaitCondition::NextExit };
+        let wait = if removed || !self.detach {
+            Some(client.container_wait(&id, condition).await?)
+        } else {
+            None
+        };
         if self.detach {
             output::line(&id)?;
-            client.container_start(&id, &keys).await.map_err(not_started)?;
-            return Ok(0);
         }
-        let wait = client.container_wait(&id, condition).await?;
-        if let Err(error) = client.container_start(&id, &keys).await {
-            if removed {
-                // The daemon is taking the container away; afterwards nothing of it is left.
-                ended(wait).await?;
+        match (client.container_start(&id, &keys).await, wait) {
+            (Ok(()), Some(wait)) if !self.detach => attached.with_wait(wait).relay().await,
+            (Ok(()), _) => Ok(0),
+            (Err(error), wait) => {
+                if let Some(wait) = wait.filter(|_| removed) {
+                    // The daemon is taking the container away; afterwards nothing of it is left.
+                    ended(wait).await?;
+                }
+                Err(not_started(error))
             }
-            return Err(not_started(error));
         }
-        attached.with_wait(wait).relay().await
     }
 }
 
