@@ -64,6 +64,7 @@ pub(crate) fn run(arguments: &[String], rounds: u32, record: Option<&Path>) -> E
     if let Some(code) = stage::enter_private_namespace(arguments) {
         return code;
     }
+    let _sweeper = stage::Sweeper::new();
     let folder = tempfile::Builder::new().prefix("gantry-bench-").tempdir();
     let folder = folder.expect("make a folder for the bundles");
     let daemon = Daemon::with_busybox();

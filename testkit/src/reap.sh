@@ -3,8 +3,8 @@
 #   ROOT           the daemon's temporary folder: data root, exec root, socket, log
 #   CGROUP_PARENT  the cgroup below which its containers live, without a leading slash
 #
-# A process belongs to the daemon when its command line or working directory names ROOT, or when its cgroup lies
-# below CGROUP_PARENT. Each is signalled by its own id.
+# A process belongs to the daemon when its command line or working directory names ROOT, when it is one of our programs
+# with a file below ROOT open, or when its cgroup lies below CGROUP_PARENT. Each is signalled by its own id.
 trap '' INT TERM HUP
 cat >/dev/null
 
@@ -16,6 +16,9 @@ owned() {
         pid=${entry#/proc/}
         [ "$pid" = "$$" ] && continue
         case "$(tr '\0' ' ' <"$entry/cmdline")$(readlink "$entry/cwd")" in *"$ROOT"*) echo "$pid"; continue ;; esac
+        case "$(readlink "$entry/exe")" in
+            *gantry*) case "$(readlink "$entry"/fd/*)" in *"$ROOT"*) echo "$pid"; continue ;; esac ;;
+        esac
         [ "$CGROUP_PARENT" = gantry ] && continue
         case "$(cat "$entry/cgroup")" in *"/$CGROUP_PARENT/"*) echo "$pid" ;; esac
     done 2>/dev/null

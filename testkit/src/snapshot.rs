@@ -1,7 +1,7 @@
 //! What one daemon has on the machine: mounts, cgroups, processes, open files, directories. Two of them compared
 //! prove that nothing was left behind.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -13,6 +13,8 @@ use crate::deadline::poll_for;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
     things: BTreeSet<String>,
+    /// The daemon's open files by what they are: their numbers change, and fewer is no fault.
+    open: BTreeMap<String, usize>,
 }
 
 /// Work that a daemon may still be doing after it has answered, such as emptying its trash.
@@ -34,58 +36,69 @@ impl Snapshot {
     fn look(daemon: &Daemon) -> Self {
         let folder = daemon.folder().to_string_lossy().into_owned();
         let mut things = BTreeSet::new();
-        mounts(&folder, &mut things);
+        mounts(&folder, daemon.pid(), &mut things);
         if daemon.has_own_cgroups() {
             cgroups(daemon.cgroup_parent(), &mut things);
         }
         processes(&folder, daemon, &mut things);
         files(&daemon.data_root(), "data", &mut things);
         files(&daemon.exec_root(), "exec", &mut things);
-        open_files(daemon.pid(), &mut things);
-        Self { things }
+        Self { things, open: open_files(daemon.pid()) }
     }
 
     /// Asserts that the daemon has nothing more and nothing less than at this snapshot, after a moment to settle.
     #[track_caller]
     pub fn assert_restored(&self, daemon: &Daemon) {
-        self.compare(daemon, |snapshot| snapshot.things.clone());
-    }
-
-    #[track_caller]
-    fn compare(&self, daemon: &Daemon, of_interest: impl Fn(&Self) -> BTreeSet<String>) {
-        let mut now = BTreeSet::new();
-        let settled = poll_for(SETTLE, || {
-            now = of_interest(&Self::look(daemon));
-            (now == self.things).then_some(())
+        self.compare(daemon, |now| {
+            let kept = now.open.iter().filter(|(name, count)| **count > self.opened(name));
+            let kept =
+                kept.map(|(name, count)| format!("{count} x {name}, was {}", self.opened(name)));
+            (now.things.clone(), kept.collect())
         });
-        if settled.is_none() {
-            let left: Vec<_> = now.difference(&self.things).collect();
-            let lost: Vec<_> = self.things.difference(&now).collect();
-            panic!("left behind: {left:#?}\nlost: {lost:#?}");
-        }
     }
-}
 
-impl Snapshot {
     /// As [`Snapshot::assert_restored`] for a daemon that was started anew since: its own process and its open
     /// files are other ones.
     #[track_caller]
     pub fn assert_same_things_as(&self, daemon: &Daemon) {
-        Self { things: self.lasting() }.compare(daemon, Self::lasting);
+        let before = Self { things: self.lasting(), open: BTreeMap::new() };
+        before.compare(daemon, |now| (now.lasting(), Vec::new()));
     }
 
     fn lasting(&self) -> BTreeSet<String> {
-        let lasting =
-            |thing: &&String| !thing.contains("gantryd --") && !thing.starts_with("open ");
-        self.things.iter().filter(lasting).cloned().collect()
+        self.things.iter().filter(|thing| !thing.contains("gantryd --")).cloned().collect()
+    }
+
+    fn opened(&self, name: &str) -> usize {
+        // The shim's program is copied into memory once and kept for all starts.
+        let allowed = usize::from(name.starts_with("/memfd:gantry"));
+        self.open.get(name).copied().unwrap_or(0).max(allowed)
+    }
+
+    /// Waits until what `view` sees is what stands here and no file is kept open.
+    #[track_caller]
+    fn compare(&self, daemon: &Daemon, view: impl Fn(&Self) -> (BTreeSet<String>, Vec<String>)) {
+        let mut seen = (BTreeSet::new(), Vec::new());
+        let settled = poll_for(SETTLE, || {
+            seen = view(&Self::look(daemon));
+            (seen.0 == self.things && seen.1.is_empty()).then_some(())
+        });
+        if settled.is_none() {
+            let (now, open) = seen;
+            let left: Vec<_> = now.difference(&self.things).collect();
+            let lost: Vec<_> = self.things.difference(&now).collect();
+            panic!("left behind: {left:#?}\nkept open: {open:#?}\nlost: {lost:#?}");
+        }
     }
 }
 
-fn mounts(folder: &str, things: &mut BTreeSet<String>) {
-    // Our own namespace is the host's; the daemon's may differ.
-    let text = fs::read_to_string("/proc/1/mountinfo").unwrap_or_default();
-    for line in text.lines().filter(|line| line.contains(folder)) {
-        things.insert(format!("mount {line}"));
+fn mounts(folder: &str, daemon: u32, things: &mut BTreeSet<String>) {
+    // In our namespace, and in the daemon's, should it have one of its own.
+    for path in ["/proc/self/mountinfo".to_owned(), format!("/proc/{daemon}/mountinfo")] {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        things.extend(
+            text.lines().filter(|line| line.contains(folder)).map(|line| format!("mount {line}")),
+        );
     }
 }
 
@@ -125,11 +138,23 @@ fn processes(folder: &str, daemon: &Daemon, things: &mut BTreeSet<String>) {
         let command = read("cmdline");
         let owned = command.contains(folder)
             || directory.starts_with(folder)
+            || has_open(&entry.path(), folder)
             || (daemon.has_own_cgroups() && read("cgroup").contains(&below));
         if owned {
             things.insert(format!("process {pid} {command}"));
         }
     }
+}
+
+/// Whether a process is one of our programs and has a file below `folder` open: a child that the runtime has not
+/// let go yet names the folder nowhere else.
+fn has_open(process: &Path, folder: &str) -> bool {
+    let program = fs::read_link(process.join("exe")).unwrap_or_default();
+    let files = fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
+    program.to_string_lossy().contains("gantry")
+        && files
+            .filter_map(|entry| fs::read_link(entry.path()).ok())
+            .any(|path| path.starts_with(folder))
 }
 
 /// Paths whose presence says nothing: the database's own files.
@@ -155,27 +180,14 @@ fn files(root: &Path, label: &str, things: &mut BTreeSet<String>) {
     }
 }
 
-const SHIM_COPY: &str = "the shim's program";
-
-/// Open files of the daemon: their number by kind, since the numbers themselves change.
-fn open_files(pid: u32, things: &mut BTreeSet<String>) {
-    let mut names = Vec::new();
+/// Open files of the daemon, counted by what they are.
+fn open_files(pid: u32) -> BTreeMap<String, usize> {
+    let mut open = BTreeMap::new();
     for entry in fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten() {
         let target = fs::read_link(entry.path()).unwrap_or_default();
         let target = target.to_string_lossy().into_owned();
-        // The shim's program, copied once and kept for all starts.
-        if target.starts_with("/memfd:gantry") && !names.contains(&SHIM_COPY.to_owned()) {
-            names.push(SHIM_COPY.to_owned());
-            continue;
-        }
-        names.push(target.split(":[").next().unwrap_or_default().to_owned());
+        let name = target.split(":[").next().unwrap_or_default();
+        *open.entry(name.to_owned()).or_default() += 1;
     }
-    names.retain(|name| name != SHIM_COPY);
-    names.sort();
-    let mut index = 0;
-    while let Some(name) = names.get(index) {
-        let count = names.iter().filter(|other| *other == name).count();
-        things.insert(format!("open by the daemon: {count} x {name}"));
-        index += count;
-    }
+    open
 }

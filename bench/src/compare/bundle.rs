@@ -22,6 +22,8 @@ pub(super) fn write(folder: &Path, name: &str, config: &Value, root: &Path) -> P
     let bundle = folder.join(name);
     fs::create_dir_all(&bundle).expect("make the bundle");
     let mut config = config.clone();
+    // Debian's crun refuses a version that it has not heard of.
+    config["ociVersion"] = json!("1.0.2");
     config["root"] = json!({"path": root, "readonly": false});
     config["process"]["args"] = json!(["true"]);
     config["process"]["terminal"] = json!(false);

@@ -39,8 +39,6 @@ impl Podman {
         let load =
             ["load", "-q", "-i", &path, "--signature-policy", &policy_path.to_string_lossy()];
         super::time(&mut podman.command(&load));
-        let tag = ["tag", "docker.io/library/busybox:latest", "localhost/busybox:latest"];
-        super::time(&mut podman.command(&tag));
         Some(podman)
     }
 

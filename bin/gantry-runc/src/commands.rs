@@ -2,6 +2,7 @@
 
 mod create;
 mod delete;
+mod events;
 mod exec;
 mod features;
 mod kill;
@@ -33,6 +34,7 @@ Commands:
   delete ID         remove a stopped container
   state ID          print a container's state
   list              list containers
+  events ID         print what a container uses, now (--stats) or from time to time
   ps ID             list a container's processes
   pause, resume ID  freeze a container, let it go on
   update ID         change a container's limits
@@ -59,6 +61,7 @@ pub(crate) fn dispatch(global: &Global, args: Vec<String>) -> Result<u8, Error> 
         None | Some("help") => print(USAGE),
         Some("create") => create::run(global, rest),
         Some("delete") => delete::run(global, rest),
+        Some("events") => events::run(global, rest),
         Some("exec") => exec::run(global, rest),
         Some("features") => features::run(rest),
         Some("kill") => kill::run(global, rest),

@@ -6,7 +6,9 @@ mod arguments;
 mod commands;
 mod error;
 mod global;
+mod inherited;
 mod log;
+mod notify;
 mod relay;
 mod run_process;
 

@@ -11,34 +11,49 @@ use rustix::termios::{
     OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize,
 };
 
+use crate::error::Error;
+use crate::notify::Notify;
+use crate::run_process::Attended;
+
 const SIGCHLD: i32 = 17;
 const SIGWINCH: i32 = 28;
 const SIGURG: i32 = 23;
 
 /// Attends to a child until it ends; its exit code.
 pub(crate) fn attend(
-    process: &OwnedFd,
-    terminal: Option<&OwnedFd>,
+    process: &Attended<'_>,
     signals: &OwnedFd,
-) -> io::Result<u8> {
-    let raw = terminal.map(|_| RawInput::new()).transpose()?.flatten();
+    notify: Option<&Notify>,
+) -> Result<u8, Error> {
+    let failed = |source| Error::System { what: "attend to the process", source };
+    let terminal = process.terminal;
+    let raw = terminal.map(|_| RawInput::new()).transpose().map_err(failed)?.flatten();
     if let Some(terminal) = terminal {
         copy_size(terminal.as_fd());
     }
-    let mut relay = Relay { process, terminal, signals, input_open: terminal.is_some() };
-    while !relay.step()? {}
+    let input_open = terminal.is_some();
+    let mut relay = Relay { process: process.pidfd, terminal, signals, notify, input_open };
+    while !relay.step().map_err(failed)? {
+        if let Some(notify) = relay.notify {
+            // We are what the manager watches, and readiness is told once.
+            if notify.relay(gantry_sys::process::pid())? {
+                relay.notify = None;
+            }
+        }
+    }
     // What the process said last may still be on its way.
     if let Some(terminal) = terminal {
-        while copy(terminal.as_fd(), rustix::stdio::stdout())? {}
+        while copy(terminal.as_fd(), rustix::stdio::stdout()).map_err(failed)? {}
     }
     drop(raw);
-    Ok(pidfd::wait(process.as_fd())?.code())
+    Ok(pidfd::wait(process.pidfd.as_fd()).map_err(failed)?.code())
 }
 
 struct Relay<'a> {
     process: &'a OwnedFd,
     terminal: Option<&'a OwnedFd>,
     signals: &'a OwnedFd,
+    notify: Option<&'a Notify>,
     input_open: bool,
 }
 
@@ -56,6 +71,10 @@ impl Relay<'_> {
                 waits.push(PollFd::from_borrowed_fd(stdin, PollFlags::IN));
             }
         }
+        // Last, so that the places above stay: after each step the caller looks whether something came.
+        if let Some(notify) = self.notify {
+            waits.push(PollFd::from_borrowed_fd(notify.as_fd(), PollFlags::IN));
+        }
         match poll(&mut waits, None) {
             Err(Errno::INTR) => return Ok(false),
             result => result?,
@@ -69,7 +88,7 @@ impl Relay<'_> {
             if ready[2] {
                 copy(terminal.as_fd(), rustix::stdio::stdout())?;
             }
-            if ready.get(3) == Some(&true) {
+            if self.input_open && ready.get(3) == Some(&true) {
                 self.input_open = copy(stdin, terminal.as_fd())?;
             }
         }

@@ -10,11 +10,13 @@ use gantry_types::Signal;
 
 use crate::arguments::{Arguments, Flag, switch, value};
 use crate::error::Error;
+use crate::inherited::Inherited;
+use crate::notify::Notify;
 use crate::relay;
 
 /// Flags that say how a process is run.
-pub(crate) const FLAGS: [Flag; 3] =
-    [value("console-socket"), value("pid-file"), value("preserve-fds")];
+pub(crate) const FLAGS: [Flag; 4] =
+    [value("console-socket"), value("pid-file"), value("pidfd-socket"), value("preserve-fds")];
 pub(crate) const DETACH: Flag = switch("detach").short("d");
 
 /// How the process is attended to.
@@ -22,7 +24,8 @@ pub(crate) const DETACH: Flag = switch("detach").short("d");
 pub(crate) struct Attendance {
     pub console_socket: Option<PathBuf>,
     pub pid_file: Option<PathBuf>,
-    pub preserve_fds: u32,
+    pub pidfd_socket: Option<PathBuf>,
+    pub inherited: Inherited,
     pub detach: bool,
 }
 
@@ -32,7 +35,8 @@ impl Attendance {
         Ok(Self {
             console_socket: path("console-socket"),
             pid_file: path("pid-file"),
-            preserve_fds: args.number("preserve-fds")?.unwrap_or(0),
+            pidfd_socket: path("pidfd-socket"),
+            inherited: Inherited::find(args)?,
             detach,
         })
     }
@@ -51,19 +55,23 @@ impl Attendance {
         }
     }
 
-    /// Hands over what callers wait for: the terminal and the pid. A terminal that stays with us comes back.
+    /// Hands over what callers wait for: the terminal, the process and its pid. A terminal that stays with us comes back.
     pub(crate) fn announce(
         &self,
         pid: i32,
+        process: &OwnedFd,
         terminal: Option<OwnedFd>,
     ) -> Result<Option<OwnedFd>, Error> {
         let kept = match (&self.console_socket, terminal) {
             (Some(path), Some(terminal)) => {
-                send_terminal(path, &terminal)?;
+                send(path, b"/dev/ptmx", &terminal)?;
                 None
             }
             (_, terminal) => terminal,
         };
+        if let Some(path) = &self.pidfd_socket {
+            send(path, b"pidfd", process)?;
+        }
         if let Some(path) = &self.pid_file {
             write_pid(path, pid)?;
         }
@@ -83,22 +91,34 @@ impl Attendance {
     }
 }
 
-/// Stays until the process ends, unless detached: then no signals were taken. Its exit code.
+/// Stays until the process ends, unless detached: then no signals were taken, and only its readiness is waited for. Its exit code.
 pub(crate) fn attend(
-    process: &OwnedFd,
-    terminal: Option<&OwnedFd>,
+    process: &Attended<'_>,
     signals: Option<&OwnedFd>,
+    notify: Option<&Notify>,
 ) -> Result<u8, Error> {
-    let Some(signals) = signals else { return Ok(0) };
-    relay::attend(process, terminal, signals)
-        .map_err(|source| Error::System { what: "attend to the process", source })
+    let Some(signals) = signals else {
+        if let Some(notify) = notify {
+            notify.wait(process.pidfd.as_fd(), process.pid)?;
+        }
+        return Ok(0);
+    };
+    relay::attend(process, signals, notify)
 }
 
-fn send_terminal(path: &Path, terminal: &OwnedFd) -> Result<(), Error> {
+/// The process that is attended to.
+#[derive(Debug)]
+pub(crate) struct Attended<'a> {
+    pub pid: i32,
+    pub pidfd: &'a OwnedFd,
+    pub terminal: Option<&'a OwnedFd>,
+}
+
+fn send(path: &Path, name: &[u8], fd: &OwnedFd) -> Result<(), Error> {
     let failed =
-        |source| Error::File { what: "send the terminal to", path: path.to_owned(), source };
+        |source| Error::File { what: "send a descriptor to", path: path.to_owned(), source };
     let socket = unix_socket::connect(path).map_err(failed)?;
-    unix_socket::send_with_fd(socket.as_fd(), b"/dev/ptmx", Some(terminal.as_fd())).map_err(failed)
+    unix_socket::send_with_fd(socket.as_fd(), name, Some(fd.as_fd())).map_err(failed)
 }
 
 /// Callers watch for the name, so it appears with its contents.

@@ -24,7 +24,7 @@ use std::time::Duration;
 const BUFFER_BYTES: usize = 32 * 1024;
 /// A shim that serves nothing and hears from nobody for so long ends: its daemon died while it was launched.
 const IDLE_LIMIT: Duration = Duration::from_mins(1);
-/// How long the end waits for what is still to be delivered.
+/// How long the end waits for clients of the task API and for containerd to take what is theirs.
 const ENDING_LIMIT: Duration = Duration::from_secs(5);
 
 /// Whose shim this is.
@@ -95,7 +95,10 @@ impl Server {
         loop {
             let timeout = self.tend();
             if self.is_over() {
-                self.remove_sockets();
+                // One that was told to end has removed them already, and the paths may be those of the next run by now.
+                if self.ending_since.is_none() {
+                    self.remove_sockets();
+                }
                 return Ok(());
             }
             self.poller.wait(&mut events, timeout).map_err(Error::system("wait for events"))?;
@@ -134,7 +137,9 @@ impl Server {
         let busy = !self.clients.is_empty() || !self.processes.is_empty();
         self.idle_since = if busy { None } else { Some(self.idle_since.unwrap_or(now)) };
         if let Some(since) = self.ending_since {
-            next = earlier(next, Some((since + ENDING_LIMIT).saturating_sub(now)));
+            let left = (since + ENDING_LIMIT).saturating_sub(now);
+            // Beyond it only streams are waited for, and they wake us.
+            next = earlier(next, Some(left).filter(|left| !left.is_zero()));
         }
         if let Some(since) = self.idle_since {
             next = earlier(next, Some((since + IDLE_LIMIT).saturating_sub(now)));
@@ -146,12 +151,13 @@ impl Server {
         let now = gantry_sys::clock::monotonic();
         let passed =
             |since: Option<Duration>, limit| since.is_some_and(|since| now >= since + limit);
-        let delivered = self.processes.is_empty()
-            && self.publisher.is_idle()
-            && !self.clients.iter().any(Client::has_backlog);
-        self.ending_since.is_some() && delivered
-            || passed(self.ending_since, ENDING_LIMIT)
-            || passed(self.idle_since, IDLE_LIMIT)
+        // Those who were deleted stay until their attachers have everything, however long that takes.
+        let delivered = !self.processes.iter().any(|process| process.deleted);
+        let told = self.publisher.is_idle() && !self.clients.iter().any(Client::has_backlog);
+        let ended = self.ending_since.is_some()
+            && delivered
+            && (told || passed(self.ending_since, ENDING_LIMIT));
+        ended || passed(self.idle_since, IDLE_LIMIT)
     }
 
     /// Ends the loop when everything is delivered. Nobody can connect any more.

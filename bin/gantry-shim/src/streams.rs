@@ -2,8 +2,8 @@
 //! the other. Copies without allocating; who falls behind is buffered within limits.
 //!
 //! Nobody's slowness loses output: while an attacher's or a pipe's buffer is full, the process's output
-//! is not read. An attacher that takes nothing at all for [`STALL_LIMIT`] while its buffer is full is
-//! disconnected, so that a dead client cannot stop a container.
+//! is not read. A dead attacher is known by its closed connection; one that only hangs is waited for,
+//! unless the process's output says for how long at most.
 
 mod attacher;
 mod input;
@@ -17,7 +17,7 @@ use crate::poller::{Event, EventFlags, Poller, Token, Watched};
 use gantry_logs::{LogWriter, RotationLimits};
 use gantry_runtime::Stdio;
 use gantry_shim_protocol::attach::Reply;
-use gantry_shim_protocol::stdio;
+use gantry_shim_protocol::stdio::{self, LogTarget};
 use input::Input;
 use output::{Output, Target};
 use rustix::fs::OFlags;
@@ -27,8 +27,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How long an attacher may take nothing while its buffer is full.
-pub(crate) const STALL_LIMIT: Duration = Duration::from_secs(5);
+/// How long the end of the shim waits for a named pipe from which nobody reads: both ends are ours, so
+/// that a reader's death goes unnoticed.
+const PIPE_STALL_LIMIT: Duration = Duration::from_secs(5);
 /// How many attachers one process may have.
 const MAX_ATTACHERS: usize = 128;
 
@@ -49,6 +50,8 @@ pub(crate) struct Streams {
     input: Input,
     logs: Vec<(PathBuf, LogWriter)>,
     attachers: Vec<Attacher>,
+    /// How long an attacher may take nothing while its buffer is full; `None`: as long as it likes.
+    stall_limit: Option<Duration>,
     /// The process has its ends.
     connected: bool,
     /// Everything is out: attachers go when their buffers are empty.
@@ -62,19 +65,21 @@ impl Streams {
     /// [`Streams::process_ends`].
     pub(crate) fn open(uris: &StdioUris, poller: &mut Poller) -> Result<Self, Error> {
         let mut logs = Vec::new();
-        let stdout = open_target(&uris.stdout, &mut logs, poller)?;
+        let stdout = stdio::Output::parse(&uris.stdout)?;
         // A terminal has one output.
-        let stderr = if uris.terminal {
-            Target::Null
-        } else {
-            open_target(&uris.stderr, &mut logs, poller)?
-        };
+        let stderr =
+            if uris.terminal { stdio::Output::Null } else { stdio::Output::parse(&uris.stderr)? };
+        let stall_limit =
+            [&stdout, &stderr].into_iter().filter_map(stdio::Output::stall_limit).min();
+        let stdout = open_target(stdout, &mut logs, poller)?;
+        let stderr = open_target(stderr, &mut logs, poller)?;
         Ok(Self {
             terminal: uris.terminal,
             outputs: [Output::new(stdout), Output::new(stderr)],
             input: Input::open(&uris.stdin, poller)?,
             logs,
             attachers: Vec::new(),
+            stall_limit,
             connected: false,
             closing: false,
             master: None,
@@ -229,11 +234,11 @@ impl Streams {
 
     /// Disconnects who stalls; gives the time until the next has to be looked at.
     pub(crate) fn check_stalls(&mut self, now: Duration, poller: &Poller) -> Option<Duration> {
-        let closing = self.closing;
+        let (closing, stall_limit) = (self.closing, self.stall_limit);
         let mut next: Option<Duration> = None;
-        let mut check = |stalled_since: Option<Duration>| {
-            let Some(since) = stalled_since else { return true };
-            let left = (since + STALL_LIMIT).saturating_sub(now);
+        let mut check = |stalled_since: Option<Duration>, limit: Option<Duration>| {
+            let (Some(since), Some(limit)) = (stalled_since, limit) else { return true };
+            let left = since.saturating_add(limit).saturating_sub(now);
             if !left.is_zero() {
                 next = Some(next.map_or(left, |next| next.min(left)));
             }
@@ -241,7 +246,7 @@ impl Streams {
         };
         let before = self.attachers.len();
         self.attachers.retain_mut(|attacher| {
-            let keep = check(attacher.stalled_since(closing));
+            let keep = check(attacher.stalled_since(closing), stall_limit);
             if !keep {
                 attacher.hang_up(poller);
             }
@@ -249,7 +254,7 @@ impl Streams {
         });
         for output in &mut self.outputs {
             // A pipe of others stops the process for as long as it takes, but not the shim's end.
-            if closing && !check(output.sink_stalled_since()) {
+            if closing && !check(output.sink_stalled_since(), Some(PIPE_STALL_LIMIT)) {
                 output.drop_sink(poller);
             }
         }
@@ -284,30 +289,32 @@ impl Streams {
 }
 
 fn open_target(
-    uri: &str,
+    output: stdio::Output,
     logs: &mut Vec<(PathBuf, LogWriter)>,
     poller: &mut Poller,
 ) -> Result<Target, Error> {
-    Ok(match stdio::Output::parse(uri)? {
+    Ok(match output {
         stdio::Output::Null => Target::Null,
-        stdio::Output::Relay(None) => Target::Relay { log: None },
-        stdio::Output::Relay(Some(log)) => {
-            let limits =
-                RotationLimits { max_size_bytes: log.max_size_bytes, max_files: log.max_files };
-            let known = logs.iter().position(|(path, _)| *path == log.path);
-            let index = known.unwrap_or(logs.len());
-            if known.is_none() {
-                let writer = LogWriter::open(&log.path, limits)?;
-                logs.push((log.path, writer));
-            }
-            Target::Relay { log: Some(index) }
+        stdio::Output::Relay(log) | stdio::Output::ImpatientRelay { log, .. } => {
+            Target::Relay { log: log.map(|log| open_log(log, logs)).transpose()? }
         }
         stdio::Output::Fifo(path) => Target::fifo(&path, poller)?,
         stdio::Output::File(path) => Target::file(&path)?,
-        stdio::Output::Binary(_) => {
+        stdio::Output::Binary(uri) => {
             return Err(Error::NotThereYet { what: format!("logging to {uri}") });
         }
     })
+}
+
+/// The log's place in `logs`; both outputs may name the same.
+fn open_log(log: LogTarget, logs: &mut Vec<(PathBuf, LogWriter)>) -> Result<usize, Error> {
+    if let Some(index) = logs.iter().position(|(path, _)| *path == log.path) {
+        return Ok(index);
+    }
+    let limits = RotationLimits { max_size_bytes: log.max_size_bytes, max_files: log.max_files };
+    let writer = LogWriter::open(&log.path, limits)?;
+    logs.push((log.path, writer));
+    Ok(logs.len() - 1)
 }
 
 fn open_null() -> Result<OwnedFd, Error> {

@@ -1,13 +1,13 @@
 //! The first command on a machine where no daemon runs: `gantry` starts one. Played in a private mount namespace
-//! with an empty /run and /var/lib, so that the machine's own stay as they are.
+//! with an empty /run, /var/lib and /var/log, so that the machine's own stay as they are.
 
 use gantry_testkit::{Binaries, Invocation, require_root};
 
-/// Runs a script where /run and /var/lib are empty; the daemon that it starts is ended by the id in its pid file.
+/// Runs a script where /run, /var/lib and /var/log are empty; the daemon that it starts is ended by the id in its pid file.
 fn on_a_fresh_machine(script: &str) -> gantry_testkit::Outcome {
     require_root();
     let gantry = Binaries::find().path("gantry");
-    let stage = "mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /var/lib || exit 99\n\
+    let stage = "for empty in /run /var/lib /var/log; do mount -t tmpfs tmpfs $empty || exit 99; done\n\
         end() {\n\
             pid=$(cat /run/gantry/gantryd.pid 2>/dev/null) || return\n\
             kill -TERM \"$pid\"\n\

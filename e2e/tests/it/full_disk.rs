@@ -38,7 +38,7 @@ fn load_fails_cleanly_and_works_when_there_is_room() {
         .run()
         .exits(1)
         .plainly()
-        .complains("no space left on device");
+        .complains("no space left");
     before.assert_restored(&daemon);
     daemon.ok(&["run", "--rm", "--network", "none", "busybox", "true"]);
     drop(daemon);

@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, open};
@@ -40,6 +40,22 @@ pub fn bind_listener(path: &Path) -> io::Result<UnixListener> {
     // Nobody can connect between the two steps: callers keep their sockets in directories of mode 0700.
     rustix::fs::chmod(&short.path, Mode::RUSR | Mode::WUSR)?;
     Ok(listener)
+}
+
+/// A socket for datagrams, connected to the one at `path`.
+pub fn connect_datagram(path: &Path) -> io::Result<UnixDatagram> {
+    let short = ShortPath::new(path)?;
+    let socket = UnixDatagram::unbound()?;
+    socket.connect(&short.path)?;
+    Ok(socket)
+}
+
+/// Makes a socket at `path` that everybody who gets at the path may send datagrams to (mode 0777): the directory decides who does.
+pub fn bind_datagram(path: &Path) -> io::Result<UnixDatagram> {
+    let short = ShortPath::new(path)?;
+    let socket = UnixDatagram::bind(&short.path)?;
+    rustix::fs::chmod(&short.path, Mode::RWXU | Mode::RWXG | Mode::RWXO)?;
+    Ok(socket)
 }
 
 /// The peer's process and user.
@@ -152,6 +168,19 @@ mod tests {
         let deep = root.path().join("d".repeat(120)).join("e".repeat(200));
         std::fs::create_dir_all(&deep).unwrap();
         check_round_trip(&deep.join("s"));
+    }
+
+    #[test]
+    fn datagrams_travel_under_long_paths() {
+        let root = tempfile::tempdir().unwrap();
+        let deep = root.path().join("d".repeat(150));
+        std::fs::create_dir(&deep).unwrap();
+        let receiver = bind_datagram(&deep.join("s")).unwrap();
+        connect_datagram(&deep.join("s")).unwrap().send(b"READY=1").unwrap();
+        let mut buffer = [0; 16];
+        let length = receiver.recv(&mut buffer).unwrap();
+        assert_eq!(&buffer[..length], b"READY=1");
+        assert!(connect_datagram(&deep.join("none")).is_err());
     }
 
     #[test]

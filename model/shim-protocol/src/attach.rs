@@ -9,8 +9,8 @@
 //! ```
 //!
 //! An attacher that joined before Start sees every byte. The shim closes the connection when all
-//! outputs of the process ended and everything was delivered. An attacher that falls too far behind
-//! is disconnected.
+//! outputs of the process ended and everything was delivered. An attacher that falls behind makes the
+//! process wait, unless the process has a limit to that (`stall-ms`, see [`crate::stdio`]).
 
 use crate::{Error, MAX_ID_BYTES};
 

@@ -8,6 +8,7 @@
 //! | `gantry://stdin?once=1` | in | the same, closed when the first attacher with input ends it |
 //! | `gantry://` | out | sent to attachers only |
 //! | `gantry:///dir/log?format=json-file&max-size=N&max-file=N` | out | sent to attachers and appended to the log file, which the shim rotates at `max-size` bytes (absent: never), keeping `max-file` files |
+//! | `gantry://?stall-ms=N`, `gantry:///dir/log?…&stall-ms=N` | out | the same, with a limit to the patience with attachers, see below |
 //! | `/dir/fifo` or `fifo:///dir/fifo` | both | a named pipe, as containerd sends it |
 //! | `file:///dir/file` | out | appended to this file |
 //! | `binary://…` | out | understood, so that it can be refused by name |
@@ -20,6 +21,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A log that the shim writes in Docker's json-file format.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +41,9 @@ pub enum Output {
     Null,
     /// To attachers, and to a log when there is one.
     Relay(Option<LogTarget>),
+    /// The same, but attachers that take nothing for `stall_limit` (whole milliseconds, at least one)
+    /// while their buffer is full are disconnected.
+    ImpatientRelay { log: Option<LogTarget>, stall_limit: Duration },
     /// Into a named pipe.
     Fifo(PathBuf),
     /// Appended to a file.
@@ -70,7 +75,7 @@ impl Output {
         if uri.is_empty() {
             Ok(Self::Null)
         } else if let Some(rest) = uri.strip_prefix(RELAY_SCHEME) {
-            parse_relay(uri, rest).map(Self::Relay)
+            parse_relay(uri, rest)
         } else if let Some(rest) = uri.strip_prefix("file://") {
             // containerd allows a query here; it has none that matters to us.
             let path = rest.split_once('?').map_or(rest, |(path, _)| path);
@@ -79,6 +84,14 @@ impl Output {
             Ok(Self::Binary(uri.to_owned()))
         } else {
             parse_fifo(uri).map(Self::Fifo)
+        }
+    }
+
+    /// How long an attacher may take nothing while its buffer is full; `None`: as long as it likes.
+    pub fn stall_limit(&self) -> Option<Duration> {
+        match self {
+            Self::ImpatientRelay { stall_limit, .. } => Some(*stall_limit),
+            _ => None,
         }
     }
 }
@@ -100,15 +113,9 @@ impl fmt::Display for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Null => Ok(()),
-            Self::Relay(None) => f.write_str(RELAY_SCHEME),
-            Self::Relay(Some(log)) => {
-                f.write_str(RELAY_SCHEME)?;
-                encode_path(&log.path, f)?;
-                f.write_str("?format=json-file")?;
-                if let Some(bytes) = log.max_size_bytes {
-                    write!(f, "&max-size={bytes}")?;
-                }
-                write!(f, "&max-file={}", log.max_files)
+            Self::Relay(log) => write_relay(log.as_ref(), None, f),
+            Self::ImpatientRelay { log, stall_limit } => {
+                write_relay(log.as_ref(), Some(*stall_limit), f)
             }
             Self::Fifo(path) => {
                 f.write_str("fifo://")?;
@@ -141,12 +148,14 @@ fn malformed(uri: &str, reason: &'static str) -> Error {
     Error::Stdio { uri: uri.to_owned(), reason }
 }
 
-fn parse_relay(uri: &str, rest: &str) -> Result<Option<LogTarget>, Error> {
-    if rest.is_empty() {
-        return Ok(None);
-    }
+fn parse_relay(uri: &str, rest: &str) -> Result<Output, Error> {
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let mut log = LogTarget { path: decode_path(uri, path)?, max_size_bytes: None, max_files: 1 };
+    let mut log = if path.is_empty() {
+        None
+    } else {
+        Some(LogTarget { path: decode_path(uri, path)?, max_size_bytes: None, max_files: 1 })
+    };
+    let mut stall_limit = None;
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) =
             pair.split_once('=').ok_or_else(|| malformed(uri, "an option has no value"))?;
@@ -154,18 +163,48 @@ fn parse_relay(uri: &str, rest: &str) -> Result<Option<LogTarget>, Error> {
             let number = value.parse().map_err(|_| malformed(uri, "an option is not a number"))?;
             if number == 0 { Err(malformed(uri, "an option is zero")) } else { Ok(number) }
         };
-        match key {
-            "format" if value == "json-file" => {}
-            "format" => return Err(malformed(uri, "the only log format is json-file")),
-            "max-size" => log.max_size_bytes = Some(number()?),
-            "max-file" => {
+        match (key, &mut log) {
+            ("stall-ms", _) => stall_limit = Some(Duration::from_millis(number()?)),
+            ("format", Some(_)) if value == "json-file" => {}
+            ("format", Some(_)) => {
+                return Err(malformed(uri, "the only log format is json-file"));
+            }
+            ("max-size", Some(log)) => log.max_size_bytes = Some(number()?),
+            ("max-file", Some(log)) => {
                 log.max_files =
                     number()?.try_into().map_err(|_| malformed(uri, "max-file is too large"))?;
+            }
+            ("format" | "max-size" | "max-file", None) => {
+                return Err(malformed(uri, "an option of a log, and no log is named"));
             }
             _ => return Err(malformed(uri, "an option is unknown")),
         }
     }
-    Ok(Some(log))
+    Ok(match stall_limit {
+        None => Output::Relay(log),
+        Some(stall_limit) => Output::ImpatientRelay { log, stall_limit },
+    })
+}
+
+fn write_relay(
+    log: Option<&LogTarget>,
+    stall_limit: Option<Duration>,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    f.write_str(RELAY_SCHEME)?;
+    if let Some(log) = log {
+        encode_path(&log.path, f)?;
+        f.write_str("?format=json-file")?;
+        if let Some(bytes) = log.max_size_bytes {
+            write!(f, "&max-size={bytes}")?;
+        }
+        write!(f, "&max-file={}", log.max_files)?;
+    }
+    if let Some(limit) = stall_limit {
+        let mark = if log.is_some() { '&' } else { '?' };
+        write!(f, "{mark}stall-ms={}", limit.as_millis())?;
+    }
+    Ok(())
 }
 
 fn parse_fifo(uri: &str) -> Result<PathBuf, Error> {

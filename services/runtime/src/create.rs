@@ -6,11 +6,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use gantry_cgroup::{Cgroup, CgroupPath, Hierarchies};
-use gantry_oci::runtime::{DeviceRule, LinuxResources, Spec, State, Status};
-use gantry_sys::clone::{Child, Fork, Namespaces, clone_into, setns};
+use gantry_oci::runtime::{DeviceRule, LinuxResources, Mount, Spec, State, Status};
+use gantry_sys::clone::{Child, Fork, Namespaces, clone_into};
 use gantry_sys::{clock, pidfd, process};
 use gantry_types::Signal;
 
+use crate::birthplace::{PidNamespace, TimeNamespace};
 use crate::channel::{Channel, Word};
 use crate::error::Error;
 use crate::failure::{During, Failure};
@@ -18,7 +19,7 @@ use crate::filter::Filter;
 use crate::gate::Gate;
 use crate::hooks;
 use crate::init::Init;
-use crate::options::{CreateOptions, Created, Stdio};
+use crate::options::{CreateOptions, Created, NOTIFY_NAME, NOTIFY_TARGET, Stdio, notify_dir};
 use crate::plan::Plan;
 use crate::prepare::{Prepared, prepare};
 use crate::record::{LateHooks, Record, parse_bounded};
@@ -40,6 +41,7 @@ pub fn create(options: &CreateOptions<'_>) -> Result<Created, Error> {
     let bundle = fs::canonicalize(options.bundle)
         .map_err(|source| Error::Read { path: options.bundle.to_owned(), source })?;
     let mut spec = read_config(&bundle)?;
+    add_to(&mut spec, options)?;
     let annotations = std::mem::take(&mut spec.annotations);
     let plan = Plan::new(spec).map_err(Error::refused)?;
     check_terminal(&plan, &options.stdio)?;
@@ -58,6 +60,8 @@ pub fn create(options: &CreateOptions<'_>) -> Result<Created, Error> {
         created: clock::now().to_string(),
         cgroup: cgroup_path.to_string(),
         user_namespace: plan.namespaces.has_user(),
+        time_namespace: plan.namespaces.has_time(),
+        personality: plan.personality,
         hooks: LateHooks::from(&plan.hooks),
         annotations,
     };
@@ -100,6 +104,26 @@ fn read_config(bundle: &Path) -> Result<Spec, Error> {
     }
 }
 
+/// What the caller wants besides the document.
+fn add_to(spec: &mut Spec, options: &CreateOptions<'_>) -> Result<(), Error> {
+    // A document without a process is refused later.
+    let Some(process) = &mut spec.process else { return Ok(()) };
+    process.env.extend(options.env.iter().cloned());
+    if options.notify {
+        process.env.push(format!("NOTIFY_SOCKET={NOTIFY_TARGET}/{NOTIFY_NAME}"));
+        let state_dir = std::path::absolute(options.state_dir)
+            .map_err(|source| Error::Read { path: options.state_dir.to_owned(), source })?;
+        spec.mounts.push(Mount {
+            destination: NOTIFY_TARGET.to_owned(),
+            kind: "bind".to_owned(),
+            source: notify_dir(&state_dir).to_string_lossy().into_owned(),
+            options: ["bind", "ro", "nosuid", "nodev", "noexec"].map(str::to_owned).to_vec(),
+            ..Mount::default()
+        });
+    }
+    Ok(())
+}
+
 fn check_terminal(plan: &Plan, stdio: &Stdio) -> Result<(), Error> {
     let reason = match (plan.process.terminal, matches!(stdio, Stdio::Terminal)) {
         (true, false) => "process.terminal is true, but nobody takes the terminal",
@@ -133,6 +157,9 @@ fn make_state_dir(
     }
     let owned = path.to_owned();
     rollback.on_failure(move || drop(fs::remove_dir_all(owned)));
+    if options.notify {
+        fs::DirBuilder::new().mode(0o755).create(notify_dir(path)).map_err(failed)?;
+    }
     if let Some(filter) = filter {
         filter.save(path).map_err(failed)?;
     }
@@ -198,6 +225,7 @@ impl Parts<'_> {
         };
         let namespaces = &self.plan.namespaces;
         let pid_namespace = PidNamespace::enter(namespaces.join_pid.as_ref())?;
+        let time_namespace = TimeNamespace::make(namespaces.time_offsets.as_deref())?;
         let forked = clone_into(namespaces.new, join.unified()).during("clone");
         let child = match forked? {
             Fork::Child => {
@@ -213,6 +241,7 @@ impl Parts<'_> {
             drop(pidfd::wait(handle.as_fd()));
         });
         pid_namespace.leave()?;
+        time_namespace.leave()?;
         self.state.pid = Some(child.pid);
         self.attend(child, &ours)
     }
@@ -275,37 +304,6 @@ pub(crate) fn died(child: &OwnedFd) -> Error {
 pub(crate) fn set_oom_score(pid: i32, score: i32) -> Result<(), Failure> {
     fs::write(PathBuf::from(format!("/proc/{pid}/oom_score_adj")), score.to_string())
         .during_with(|| format!("set process.oomScoreAdj to {score}"))
-}
-
-/// A process's children are born into another pid namespace while this is in effect.
-pub(crate) struct PidNamespace {
-    own: Option<OwnedFd>,
-}
-
-impl PidNamespace {
-    /// Enters the namespace behind a file or a pidfd.
-    pub(crate) fn enter(target: Option<&OwnedFd>) -> Result<Self, Failure> {
-        let Some(target) = target else { return Ok(Self { own: None }) };
-        let what = "enter the pid namespace";
-        let own = File::open("/proc/self/ns/pid").during(what)?;
-        setns(target.as_fd(), Namespaces::PID).during(what)?;
-        Ok(Self { own: Some(own.into()) })
-    }
-
-    pub(crate) fn leave(mut self) -> Result<(), Failure> {
-        self.restore().during("return to the own pid namespace")
-    }
-
-    fn restore(&mut self) -> io::Result<()> {
-        self.own.take().map_or(Ok(()), |own| setns(own.as_fd(), Namespaces::PID))
-    }
-}
-
-impl Drop for PidNamespace {
-    fn drop(&mut self) {
-        // Only reached after another failure, which is the one to report.
-        drop(self.restore());
-    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use gantry_sys::clone::{Namespaces, setns};
 use gantry_sys::{process, signals};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::process::umask;
+use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::channel::{Channel, Word};
 use crate::failure::{During, Failure};
@@ -15,6 +16,7 @@ use crate::init::{become_root, give_up, join_cgroup};
 use crate::options::Stdio;
 use crate::plan::ProcessPlan;
 use crate::program::{Program, place_stdio};
+use crate::record::Record;
 use crate::root::Root;
 use crate::terminal::Terminal;
 
@@ -25,7 +27,7 @@ pub(crate) struct Enter<'a> {
     pub join_cgroup: &'a JoinHandle,
     /// The container's first process.
     pub container: &'a OwnedFd,
-    pub user_namespace: bool,
+    pub record: &'a Record,
     pub stdio: &'a Stdio,
     pub preserve_fds: u32,
     pub keyring: &'a str,
@@ -44,10 +46,15 @@ impl Enter<'_> {
     fn try_run(&self, channel: &Channel) -> Result<std::convert::Infallible, Failure> {
         process::set_dumpable(false).during("forbid tracing")?;
         signals::reset_all().during("reset signals")?;
+        set_cpus(self.plan.exec_cpus.initial.as_ref())?;
         join_cgroup(self.join_cgroup)?;
+        set_cpus(self.plan.exec_cpus.last.as_ref())?;
         self.enter_namespaces()?;
         process::setsid().during("start a session")?;
         umask(Mode::empty());
+        if let Some(persona) = self.record.personality {
+            process::set_personality(persona).during("set the personality")?;
+        }
         // The mount namespace came with the container's root as ours.
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::openat(CWD, "/", flags, Mode::empty()).during("open /")?;
@@ -77,14 +84,22 @@ impl Enter<'_> {
             .with(Namespaces::IPC)
             .with(Namespaces::NETWORK)
             .with(Namespaces::CGROUP);
-        if self.user_namespace {
+        if self.record.time_namespace {
+            namespaces = namespaces.with(Namespaces::TIME);
+        }
+        if self.record.user_namespace {
             // Entering one's own user namespace again is an error, so only when there is another.
             namespaces = namespaces.with(Namespaces::USER);
         }
         setns(self.container.as_fd(), namespaces).during("enter the container's namespaces")?;
-        if self.user_namespace {
+        if self.record.user_namespace {
             become_root()?;
         }
         Ok(())
     }
+}
+
+fn set_cpus(cpus: Option<&CpuSet>) -> Result<(), Failure> {
+    let Some(cpus) = cpus else { return Ok(()) };
+    sched_setaffinity(None, cpus).during("set process.execCPUAffinity")
 }

@@ -8,8 +8,9 @@ use gantry_sys::clone::{Child, Fork, Namespaces, clone_into};
 use gantry_sys::pidfd;
 use gantry_types::Signal;
 
+use crate::birthplace::PidNamespace;
 use crate::channel::{Channel, Word};
-use crate::create::{PidNamespace, died, set_oom_score};
+use crate::create::{died, set_oom_score};
 use crate::enter::Enter;
 use crate::error::Error;
 use crate::failure::During;
@@ -45,7 +46,7 @@ pub fn exec(state_dir: &Path, options: &ExecOptions<'_>) -> Result<Started, Erro
         filter: filter.as_ref(),
         join_cgroup: &join,
         container: &container,
-        user_namespace: record.user_namespace,
+        record: &record,
         stdio: &options.stdio,
         preserve_fds: options.preserve_fds,
         keyring: &keyring,

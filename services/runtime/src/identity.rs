@@ -40,17 +40,21 @@ pub(crate) fn resolve(root: &Root, user: &User) -> Result<Identity, Failure> {
 
 fn find(root: &Root, user: &User) -> Result<Identity, Failure> {
     let passwd = read(root, "/etc/passwd")?;
-    if user.username.is_empty() {
-        return Ok(Identity {
+    let mut identity = if user.username.is_empty() {
+        Identity {
             uid: user.uid,
             gid: user.gid,
-            groups: user.additional_gids.clone(),
+            groups: Vec::new(),
             home: home_of(&passwd, user.uid),
-        });
-    }
-    let mut identity =
-        Written::parse(&user.username).resolve(&passwd, || read(root, "/etc/group"))?;
+        }
+    } else {
+        Written::parse(&user.username).resolve(&passwd, || read(root, "/etc/group"))?
+    };
     identity.groups.extend(&user.additional_gids);
+    if !user.additional_group_names.is_empty() {
+        let group = read(root, "/etc/group")?;
+        add_groups(&mut identity.groups, &user.additional_group_names, &group)?;
+    }
     if identity.groups.len() > GROUPS_LIMIT {
         return Err(Failure::invalid(format!(
             "user {:?} is in {} groups; the limit is {GROUPS_LIMIT}",
@@ -59,6 +63,23 @@ fn find(root: &Root, user: &User) -> Result<Identity, Failure> {
         )));
     }
     Ok(identity)
+}
+
+/// Adds groups by name or number, each once.
+fn add_groups(groups: &mut Vec<u32>, wanted: &[String], group: &str) -> Result<(), Failure> {
+    if wanted.len() > GROUPS_LIMIT {
+        return Err(Failure::invalid(format!(
+            "additionalGroupNames has {} entries; the limit is {GROUPS_LIMIT}",
+            wanted.len()
+        )));
+    }
+    for name in wanted {
+        let gid = group_id(name, group)?;
+        if !groups.contains(&gid) {
+            groups.push(gid);
+        }
+    }
+    Ok(())
 }
 
 fn read(root: &Root, path: &str) -> Result<String, Failure> {
@@ -102,26 +123,26 @@ impl<'a> Written<'a> {
         let (gid, groups) = if self.group.is_empty() {
             (gid, groups_of(&group, name))
         } else {
-            (self.group_id(&group)?, Vec::new())
+            (group_id(self.group, &group)?, Vec::new())
         };
         let home = if home.is_empty() { "/" } else { home };
         Ok(Identity { uid, gid, groups, home: home.to_owned() })
     }
+}
 
-    fn group_id(&self, group: &str) -> Result<u32, Failure> {
-        let number = self.group.parse::<u32>().ok();
-        let found = group
-            .lines()
-            .filter_map(Group::parse)
-            .find(|entry| entry.name == self.group || Some(entry.gid) == number);
-        match (found, number) {
-            (Some(entry), _) => Ok(entry.gid),
-            (None, Some(gid)) => in_range(gid),
-            (None, None) => Err(Failure::invalid(format!(
-                "unable to find group {}: no matching entries in group file",
-                self.group
-            ))),
-        }
+/// The group that is meant by a name or a number.
+fn group_id(wanted: &str, group: &str) -> Result<u32, Failure> {
+    let number = wanted.parse::<u32>().ok();
+    let found = group
+        .lines()
+        .filter_map(Group::parse)
+        .find(|entry| entry.name == wanted || Some(entry.gid) == number);
+    match (found, number) {
+        (Some(entry), _) => Ok(entry.gid),
+        (None, Some(gid)) => in_range(gid),
+        (None, None) => Err(Failure::invalid(format!(
+            "unable to find group {wanted}: no matching entries in group file"
+        ))),
     }
 }
 
@@ -229,6 +250,22 @@ mod tests {
         check_refused("web:none", "unable to find group none: no matching entries in group file");
         check_refused("-1", "unable to find user -1: no matching entries in passwd file");
         check_refused("2147483648", "uids and gids must be in range 0-2147483647, not 2147483648");
+    }
+
+    #[test]
+    fn further_groups_are_added_by_name_or_number_once() {
+        let add = |wanted: &[&str]| {
+            let wanted: Vec<String> = wanted.iter().map(|&name| name.to_owned()).collect();
+            let mut groups = vec![7];
+            add_groups(&mut groups, &wanted, GROUP).map(|()| groups)
+        };
+        assert_eq!(add(&["logs", "50", "www", "7", "999"]).unwrap(), [7, 50, 34, 999]);
+        let failure = add(&["www", "audio"]).unwrap_err();
+        assert_eq!(
+            failure.message,
+            "unable to find group audio: no matching entries in group file"
+        );
+        assert!(add(&["2147483648"]).is_err());
     }
 
     #[test]

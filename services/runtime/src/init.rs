@@ -24,7 +24,7 @@ use crate::filter::Filter;
 use crate::gate::Gate;
 use crate::hooks;
 use crate::options::{CreateFlags, Stdio};
-use crate::plan::{Plan, Recursion, personality};
+use crate::plan::{Plan, Recursion};
 use crate::prepare::Prepared;
 use crate::program::{Program, Ready, place_stdio};
 use crate::root::Root;
@@ -87,8 +87,8 @@ impl Init<'_> {
         self.change_root(&root)?;
 
         sysctl::apply(&self.plan.sysctls)?;
-        if let Some(asked) = &self.plan.linux.personality {
-            process::set_personality(personality(asked)?).during("set the personality")?;
+        if let Some(persona) = self.plan.personality {
+            process::set_personality(persona).during("set the personality")?;
         }
         place_stdio(self.stdio, terminal.as_ref().map(|terminal| terminal.slave.as_fd()))?;
         let program = Program {

@@ -8,6 +8,7 @@
 //! bundle's document into checked values before anything is touched; `root` is the only way to a path inside a container; the small
 //! operations have a file each.
 
+mod birthplace;
 mod channel;
 mod command;
 mod create;
@@ -42,6 +43,7 @@ pub use exec::exec;
 pub use inspect::{bundle, cgroup, created_at, processes, state, update};
 pub use options::{
     CreateFlags, CreateOptions, Created, ExecOptions, Rootfs, RootfsMount, Started, Stdio,
+    notify_socket,
 };
 pub use plan::capability_names;
 pub use signal::{KillScope, kill, pause, resume};

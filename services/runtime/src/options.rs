@@ -1,7 +1,7 @@
 //! What callers of the runtime say and get: options and results, no behaviour.
 
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use gantry_oci::runtime::Process;
 
@@ -20,6 +20,10 @@ pub struct CreateOptions<'a> {
     pub preserve_fds: u32,
     /// Further settings that are off by default.
     pub flags: CreateFlags,
+    /// Variables for the process besides those of `config.json`, which they override.
+    pub env: &'a [String],
+    /// Gives the container a directory for the socket that its program reports to (`NOTIFY_SOCKET`, see [`notify_socket`]).
+    pub notify: bool,
 }
 
 impl<'a> CreateOptions<'a> {
@@ -33,9 +37,24 @@ impl<'a> CreateOptions<'a> {
             stdio: Stdio::Inherit,
             preserve_fds: 0,
             flags: CreateFlags::default(),
+            env: &[],
+            notify: false,
         }
     }
 }
+
+/// Where the socket of a container belongs that was created with [`CreateOptions::notify`]: whoever listens for its readiness binds it.
+pub fn notify_socket(state_dir: &Path) -> PathBuf {
+    notify_dir(state_dir).join(NOTIFY_NAME)
+}
+
+pub(crate) fn notify_dir(state_dir: &Path) -> PathBuf {
+    state_dir.join("notify")
+}
+
+/// Where a container sees [`notify_dir`].
+pub(crate) const NOTIFY_TARGET: &str = "/run/notify";
+pub(crate) const NOTIFY_NAME: &str = "notify.sock";
 
 /// Switches of [`CreateOptions`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -54,7 +73,7 @@ pub enum Rootfs<'a> {
     /// `root.path` of `config.json`, an existing directory.
     FromSpec,
     /// A recipe, as containerd's task API carries it. It is built as a detached mount and appears in the container's mount namespace
-    /// only. `root.path` is ignored, `root.readonly` holds.
+    /// only. `root.path` is ignored, `root.readonly` holds. Of several mounts each covers the one before it.
     Mounts(&'a [RootfsMount]),
 }
 

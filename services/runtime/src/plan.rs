@@ -15,7 +15,7 @@ pub(crate) use capabilities::CapabilityPlan;
 pub use capabilities::names as capability_names;
 pub(crate) use mount_options::{BindKind, MountOptions, Recursion};
 pub(crate) use namespaces::NamespacePlan;
-pub(crate) use process::{ProcessPlan, RlimitPlan, personality};
+pub(crate) use process::{ProcessPlan, RlimitPlan};
 
 use crate::failure::Failure;
 
@@ -33,6 +33,8 @@ pub(crate) struct Plan {
     /// Path below `/proc/sys` and value.
     pub sysctls: Vec<(String, String)>,
     pub hooks: Hooks,
+    /// As `personality(2)` takes it.
+    pub personality: Option<u32>,
     /// The rest, which needs no translation.
     pub linux: Linux,
 }
@@ -80,6 +82,7 @@ impl Plan {
             domainname: spec.domainname,
             sysctls,
             hooks: spec.hooks.unwrap_or_default(),
+            personality: linux.personality.as_ref().map(process::personality).transpose()?,
             linux,
         })
     }
@@ -117,7 +120,6 @@ impl MountPlan {
 /// What the specification knows and this runtime does not do yet is refused, never silently left out.
 fn refuse_unsupported(linux: &Linux, process: &Process) -> Result<(), Failure> {
     let asked = [
-        (!linux.time_offsets.is_empty(), "linux.timeOffsets"),
         (!linux.net_devices.is_empty(), "linux.netDevices"),
         (linux.intel_rdt.is_some(), "linux.intelRdt"),
         (linux.memory_policy.is_some(), "linux.memoryPolicy"),

@@ -39,13 +39,7 @@ pub(crate) fn prepare(
 ) -> Result<Prepared, Failure> {
     let root = match rootfs {
         Rootfs::FromSpec => root_of_bundle(plan, bundle)?,
-        Rootfs::Mounts([mount]) => root_of_recipe(mount)?,
-        Rootfs::Mounts(mounts) => {
-            return Err(Failure::unsupported(format!(
-                "a root file system of {} mounts (one is)",
-                mounts.len()
-            )));
-        }
+        Rootfs::Mounts(mounts) => root_of_recipe(mounts)?,
     };
     if FileType::from_raw_mode(fstat(&root).during("look at the root file system")?.st_mode)
         != FileType::Directory
@@ -71,7 +65,16 @@ fn root_of_bundle(plan: &Plan, bundle: &Path) -> Result<OwnedFd, Failure> {
         .during_with(|| format!("open the root file system {}", path.display()))
 }
 
-fn root_of_recipe(mount: &RootfsMount) -> Result<OwnedFd, Failure> {
+/// All mounts of a recipe go to one place, so each covers the one before it; that one must still be possible.
+fn root_of_recipe(mounts: &[RootfsMount]) -> Result<OwnedFd, Failure> {
+    let mut top = None;
+    for mount in mounts {
+        top = Some(step_of_recipe(mount)?);
+    }
+    top.ok_or_else(|| Failure::invalid("the root file system's recipe has no mounts"))
+}
+
+fn step_of_recipe(mount: &RootfsMount) -> Result<OwnedFd, Failure> {
     let options = MountOptions::parse(&mount.options)?;
     let bind = match (options.bind, mount.kind.as_str()) {
         (Some(BindKind(recursion)), _) => Some(recursion),

@@ -33,6 +33,12 @@ pub(crate) struct Record {
     pub cgroup: String,
     /// The container has a user namespace other than the host's.
     pub user_namespace: bool,
+    /// The same of a time namespace.
+    #[serde(default)]
+    pub time_namespace: bool,
+    /// The execution domain, as `personality(2)` takes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub personality: Option<u32>,
     #[serde(default)]
     pub hooks: LateHooks,
     #[serde(default)]

@@ -272,7 +272,7 @@ fn words_that_only_hold_a_banned_one_are_fine() {
     let workspace = Workspace::clean();
     workspace.write(
         "engine/src/implied.rs",
-        "//! Head.\n\nfn commonly() {}\nstruct Implementation;\nimpl Implementation {}\n",
+        "//! Head.\n\nfn commonly() {}\nfn tell_service_manager() {}\nstruct Implementation;\nimpl Implementation {}\n",
     );
     assert_eq!(workspace.check("names"), []);
 }

@@ -10,6 +10,7 @@ use gantry_runtime::{CreateFlags, CreateOptions, Created};
 use crate::arguments::{Arguments, Flag, switch, value};
 use crate::error::Error;
 use crate::global::Global;
+use crate::notify;
 use crate::run_process::{Attendance, FLAGS};
 
 /// Flags of `create` and `run`.
@@ -22,7 +23,7 @@ pub(super) fn run(global: &Global, args: Vec<String>) -> Result<u8, Error> {
     let attendance = Attendance::new(&args, true)?;
     let id = args.only_id("create")?;
     let mut created = create(global, id, &args, &attendance)?;
-    let announced = attendance.announce(created.pid, created.terminal.take());
+    let announced = attendance.announce(created.pid, &created.pidfd, created.terminal.take());
     if let Err(error) = announced {
         undo(global, id)?;
         return Err(error);
@@ -48,7 +49,9 @@ pub(super) fn create(
     })?;
     let options = CreateOptions {
         stdio: attendance.stdio(terminal)?,
-        preserve_fds: attendance.preserve_fds,
+        preserve_fds: attendance.inherited.count,
+        env: &attendance.inherited.env,
+        notify: notify::manager().is_some(),
         flags: CreateFlags {
             no_pivot: args.is_set("no-pivot"),
             no_new_keyring: args.is_set("no-new-keyring"),

@@ -10,7 +10,7 @@ use crate::arguments::{Arguments, Flag, switch, value};
 use crate::commands::create::{read_spec, run_from_copy};
 use crate::error::Error;
 use crate::global::Global;
-use crate::run_process::{Attendance, DETACH, FLAGS, attend};
+use crate::run_process::{Attendance, Attended, DETACH, FLAGS, attend};
 
 const EXEC_FLAGS: [Flag; 10] = [
     value("process").short("p"),
@@ -32,18 +32,20 @@ pub(super) fn run(global: &Global, args: Vec<String>) -> Result<u8, Error> {
         return Err(Error::usage("exec takes a container id and a command"));
     };
     let state_dir = global.state_dir(id)?;
-    let process = process(&args, &state_dir, command)?;
     let attendance = Attendance::new(&args, args.is_set("detach"))?;
+    let mut process = process(&args, &state_dir, command)?;
+    process.env.extend(attendance.inherited.env.iter().cloned());
     run_from_copy()?;
     let signals = attendance.take_signals()?;
     let options = ExecOptions {
         stdio: attendance.stdio(process.terminal)?,
         process: &process,
-        preserve_fds: attendance.preserve_fds,
+        preserve_fds: attendance.inherited.count,
     };
     let started = gantry_runtime::exec(&state_dir, &options).map_err(Error::Exec)?;
-    let terminal = attendance.announce(started.pid, started.terminal)?;
-    attend(&started.pidfd, terminal.as_ref(), signals.as_ref())
+    let (pid, pidfd) = (started.pid, &started.pidfd);
+    let terminal = attendance.announce(pid, pidfd, started.terminal)?;
+    attend(&Attended { pid, pidfd, terminal: terminal.as_ref() }, signals.as_ref(), None)
 }
 
 /// The document that was given, or the container's own process with the command and the flags instead of its own.

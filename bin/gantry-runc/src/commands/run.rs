@@ -8,7 +8,8 @@ use crate::arguments::{Arguments, Flag, switch};
 use crate::commands::create::{CREATE_FLAGS, create, undo};
 use crate::error::Error;
 use crate::global::Global;
-use crate::run_process::{Attendance, DETACH, FLAGS, attend};
+use crate::notify::Notify;
+use crate::run_process::{Attendance, Attended, DETACH, FLAGS, attend};
 
 pub(super) fn run(global: &Global, args: Vec<String>) -> Result<u8, Error> {
     let own = [DETACH, switch("keep"), switch("no-subreaper")];
@@ -21,9 +22,12 @@ pub(super) fn run(global: &Global, args: Vec<String>) -> Result<u8, Error> {
     let created = create(global, id, &args, &attendance)?;
     let state_dir = global.state_dir(id)?;
     let process = created.pidfd;
-    let result = attendance.announce(created.pid, created.terminal).and_then(|terminal| {
+    let pid = created.pid;
+    let result = attendance.announce(pid, &process, created.terminal).and_then(|terminal| {
+        let notify = Notify::listen(&state_dir)?;
         gantry_runtime::start(&state_dir)?;
-        attend(&process, terminal.as_ref(), signals.as_ref())
+        let process = Attended { pid, pidfd: &process, terminal: terminal.as_ref() };
+        attend(&process, signals.as_ref(), notify.as_ref())
     });
     if result.is_err() || !(detach || args.is_set("keep")) {
         undo(global, id)?;

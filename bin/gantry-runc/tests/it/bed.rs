@@ -86,12 +86,23 @@ impl Bed {
     }
 
     pub(crate) fn call(&self, args: &[&str]) -> Output {
+        self.output_of(self.command(args), args)
+    }
+
+    /// Calls with a variable in the environment, and expects success.
+    pub(crate) fn ok_with(&self, args: &[&str], name: &str, value: &Path) {
+        let mut command = self.command(args);
+        command.env(name, value);
+        let output = self.output_of(command, args);
+        assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+    }
+
+    fn output_of(&self, mut command: Command, args: &[&str]) -> Output {
         if !args.iter().any(|arg| matches!(*arg, "create" | "-d")) {
-            return self.command(args).output().unwrap();
+            return command.output().unwrap();
         }
         // What runs on in the background would keep a pipe open, and we would wait for its end.
         let path = self.dir.path().join("stderr");
-        let mut command = self.command(args);
         command.stdout(Stdio::null()).stderr(fs::File::create(&path).unwrap());
         let status = command.status().unwrap();
         Output { status, stdout: Vec::new(), stderr: fs::read(path).unwrap() }

@@ -75,5 +75,10 @@ fn update_changes_limits() {
     fs::write(&file, r#"{"pids": {"limit": 55}}"#).unwrap();
     bed.ok(&["update", "--resources", file.to_str().unwrap(), &bed.id]);
     let path = format!("/sys/fs/cgroup/pids{}/{}/pids.max", bed.cgroup, bed.id);
-    assert_eq!(fs::read_to_string(path).unwrap(), "55\n");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "55\n");
+    bed.ok(&["update", "--pids-limit", "66", "--memory", "64m", &bed.id]);
+    assert_eq!(fs::read_to_string(path).unwrap(), "66\n");
+    let path = format!("/sys/fs/cgroup/memory{}/{}/memory.limit_in_bytes", bed.cgroup, bed.id);
+    assert_eq!(fs::read_to_string(path).unwrap(), "67108864\n");
+    assert!(bed.err(&["update", "--memory", "lots", &bed.id]).contains("\"lots\""));
 }

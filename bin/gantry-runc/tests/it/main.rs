@@ -7,6 +7,7 @@ mod bed;
 mod command_line;
 mod exec;
 mod failures;
+mod handover;
 mod life;
 mod process;
 mod terminal;

@@ -35,6 +35,18 @@ fn users_are_resolved_with_the_containers_files() {
     bed.set("/process/user", json!({"uid": 5, "gid": 6, "additionalGids": [7, 8], "umask": 63}));
     bed.script("echo $(id -u) $(id -g) $(id -G) $HOME $(umask)");
     assert_eq!(bed.run().trim(), "5 6 6 7 8 / 0077");
+    bed.set(
+        "/process/user",
+        json!({"uid": 5, "gid": 6, "additionalGids": [50], "additionalGroupNames": ["logs", "www", "9"]}),
+    );
+    bed.script("id -G");
+    assert_eq!(bed.run().trim(), "6 9 34 50");
+    bed.set("/process/user", json!({"uid": 5, "gid": 6, "additionalGroupNames": ["audio"]}));
+    let message = bed.run_err();
+    assert!(
+        message.contains("unable to find group audio: no matching entries in group file"),
+        "{message}"
+    );
     bed.set("/process/user", json!({"username": "nobody"}));
     let message = bed.run_err();
     assert!(
@@ -186,4 +198,32 @@ fn standard_streams_belong_to_the_user() {
     bed.set("/process/user", json!({"uid": 1234, "gid": 1}));
     bed.script("echo again > /dev/stdout; stat -L -c %u /proc/self/fd/1");
     assert_eq!(bed.run(), "again\n1234\n");
+}
+
+#[test]
+fn the_clocks_of_a_time_namespace_differ() {
+    let mut bed = Bed::new();
+    bed.push("/linux/namespaces", json!({"type": "time"}));
+    bed.set("/linux/timeOffsets", json!({"boottime": {"secs": 1_000_000_000}}));
+    let uptime = "cut -d. -f1 /proc/uptime";
+    bed.script(uptime);
+    assert!(bed.run().trim().parse::<u64>().unwrap() > 1_000_000_000);
+    bed.script("exec sleep 1000").start();
+    let inside = bed.ok(&["exec", &bed.id, "sh", "-c", uptime]);
+    assert!(inside.trim().parse::<u64>().unwrap() > 1_000_000_000, "exec is elsewhere: {inside}");
+    bed.ok(&["delete", "--force", &bed.id]);
+    bed.check_nothing_left();
+}
+
+#[test]
+fn an_exec_has_the_personality_and_its_own_cpus() {
+    let mut bed = Bed::new();
+    bed.set("/linux/personality", json!({"domain": "LINUX32", "flags": ["ADDR_NO_RANDOMIZE"]}));
+    bed.set("/process/execCPUAffinity", json!({"initial": "0", "final": "0"}));
+    bed.script("cat /proc/self/personality");
+    assert_eq!(bed.run(), "00040008\n");
+    bed.script("exec sleep 1000").start();
+    assert_eq!(bed.ok(&["exec", &bed.id, "cat", "/proc/self/personality"]), "00040008\n");
+    let cpus = bed.ok(&["exec", &bed.id, "grep", "Cpus_allowed_list", "/proc/self/status"]);
+    assert_eq!(cpus, "Cpus_allowed_list:\t0\n");
 }

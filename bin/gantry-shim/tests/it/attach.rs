@@ -1,10 +1,11 @@
 //! Attachers: what they see, what they send, and what the slow ones cost.
 
-use crate::container::{Container, Options, created, frames, numbers, poll, read_until};
+use crate::container::{Container, Options, created, frames, launched, numbers, poll, read_until};
 use gantry_logs::Stream;
 use gantry_shim_protocol::attach::{AttachHeader, Streams};
-use gantry_shim_protocol::stdio::Input;
-use gantry_types::ErrorKind;
+use gantry_shim_protocol::stdio::{Input, LogTarget, Output};
+use gantry_shims::CreateOptions;
+use gantry_types::{ErrorKind, Signal};
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::time::Duration;
@@ -126,9 +127,45 @@ fn a_slow_client_that_lives_loses_nothing() {
 }
 
 #[test]
-fn a_dead_client_is_disconnected_and_the_container_goes_on() {
+fn a_client_that_hangs_still_gets_every_byte_when_the_container_is_gone() {
+    let container = with_input("seq 1 1000000; sleep 100", true);
+    let stream = container.attach("");
+    container.start();
+    // The container stands still when the client's buffers are full.
+    let mut before = usize::MAX;
+    poll("the container waits for its client", || {
+        let logged = container.logged(Stream::Stdout).len();
+        std::mem::replace(&mut before, logged) == logged && logged > 1 << 20
+    });
+    container.shim().kill("", Signal::KILL).unwrap();
+    assert_eq!(container.status(""), 137);
+    container.shim().dismiss();
+    // Longer than anything else at the shim's end is waited for.
+    std::thread::sleep(Duration::from_millis(5500));
+    let (stdout, _) = frames(&stream);
+    assert!(stdout.len() < numbers(1_000_000).len());
+    assert!(stdout == container.logged(Stream::Stdout));
+}
+
+#[test]
+fn a_client_that_died_holds_nothing_up() {
     let container = with_input("seq 1 1000000; exit 4", true);
-    let (dead, alive) = (container.attach(""), container.attach(""));
+    let dead = container.attach("");
+    container.start();
+    poll("the container runs into its client", || container.logged(Stream::Stdout).len() > 1 << 20);
+    drop(dead);
+    assert_eq!(container.status(""), 4);
+    assert!(container.logged(Stream::Stdout).ends_with("\n1000000\n"));
+}
+
+#[test]
+fn with_a_limit_a_client_that_hangs_is_disconnected_and_the_container_goes_on() {
+    let container = launched("seq 1 1000000; exit 4", false);
+    let log = LogTarget { path: container.log_path(), max_size_bytes: None, max_files: 1 };
+    let output = Output::ImpatientRelay { log: Some(log), stall_limit: Duration::from_millis(500) };
+    let options = CreateOptions { stdout: output.to_string(), ..Default::default() };
+    container.shim().create(&options).unwrap();
+    let (hanging, alive) = (container.attach(""), container.attach(""));
     container.start();
     let (stdout, _) = frames(&alive);
     assert!(stdout.ends_with("\n1000000\n"));
@@ -136,8 +173,8 @@ fn a_dead_client_is_disconnected_and_the_container_goes_on() {
     assert_eq!(container.logged(Stream::Stdout).len(), stdout.len());
     // What it can still read ends somewhere in the middle.
     let mut rest = Vec::new();
-    let mut dead = &dead;
-    dead.read_to_end(&mut rest).unwrap();
+    let mut hanging = &hanging;
+    hanging.read_to_end(&mut rest).unwrap();
     assert!(rest.len() < stdout.len());
 }
 

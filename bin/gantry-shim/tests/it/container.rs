@@ -67,7 +67,7 @@ pub(crate) fn binary() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_gantry-shim"))
 }
 
-fn make_rootfs(rootfs: &Path) {
+pub(crate) fn make_rootfs(rootfs: &Path) {
     for name in ["bin", "proc", "dev", "tmp", "etc"] {
         fs::create_dir_all(rootfs.join(name)).unwrap();
     }

@@ -4,6 +4,7 @@
 
 mod attach;
 mod container;
+mod containerd;
 mod exec;
 mod foreign;
 mod life;

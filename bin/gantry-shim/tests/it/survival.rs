@@ -12,7 +12,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::mpsc;
 
-fn send(pid: u32, signal: Signal) {
+pub(crate) fn send(pid: u32, signal: Signal) {
     let pidfd = gantry_sys::pidfd::open(pid.cast_signed()).unwrap();
     gantry_sys::pidfd::send_signal(pidfd.as_fd(), signal).unwrap();
 }

@@ -62,6 +62,10 @@ pub struct User {
     /// own files, and the numbers above don't count.
     #[serde(skip_serializing_if = "String::is_empty", deserialize_with = "null_is_default")]
     pub username: String,
+    /// Further groups by name or number, as a user wrote them; the runtime resolves them with the container's own group file. Not
+    /// part of the specification: Gantry's extension, for `--group-add`.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "null_is_default")]
+    pub additional_group_names: Vec<String>,
 }
 
 /// Five sets of capability names such as `CAP_CHOWN`.

@@ -1,7 +1,9 @@
 //! What stands in the file after writes, rotations and crashes.
 
 use super::*;
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::PathBuf;
 
 const NOW: Timestamp = Timestamp { seconds: 0, nanos: 0 };
 const LATER: Timestamp = Timestamp { seconds: 1, nanos: 500_000_000 };
@@ -128,18 +130,44 @@ fn files_rotate_and_the_oldest_falls_away() {
 }
 
 #[test]
-fn a_full_disk_loses_lines_but_not_the_file() {
+fn what_a_full_disk_cost_is_told_for_each_stream() {
     // /dev/full refuses every write like a full disk.
     let mut f = fixture(NEVER);
     let healthy = std::mem::replace(
-        &mut f.writer.output.file,
+        &mut f.writer.file.file,
         OpenOptions::new().write(true).open("/dev/full").unwrap(),
     );
-    let error = f.writer.write(NOW, Stream::Stdout, b"lost\n").unwrap_err();
+    let error = f.writer.write(NOW, Stream::Stdout, b"lost\nas well\nhe").unwrap_err();
     assert_eq!(error.kind(), gantry_types::ErrorKind::StorageFull);
-    f.writer.output.file = healthy;
-    f.writer.write(NOW, Stream::Stdout, b"kept\n").unwrap();
-    assert_eq!(f.text(), format!("\n{}", line("kept\\n", "stdout", "1970-01-01T00:00:00Z")));
+    assert!(f.writer.write(NOW, Stream::Stderr, b"gone\n").is_err());
+    assert!(f.writer.write(NOW, Stream::Stderr, &vec![b'x'; MAX_PIECE_BYTES + 1]).is_err());
+    assert_eq!(f.text(), "");
+    f.writer.file.file = healthy;
+    f.writer.write(LATER, Stream::Stdout, b"ld\n").unwrap();
+    let later = "1970-01-01T00:00:01.5Z";
+    let why =
+        "are missing here: the log could not be written: No space left on device (os error 28)]\\n";
+    let expected = [
+        line(&format!("[gantry: 13 bytes (2 lines) of stdout {why}"), "stdout", later),
+        line(&format!("[gantry: 16389 bytes (1 line) of stderr {why}"), "stderr", later),
+        line("held\\n", "stdout", later),
+    ];
+    assert_eq!(f.text(), expected.concat());
+}
+
+#[test]
+fn the_end_of_a_stream_is_an_occasion_to_tell() {
+    let mut f = fixture(NEVER);
+    let healthy = std::mem::replace(
+        &mut f.writer.file.file,
+        OpenOptions::new().write(true).open("/dev/full").unwrap(),
+    );
+    assert!(f.writer.write(NOW, Stream::Stderr, b"last words\n").is_err());
+    assert!(f.writer.end(NOW, Stream::Stderr).is_err());
+    f.writer.file.file = healthy;
+    f.writer.end(NOW, Stream::Stdout).unwrap();
+    assert!(f.text().contains("[gantry: 11 bytes (1 line) of stderr are missing"), "{}", f.text());
+    assert_eq!(f.text().lines().count(), 1);
 }
 
 #[test]

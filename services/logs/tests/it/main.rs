@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod follow;
+mod full;
 mod select;
 
 use gantry_logs::{LogReader, LogWriter, ReadOptions, RotationLimits, Stream};

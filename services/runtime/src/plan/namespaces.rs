@@ -15,6 +15,9 @@ pub(crate) struct NamespacePlan {
     /// To be made by the clone itself. The cgroup namespace is not among them: its root is what the process's cgroup is when it is made.
     pub new: Namespaces,
     pub new_cgroup: bool,
+    /// What to write into the `timens_offsets` of a new time namespace, which then is not among `new`: its clocks can only be set
+    /// while nobody lives in it.
+    pub time_offsets: Option<String>,
     /// To be entered by the child, the user namespace first.
     pub join: Vec<(Namespaces, OwnedFd)>,
     /// To be entered by the parent for its children: a process cannot change its own pid namespace.
@@ -28,6 +31,7 @@ impl NamespacePlan {
         let mut plan = Self {
             new: Namespaces::NONE,
             new_cgroup: false,
+            time_offsets: None,
             join: Vec::new(),
             join_pid: None,
             uid_mappings: linux.uid_mappings.clone(),
@@ -50,6 +54,13 @@ impl NamespacePlan {
             }
         }
         plan.check(seen)?;
+        if !linux.time_offsets.is_empty() {
+            if !plan.new.contains(Namespaces::TIME) {
+                return Err(Failure::invalid("timeOffsets need a new time namespace"));
+            }
+            plan.new = plan.new.without(Namespaces::TIME);
+            plan.time_offsets = Some(time_offsets(linux)?);
+        }
         Ok(plan)
     }
 
@@ -115,10 +126,34 @@ impl NamespacePlan {
         self.new.contains(kind) || self.join.iter().any(|(joined, _)| *joined == kind)
     }
 
+    /// Whether the container's clocks are others than the host's.
+    pub(crate) fn has_time(&self) -> bool {
+        self.is_private(Namespaces::TIME) || self.time_offsets.is_some()
+    }
+
     /// Whether files and devices belong to a user namespace other than the host's.
     pub(crate) fn has_user(&self) -> bool {
         self.is_private(Namespaces::USER)
     }
+}
+
+fn time_offsets(linux: &Linux) -> Result<String, Failure> {
+    let mut text = String::new();
+    for (clock, offset) in &linux.time_offsets {
+        if !matches!(clock.as_str(), "monotonic" | "boottime") {
+            return Err(Failure::invalid(format!(
+                "timeOffsets {clock:?}: only monotonic and boottime can differ"
+            )));
+        }
+        if offset.nanosecs >= 1_000_000_000 {
+            return Err(Failure::invalid(format!(
+                "timeOffsets {clock:?}: {} nanoseconds are a second or more",
+                offset.nanosecs
+            )));
+        }
+        text.push_str(&format!("{clock} {} {}\n", offset.secs, offset.nanosecs));
+    }
+    Ok(text)
 }
 
 pub(crate) fn flag(kind: NamespaceKind) -> Namespaces {

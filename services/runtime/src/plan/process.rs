@@ -1,8 +1,11 @@
 //! The process of a container or of an exec: checked arguments, limits and rights.
 
-use gantry_oci::runtime::{ConsoleSize, LinuxCapabilities, Personality, Process, Rlimit, User};
+use gantry_oci::runtime::{
+    ConsoleSize, ExecCpuAffinity, LinuxCapabilities, Personality, Process, Rlimit, User,
+};
 use gantry_sys::schedule::SchedAttr;
 use rustix::process::Resource;
+use rustix::thread::CpuSet;
 
 use super::CapabilityPlan;
 use crate::failure::Failure;
@@ -24,6 +27,14 @@ pub(crate) struct ProcessPlan {
     pub scheduler: Option<SchedAttr>,
     /// Class and priority.
     pub io_priority: Option<(u16, u16)>,
+    pub exec_cpus: ExecCpus,
+}
+
+/// The CPUs for an exec, before and after the move into the container's cgroup.
+#[derive(Debug, Default)]
+pub(crate) struct ExecCpus {
+    pub initial: Option<CpuSet>,
+    pub last: Option<CpuSet>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -73,9 +84,6 @@ impl ProcessPlan {
         if let Some(text) = nul {
             return Err(Failure::invalid(format!("{text:?} holds a NUL byte")));
         }
-        if process.exec_cpu_affinity.is_some() {
-            return Err(Failure::unsupported("process.execCPUAffinity"));
-        }
         if let Some(score) = process.oom_score_adj
             && !(-1000..=1000).contains(&score)
         {
@@ -98,8 +106,35 @@ impl ProcessPlan {
             oom_score_adj: process.oom_score_adj,
             scheduler: process.scheduler.as_ref().map(scheduler).transpose()?,
             io_priority: process.io_priority.as_ref().map(io_priority).transpose()?,
+            exec_cpus: exec_cpus(process.exec_cpu_affinity.as_ref())?,
         })
     }
+}
+
+fn exec_cpus(asked: Option<&ExecCpuAffinity>) -> Result<ExecCpus, Failure> {
+    let Some(asked) = asked else { return Ok(ExecCpus::default()) };
+    let list = |text: &str| (!text.is_empty()).then(|| cpu_list(text)).transpose();
+    Ok(ExecCpus { initial: list(&asked.initial)?, last: list(&asked.last)? })
+}
+
+/// A list such as `0-3,7`.
+fn cpu_list(text: &str) -> Result<CpuSet, Failure> {
+    let refused = || {
+        Failure::invalid(format!("process.execCPUAffinity {text:?} is not a list such as 0-3,7"))
+    };
+    let number = |text: &str| {
+        text.trim().parse::<usize>().ok().filter(|cpu| *cpu < CpuSet::MAX_CPU).ok_or_else(refused)
+    };
+    let mut cpus = CpuSet::new();
+    for part in text.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last) = (number(first)?, number(last)?);
+        if first > last {
+            return Err(refused());
+        }
+        (first..=last).for_each(|cpu| cpus.set(cpu));
+    }
+    Ok(cpus)
 }
 
 fn rlimits(asked: &[Rlimit]) -> Result<Vec<RlimitPlan>, Failure> {
@@ -183,14 +218,33 @@ fn io_priority(asked: &gantry_oci::runtime::IoPriority) -> Result<(u16, u16), Fa
     }
 }
 
-/// The execution domain as `personality(2)` takes it.
+/// The execution domain as `personality(2)` takes it. The specification names no flags; these are the system call's own.
 pub(crate) fn personality(asked: &Personality) -> Result<u32, Failure> {
-    if let Some(flag) = asked.flags.first() {
-        return Err(Failure::unsupported(format!("the personality flag {flag}")));
+    const FLAGS: [(&str, u32); 11] = [
+        ("UNAME26", 0x002_0000),
+        ("ADDR_NO_RANDOMIZE", 0x004_0000),
+        ("FDPIC_FUNCPTRS", 0x008_0000),
+        ("MMAP_PAGE_ZERO", 0x010_0000),
+        ("ADDR_COMPAT_LAYOUT", 0x020_0000),
+        ("READ_IMPLIES_EXEC", 0x040_0000),
+        ("ADDR_LIMIT_32BIT", 0x080_0000),
+        ("SHORT_INODE", 0x100_0000),
+        ("WHOLE_SECONDS", 0x200_0000),
+        ("STICKY_TIMEOUTS", 0x400_0000),
+        ("ADDR_LIMIT_3GB", 0x800_0000),
+    ];
+    let mut persona = match asked.domain.as_str() {
+        "LINUX" => 0,
+        "LINUX32" => 8,
+        other => {
+            return Err(Failure::invalid(format!("linux.personality.domain {other:?} is unknown")));
+        }
+    };
+    for flag in &asked.flags {
+        let Some((_, bit)) = FLAGS.iter().find(|(name, _)| name == flag) else {
+            return Err(Failure::invalid(format!("linux.personality flag {flag:?} is unknown")));
+        };
+        persona |= bit;
     }
-    match asked.domain.as_str() {
-        "LINUX" => Ok(0),
-        "LINUX32" => Ok(8),
-        other => Err(Failure::invalid(format!("linux.personality.domain {other:?} is unknown"))),
-    }
+    Ok(persona)
 }

@@ -47,6 +47,11 @@ fn documents_that_cannot_work_are_refused() {
     );
     check_refused(spec(r#", "rootfsPropagation": "sideways""#, ""), "sideways");
     check_refused(spec(r#", "timeOffsets": {"monotonic": {"secs": 1}}"#, ""), "timeOffsets");
+    check_refused(spec(r#", "personality": {"domain": "BSD"}"#, ""), "\"BSD\"");
+    check_refused(spec(r#", "personality": {"domain": "LINUX", "flags": ["X"]}"#, ""), "\"X\"");
+    for list in ["a", "3-1", "-1", "0,,1", "99999"] {
+        check_refused(spec("", &format!(r#", "execCPUAffinity": {{"initial": "{list}"}}"#)), list);
+    }
     check_refused(
         spec("", r#", "rlimits": [{"type":"RLIMIT_FOO","hard":1,"soft":1}]"#),
         "RLIMIT_FOO",
@@ -109,4 +114,28 @@ fn capability_names_become_numbers_and_strange_ones_are_left_out() {
     let plan = CapabilityPlan::new(&names);
     assert_eq!(plan.bounding.bits(), 1 | 1 << 40);
     assert!(plan.ambient.is_empty());
+}
+
+#[test]
+fn offsets_of_clocks_are_words_of_the_kernel() {
+    let offsets = |clocks: &str| {
+        let text = format!(
+            r#"{{"process": {{"args": ["sh"], "cwd": "/", "user": {{"uid": 0, "gid": 0}}}},
+                "linux": {{"namespaces": [{{"type": "mount"}}, {{"type": "time"}}],
+                "timeOffsets": {clocks}}}}}"#
+        );
+        Plan::new(serde_json::from_str(&text).unwrap())
+    };
+    let clocks = r#"{"monotonic": {"secs": -7, "nanosecs": 5}, "boottime": {"secs": 9}}"#;
+    let namespaces = offsets(clocks).unwrap().namespaces;
+    assert_eq!(namespaces.time_offsets.as_deref(), Some("boottime 9 0\nmonotonic -7 5\n"));
+    assert!(!namespaces.new.contains(Namespaces::TIME) && namespaces.has_time());
+    assert!(offsets(r#"{"realtime": {"secs": 1}}"#).unwrap_err().message.contains("realtime"));
+    assert!(offsets(r#"{"boottime": {"nanosecs": 1000000000}}"#).is_err());
+}
+
+#[test]
+fn a_personality_is_a_domain_and_flags() {
+    let text = r#", "personality": {"domain": "LINUX32", "flags": ["ADDR_NO_RANDOMIZE"]}"#;
+    assert_eq!(Plan::new(spec(text, "")).unwrap().personality, Some(0x004_0008));
 }

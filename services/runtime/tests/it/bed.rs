@@ -84,13 +84,20 @@ impl Bed {
     }
 
     pub(crate) fn create(&self, mount: &RootfsMount, stdio: Stdio) -> Result<Created, Error> {
+        self.create_from(&[mount.clone()], stdio)
+    }
+
+    pub(crate) fn create_from(
+        &self,
+        mounts: &[RootfsMount],
+        stdio: Stdio,
+    ) -> Result<Created, Error> {
         let mut config = self.config.clone();
         config["linux"]["cgroupsPath"] = json!(format!("/gantry-runtime-test-{}", self.id));
         fs::write(self.path("bundle/config.json"), config.to_string()).unwrap();
         let (bundle, state_dir) = (self.path("bundle"), self.state_dir());
-        let mounts = [mount.clone()];
         gantry_runtime::create(&CreateOptions {
-            rootfs: Rootfs::Mounts(&mounts),
+            rootfs: Rootfs::Mounts(mounts),
             stdio,
             ..CreateOptions::new(&self.id, &bundle, &state_dir)
         })

@@ -17,6 +17,10 @@ const TESTS: &[(&str, fn())] = &[
     ),
     ("rootfs::long_paths_of_layers_work", rootfs::long_paths_of_layers_work),
     ("rootfs::a_bind_can_be_a_root", rootfs::a_bind_can_be_a_root),
+    (
+        "rootfs::the_last_mount_of_a_recipe_is_the_root",
+        rootfs::the_last_mount_of_a_recipe_is_the_root,
+    ),
     ("rootfs::a_recipe_that_fails_leaves_nothing", rootfs::a_recipe_that_fails_leaves_nothing),
     ("streams::pipes_carry_input_and_output", streams::pipes_carry_input_and_output),
     ("streams::a_terminal_comes_back", streams::a_terminal_comes_back),

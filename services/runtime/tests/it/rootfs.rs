@@ -74,3 +74,22 @@ pub(crate) fn a_recipe_that_fails_leaves_nothing() {
         bed.check_nothing_left();
     }
 }
+
+pub(crate) fn the_last_mount_of_a_recipe_is_the_root() {
+    let bed = Bed::new(&["ls", "/"]);
+    fs::write(bed.path("top/seen"), "").unwrap();
+    let covered = RootfsMount { kind: "tmpfs".into(), source: "x".into(), options: Vec::new() };
+    let (stdio, ends) = pipes();
+    let created = bed.create_from(&[covered.clone(), bed.overlay()], stdio).unwrap();
+    gantry_runtime::start(&bed.state_dir()).unwrap();
+    drop(ends.stdin);
+    assert!(std::io::read_to_string(ends.stdout).unwrap().contains("seen"));
+    assert_eq!(wait(&created.pidfd), 0);
+    gantry_runtime::delete(&bed.state_dir(), gantry_runtime::DeleteMode::IfStopped).unwrap();
+    let broken = RootfsMount { kind: "no-such-fs".into(), ..covered };
+    let error = bed.create_from(&[broken, bed.overlay()], pipes().0).unwrap_err();
+    assert!(error.to_string().contains("no-such-fs"), "{error}");
+    let error = bed.create_from(&[], pipes().0).unwrap_err();
+    assert!(error.to_string().contains("no mounts"), "{error}");
+    bed.check_nothing_left();
+}

@@ -1,0 +1,152 @@
+//! The shim under a real containerd of Debian, driven with `ctr`. Everything containerd touches is in a
+//! temporary directory.
+
+mod rig;
+
+use crate::container::{is_running, poll};
+use crate::survival::send;
+use gantry_shims::Shims;
+use gantry_types::Signal;
+use rig::{Containerd, text};
+
+const SLEEPER: &str = "trap 'exit 9' TERM; while :; do sleep 0.05; done";
+
+#[test]
+fn a_run_has_its_output_and_its_status_and_leaves_nothing() {
+    let containerd = Containerd::start();
+    let output = containerd.run(&["--rm"], "c1", "echo out; echo err >&2; exit 7");
+    assert_eq!(output.status.code(), Some(7), "{output:?}");
+    assert_eq!((text(&output.stdout), text(&output.stderr)), ("out\n", "err\n"));
+
+    let output = containerd.run(&["--rm", "--read-only"], "c2", "echo x > /file");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("Read-only file system"), "{output:?}");
+
+    // Much output, to the last byte.
+    let output = containerd.run(&["--rm"], "c3", "seq 1 200000");
+    assert!(text(&output.stdout) == crate::container::numbers(200_000));
+
+    assert_eq!(containerd.tasks(), []);
+    assert_eq!(containerd.bundles(), Vec::<String>::new());
+}
+
+#[test]
+fn a_program_that_is_not_there_is_named() {
+    let containerd = Containerd::start();
+    let cgroup = containerd.cgroup("c1");
+    let output = containerd
+        .ctr(&["run", "--rm", "--runtime", rig::RUNTIME, "--cgroup", &cgroup])
+        .args([rig::IMAGE, "c1", "no-such-program"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let words = "exec: \"no-such-program\": executable file not found in $PATH";
+    assert!(text(&output.stderr).contains(words), "{output:?}");
+    assert_eq!(containerd.bundles(), Vec::<String>::new());
+    // The name is free again.
+    assert_eq!(containerd.run(&["--rm"], "c1", "exit 2").status.code(), Some(2));
+}
+
+#[test]
+fn a_task_has_execs_pauses_and_ends_and_its_events_come_in_order() {
+    let containerd = Containerd::start();
+    let events = containerd.events();
+    containerd.run_detached("c1", SLEEPER);
+    let [(_, pid, _)] = &containerd.tasks()[..] else { panic!("one task") };
+    let output = containerd.exec(&[], "c1", "e1", "echo out; echo err >&2; exit 5", b"");
+    assert_eq!(output.status.code(), Some(5), "{output:?}");
+    assert_eq!((text(&output.stdout), text(&output.stderr)), ("out\n", "err\n"));
+    let output = containerd.exec(&[], "c1", "e2", "cat; echo over", b"input");
+    assert_eq!(text(&output.stdout), "inputover\n", "{output:?}");
+    assert!(containerd.ok(&["task", "ps", "c1"]).contains(&pid.to_string()));
+
+    containerd.ok(&["task", "pause", "c1"]);
+    assert_eq!(containerd.tasks(), [("c1".to_owned(), *pid, "PAUSED".to_owned())]);
+    containerd.ok(&["task", "resume", "c1"]);
+    assert_eq!(containerd.tasks(), [("c1".to_owned(), *pid, "RUNNING".to_owned())]);
+
+    let refused = containerd.ctr(&["task", "rm", "c1"]).output().unwrap();
+    assert!(!refused.status.success() && containerd.tasks().len() == 1, "{refused:?}");
+    containerd.ok(&["task", "kill", "c1"]);
+    poll("the task has stopped", || containerd.tasks()[0].2 == "STOPPED");
+    // ctr's own status is the task's.
+    let removed = containerd.ctr(&["task", "rm", "c1"]).output().unwrap();
+    assert!(text(&removed.stderr).contains("exit code 9"), "{removed:?}");
+    containerd.ok(&["container", "rm", "c1"]);
+    assert_eq!(containerd.bundles(), Vec::<String>::new());
+
+    poll("the last event is there", || events.text().matches("/tasks/delete").count() == 3);
+    let topics = [
+        "create",
+        "start",
+        "exec-added",
+        "exec-started",
+        "exit",
+        "delete",
+        "exec-added",
+        "exec-started",
+        "exit",
+        "delete",
+        "paused",
+        "resumed",
+        "exit",
+        "delete",
+    ];
+    assert_eq!(events.topics(), topics);
+    assert!(events.text().contains(&format!(
+        "/tasks/exit {{\"container_id\":\"c1\",\"id\":\"c1\",\"pid\":{pid},\"exit_status\":9,"
+    )));
+}
+
+#[test]
+fn a_terminal_has_the_callers_size() {
+    let containerd = Containerd::start();
+    let output = containerd.run_in_terminal("c1", "stty size; exit 3");
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert!(text(&output.stdout).contains("33 101\r\n"), "{output:?}");
+}
+
+#[test]
+fn a_container_outlives_containerd_and_is_found_again() {
+    let mut containerd = Containerd::start();
+    containerd.run_detached("c1", SLEEPER);
+    containerd.run_detached("c2", SLEEPER);
+    let tasks = containerd.tasks();
+    containerd.stop();
+    let second = tasks.iter().find(|task| task.0 == "c2").unwrap().1;
+    assert!(tasks.iter().all(|task| is_running(task.1)));
+    // This one ends while nobody looks.
+    send(second, Signal::TERM);
+    poll("the second container has ended", || !is_running(second));
+
+    containerd.start_again();
+    let mut expected = tasks.clone();
+    for task in expected.iter_mut().filter(|task| task.0 == "c2") {
+        "STOPPED".clone_into(&mut task.2);
+    }
+    assert_eq!(containerd.tasks(), expected);
+    let output = containerd.exec(&[], "c1", "e1", "echo again", b"");
+    assert_eq!(text(&output.stdout), "again\n", "{output:?}");
+    let removed = containerd.ctr(&["task", "rm", "c2"]).output().unwrap();
+    assert!(text(&removed.stderr).contains("exit code 9"), "{removed:?}");
+    // Events go to the new one.
+    let events = containerd.events();
+    containerd.ok(&["task", "kill", "--signal", "SIGKILL", "c1"]);
+    poll("the end is told", || events.text().contains("\"exit_status\":137"));
+    containerd.ok(&["container", "rm", "c2"]);
+}
+
+#[test]
+fn a_shim_that_is_killed_is_cleaned_up_after_by_containerd() {
+    let containerd = Containerd::start();
+    let events = containerd.events();
+    containerd.run_detached("c1", SLEEPER);
+    let task = containerd.tasks()[0].1;
+    let shims = Shims::new().unwrap();
+    let shim = shims.connect(&containerd.bundle("c1"), "c1").unwrap();
+    send(shim.identify().unwrap().shim_pid, Signal::KILL);
+    poll("the task is gone", || containerd.tasks().is_empty());
+    poll("its process is gone", || !is_running(task));
+    poll("its end is told", || events.text().contains("\"exit_status\":137"));
+    assert_eq!(containerd.bundles(), Vec::<String>::new());
+}

@@ -1,0 +1,256 @@
+#!/bin/sh
+# What must hold on a machine with nothing but cgroup v2. Runs inside the virtual machine, as root, under busybox.
+# Prints `ok NAME` or `FAIL NAME REASON` for each check in the list at the end, then one line `done N FAILED`.
+root=/sys/fs/cgroup
+export GANTRY_HOST=unix:///run/gantry/gantry.sock GANTRY_AUTOSTART=0
+
+# --- words that the checks are made of
+
+gantry() { timeout 120 /bin/gantry "$@"; }
+runc() { timeout 120 /bin/gantry-runc --root /run/runc "$@"; }
+run() { gantry run --rm --network none "$@"; }
+# background NAME FLAG...: a container that waits, with a program that ends on SIGTERM.
+background() {
+    name=$1
+    shift
+    gantry run -d --network none --name "$name" "$@" busybox sh -c 'trap "exit 3" TERM; while :; do sleep 0.1; done'
+}
+cgroup_of() { echo "$root/gantry/$(gantry inspect -f '{{.Id}}' "$1")"; }
+pid_of() { gantry inspect -f '{{.State.Pid}}' "$1"; }
+fail() {
+    echo "$*"
+    exit 1
+}
+same() { [ "$2" = "$3" ] || fail "$1 is '$2', not '$3'"; }
+# until_true COMMAND...: polls for a minute.
+until_true() {
+    for _ in $(seq 600); do
+        "$@" 2>/dev/null && return
+        sleep 0.1
+    done
+    fail "in vain for a minute: $*"
+}
+start_daemon() {
+    setsid /bin/gantryd >>/tmp/gantryd.log 2>&1 &
+    echo $! >/tmp/gantryd.pid
+    until_true gantry version >/dev/null
+}
+gone() { [ ! -e "$1" ]; }
+
+# --- checks; each runs in a shell of its own, with -eu, and fails with the last line that it printed
+
+machine_is_pure_v2() {
+    same 'the only hierarchy' "$(grep -c cgroup /proc/mounts)" 1
+    same 'own cgroup' "$(cat /proc/self/cgroup)" 0::/system
+    for controller in cpu cpuset memory pids io; do
+        grep -qw "$controller" "$root/cgroup.controllers" || fail "the kernel lacks $controller"
+    done
+}
+
+daemon_starts() {
+    start_daemon
+    gantry info | grep -i 'cgroup version: 2' || fail "info does not tell of v2: $(gantry info | grep -i cgroup)"
+}
+
+hello_world() { gantry run --rm hello-world | grep -q 'Gantry'; }
+
+import_busybox() { gantry import -c 'CMD ["sh"]' /images/busybox.tar busybox:latest; }
+
+limits_are_set() {
+    background limits -m 64m --memory-swap 96m --memory-reservation 32m --cpus 0.5 --cpu-shares 512 \
+        --pids-limit 20 --cpuset-cpus 0
+    cgroup=$(cgroup_of limits)
+    same memory.max "$(cat "$cgroup/memory.max")" 67108864
+    same memory.swap.max "$(cat "$cgroup/memory.swap.max")" 33554432
+    same memory.low "$(cat "$cgroup/memory.low")" 33554432
+    same cpu.max "$(cat "$cgroup/cpu.max")" '50000 100000'
+    same cpuset.cpus "$(cat "$cgroup/cpuset.cpus")" 0
+    same pids.max "$(cat "$cgroup/pids.max")" 20
+    [ "$(cat "$cgroup/cpu.weight")" -lt 100 ] || fail "half of the shares is cpu.weight $(cat "$cgroup/cpu.weight")"
+    same 'processors inside' "$(gantry exec limits nproc)" 1
+}
+
+limits_are_seen_inside() {
+    seen=$(gantry exec limits sh -c 'cat /proc/self/cgroup; cd /sys/fs/cgroup; cat memory.max pids.max cpu.max' | tr '\n' ' ')
+    same 'inside' "$seen" '0::/ 67108864 20 50000 100000 '
+    gantry exec limits grep -q ' /sys/fs/cgroup cgroup2 ro' /proc/mounts || fail 'cgroup2 is not mounted read-only'
+    gantry exec limits sh -c 'echo 30 >/sys/fs/cgroup/pids.max' 2>/dev/null && fail 'a container can raise its limit'
+    same pids.max "$(cat "$(cgroup_of limits)/pids.max")" 20
+}
+
+host_cgroup_namespace() {
+    seen=$(run --name open --cgroupns host busybox cat /proc/self/cgroup)
+    case "$seen" in 0::/gantry/*) ;; *) fail "with --cgroupns host the container sees $seen" ;; esac
+}
+
+exec_joins_the_cgroup() {
+    gantry exec -d limits sleep 1000
+    cgroup=$(cgroup_of limits)
+    pid=$(pgrep -f 'sleep 1000')
+    same "the exec's cgroup" "$(cat "/proc/$pid/cgroup")" "0::${cgroup#"$root"}"
+    grep -qx "$pid" "$cgroup/cgroup.procs"
+}
+
+stop_and_remove() {
+    cgroup=$(cgroup_of limits)
+    [ -d "$cgroup" ]
+    gantry stop -t 60 limits
+    same 'exit code' "$(gantry inspect -f '{{.State.ExitCode}}' limits)" 3
+    gantry rm limits
+    until_true gone "$cgroup"
+    pgrep -f 'sleep 1000' && fail 'the exec outlived its container'
+    true
+}
+
+kill_and_remove() {
+    background victim
+    cgroup=$(cgroup_of victim)
+    gantry kill victim
+    same 'exit code' "$(gantry wait victim)" 137
+    until_true gone "$cgroup"
+    gantry rm victim
+}
+
+remove_by_force() {
+    background forced
+    # Cgroups that the container made below its own go, too.
+    cgroup=$(cgroup_of forced)
+    mkdir -p "$cgroup/a/b"
+    gantry rm -f forced
+    until_true gone "$cgroup"
+}
+
+processes_are_limited() {
+    script='i=0; while [ $i -lt 50 ]; do sleep 30 & i=$((i + 1)); done; sleep 30'
+    gantry run -d --network none --name bomb --pids-limit 20 busybox sh -c "$script"
+    cgroup=$(cgroup_of bomb)
+    # The shell gives up at the first fork that fails; that ends the container.
+    same 'exit code' "$(gantry wait bomb)" 2
+    gantry logs bomb 2>&1 | grep -q "can't fork" || fail "the fork bomb went off: $(gantry logs bomb 2>&1 | tail -1)"
+    until_true gone "$cgroup"
+    gantry rm bomb
+}
+
+memory_is_limited() {
+    status=0
+    gantry run --network none --name hungry -m 16m --memory-swap 16m busybox tail /dev/zero || status=$?
+    same 'exit code' "$status" 137
+    same OOMKilled "$(gantry inspect -f '{{.State.OOMKilled}}' hungry)" true
+    gantry rm hungry
+}
+
+devices_are_refused() {
+    # With these capabilities and a node of its own, only the program on the cgroup stands in between.
+    for node in 'mem c 1 1' 'ram b 1 0'; do
+        script="mknod /$node && dd if=/${node%% *} of=/dev/null bs=512 count=1"
+        said=$(run --cap-add SYS_RAWIO --cap-add SYS_ADMIN busybox sh -c "$script" 2>&1) && fail "$node can be read"
+        case "$said" in *'Operation not permitted'*) ;; *) fail "$node: $said" ;; esac
+    done
+    run busybox sh -c 'echo x >/dev/null && head -c 4 /dev/urandom >/dev/zero && echo x >/dev/full' 2>&1 | grep -q 'No space' ||
+        fail 'the usual devices cannot be used'
+}
+
+devices_are_given() {
+    run --device /dev/ram0:/dev/disk:r busybox dd if=/dev/disk of=/dev/null bs=512 count=1
+    said=$(run --device /dev/ram0:/dev/disk:r busybox dd if=/dev/zero of=/dev/disk bs=512 count=1 conv=notrunc 2>&1) &&
+        fail 'a device that may be read can be written'
+    case "$said" in *'Operation not permitted'*) ;; *) fail "$said" ;; esac
+}
+
+privileged_has_devices() {
+    run --privileged busybox sh -c 'dd if=/dev/ram0 of=/dev/null bs=512 count=1 && dd if=/dev/mem of=/dev/null bs=512 count=1'
+}
+
+killed_daemon_finds_its_containers() {
+    background survivor
+    pid=$(pid_of survivor)
+    kill -9 "$(cat /tmp/gantryd.pid)"
+    until_true gone "/proc/$(cat /tmp/gantryd.pid)"
+    start_daemon
+    same 'pid' "$(pid_of survivor)" "$pid"
+    same 'status' "$(gantry inspect -f '{{.State.Status}}' survivor)" running
+    same 'inside' "$(gantry exec survivor cat /proc/self/cgroup)" 0::/
+    cgroup=$(cgroup_of survivor)
+    gantry stop -t 60 survivor
+    same 'exit code' "$(gantry inspect -f '{{.State.ExitCode}}' survivor)" 3
+    gantry rm survivor
+    until_true gone "$cgroup"
+}
+
+# bundle FOLDER WORDS...: a bundle of busybox whose program is these words of JSON.
+bundle() {
+    mkdir -p "$1/rootfs"
+    tar -xf /images/busybox.tar -C "$1/rootfs"
+    (cd "$1" && rm -f config.json && /bin/gantry-runc spec)
+    sed -i -e '/"terminal"/s/true/false/' -e "/\"args\"/,/]/c \"args\": [$2]," "$1/config.json"
+    # A limit, and a place of our choice.
+    sed -i 's|"linux": {|"linux": { "cgroupsPath": "/bundles/'"${1##*/}"'",|' "$1/config.json"
+}
+
+runc_runs_a_bundle() {
+    bundle /tmp/one '"sh", "-c", "cat /proc/self/cgroup; exit 7"'
+    status=0
+    said=$(runc run -b /tmp/one one) || status=$?
+    same 'exit code' "$status" 7
+    same 'inside' "$said" 0::/
+    gone "$root/bundles/one"
+}
+
+runc_pauses_and_updates() {
+    bundle /tmp/two '"sleep", "1000"'
+    runc create -b /tmp/two two </dev/null >/tmp/two.out 2>&1
+    runc start two
+    cgroup=$root/bundles/two
+    runc pause two
+    same cgroup.freeze "$(cat "$cgroup/cgroup.freeze")" 1
+    grep -qx 'frozen 1' "$cgroup/cgroup.events"
+    runc resume two
+    grep -qx 'frozen 0' "$cgroup/cgroup.events"
+    runc update --memory 33554432 --pids-limit 9 --cpu-quota 20000 two
+    same memory.max "$(cat "$cgroup/memory.max")" 33554432
+    same pids.max "$(cat "$cgroup/pids.max")" 9
+    same cpu.max "$(cat "$cgroup/cpu.max")" '20000 100000'
+    same 'inside' "$(runc exec two cat /proc/self/cgroup)" 0::/
+    runc kill two KILL
+    until_true runc delete two
+    gone "$cgroup"
+}
+
+nothing_is_left() {
+    gantry ps -aq | while read -r id; do gantry rm -f "$id"; done
+    kill "$(cat /tmp/gantryd.pid)"
+    until_true gone "/proc/$(cat /tmp/gantryd.pid)"
+    same mounts "$(cat /proc/self/mountinfo)" "$(cat /tmp/mounts.before)"
+    left=$(find "$root" -mindepth 1 -type d ! -path "$root/system" ! -path "$root/bundles" ! -path "$root/gantry")
+    same 'cgroups left' "$left" ''
+    left=$(pgrep -l gantry) || true
+    same 'processes left' "$left" ''
+    same 'bundles left' "$(ls /run/gantry/containers /run/runc 2>/dev/null | grep -v :)" ''
+}
+
+# --- the list
+
+checks='machine_is_pure_v2 daemon_starts hello_world import_busybox limits_are_set limits_are_seen_inside
+host_cgroup_namespace exec_joins_the_cgroup stop_and_remove kill_and_remove remove_by_force processes_are_limited
+memory_is_limited devices_are_refused devices_are_given privileged_has_devices killed_daemon_finds_its_containers
+runc_runs_a_bundle runc_pauses_and_updates nothing_is_left'
+
+cp /proc/self/mountinfo /tmp/mounts.before
+count=0
+failed=0
+for check in $checks; do
+    (
+        set -eu
+        "$check"
+    ) </dev/null >/tmp/output 2>&1
+    if [ $? -eq 0 ]; then
+        echo "ok $check"
+    else
+        failed=$((failed + 1))
+        echo "FAIL $check $(tail -n 1 /tmp/output)"
+        sed 's/^/    /' /tmp/output
+    fi
+    count=$((count + 1))
+done
+[ "$failed" -eq 0 ] || tail -n 40 /tmp/gantryd.log | sed 's/^/    gantryd: /'
+echo "done $count $failed"

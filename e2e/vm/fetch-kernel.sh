@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Unpacks Debian's cloud kernel into a folder, without installing it: the kernel as `vmlinuz`, and as `modules/` the
+# few modules that the checks need, numbered in the order in which they must be loaded.
+#
+#   fetch-kernel.sh FOLDER
+set -euo pipefail
+folder=${1:?usage: fetch-kernel.sh FOLDER}
+wanted=(overlay brd)
+
+partial=$(mktemp -d)
+trap 'rm -rf "$partial"' EXIT
+apt-get update -qq -o DPkg::Lock::Timeout=300
+package=$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends: linux-image-/ { print $2; exit }')
+(cd "$partial" && apt-get download -qq -o APT::Sandbox::User=root "$package")
+dpkg-deb -x "$partial"/linux-image-*.deb "$partial/root"
+version=${package#linux-image-}
+depmod -b "$partial/root" "$version"
+
+rm -rf "$folder"
+mkdir -p "$folder/modules"
+number=10
+for module in "${wanted[@]}"; do
+    modprobe -d "$partial/root" -S "$version" --show-depends "$module" | while read -r _insmod file _options; do
+        cp "$file" "$folder/modules/$number-$(basename "$file")"
+        number=$((number + 1))
+    done
+    number=$((number + 20))
+done
+echo "$version" >"$folder/version"
+mv "$partial/root/boot/vmlinuz-$version" "$folder/vmlinuz"
+echo "kernel $version"
