@@ -16,19 +16,37 @@ pub(crate) fn path_of(engine: &Engine, record: &ContainerRecord) -> String {
 
 /// Kills what is left in a container's cgroup and removes it. A shim that ended in order has done so already, and one
 /// that died could not.
-pub(crate) fn reap(engine: &Engine, record: &ContainerRecord) {
-    let path = path_of(engine, record);
-    if let Err(error) = try_reap(engine, &path) {
+pub(crate) fn reap(engine: &Engine, path: &str) {
+    let reaped = open(engine, path).and_then(|cgroup| match cgroup {
+        Some(cgroup) => cgroup.kill().and_then(|()| cgroup.remove()),
+        None => Ok(()),
+    });
+    if let Err(error) = reaped {
         tracing::warn!(error = error_chain(&error), path, "cannot remove a container's cgroup");
     }
 }
 
-fn try_reap(engine: &Engine, path: &str) -> Result<(), Error> {
+/// Whether the kernel killed a process of the container for want of memory.
+pub(crate) fn had_oom_kill(engine: &Engine, record: &ContainerRecord) -> bool {
+    let path = path_of(engine, record);
+    let kills = open(engine, &path).and_then(|cgroup| match cgroup {
+        Some(cgroup) => cgroup.oom_kills(),
+        None => Ok(0),
+    });
+    match kills {
+        Ok(kills) => kills > 0,
+        Err(error) => {
+            tracing::warn!(error = error_chain(&error), path, "cannot tell whether memory ran out");
+            false
+        }
+    }
+}
+
+fn open(engine: &Engine, path: &str) -> Result<Option<Cgroup>, Error> {
     let path: CgroupPath = path.parse()?;
     match Cgroup::open(&engine.cgroups, &path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-        Ok(cgroup) => cgroup.kill().and_then(|()| cgroup.remove()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        result => result.map(Some),
     }
 }
 

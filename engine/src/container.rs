@@ -8,6 +8,7 @@ mod exited;
 mod inspect;
 mod kill;
 mod launch;
+pub(crate) mod leftovers;
 mod list;
 mod logs;
 mod remove;

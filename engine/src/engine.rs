@@ -1,6 +1,6 @@
 //! The engine itself: the services it holds, how it opens, and how it comes back after the daemon was away.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +9,7 @@ use gantry_db::{Db, Table};
 use gantry_images::Images;
 use gantry_layers::Layers;
 use gantry_shims::Shims;
-use gantry_types::{ContainerId, ExecId};
+use gantry_types::{ContainerId, ExecId, error_chain};
 
 use crate::blocking::block;
 use crate::error::Error;
@@ -54,10 +54,13 @@ impl Engine {
     pub async fn open(settings: Settings) -> Result<Self> {
         let (engine, records) = block(move || Self::open_services(settings)).await?;
         for record in records {
-            container::restore(&engine, record).await?;
+            let id = record.id.clone();
+            if let Err(error) = container::restore(&engine, record).await {
+                tracing::error!(error = error_chain(&error), %id, "cannot restore a container");
+            }
         }
         let keep = engine.clone();
-        block(move || keep.remove_strangers()).await;
+        block(move || keep.remove_strangers()).await?;
         image::embed(&engine).await?;
         Ok(engine)
     }
@@ -81,7 +84,7 @@ impl Engine {
             Arc::clone(&db),
         )?;
         tell_what_is_lost(&layers, &images);
-        let records = db.read(|tx| CONTAINERS.list(tx))?;
+        let records = readable_records(&db)?;
         let cgroups = Hierarchies::detect()?;
         let inner = Inner {
             host: facts::gather(&cgroups),
@@ -95,32 +98,36 @@ impl Engine {
             execs: Mutex::default(),
             image_changes: tokio::sync::Mutex::default(),
         };
-        Ok((Self(Arc::new(inner)), records.into_iter().map(|(_, record)| record).collect()))
+        Ok((Self(Arc::new(inner)), records))
     }
 
     /// Removes what belongs to no record: what a create or a removal left behind when the daemon died in it.
-    fn remove_strangers(&self) {
-        let known = |name: &str| {
-            name.parse().is_ok_and(|id: ContainerId| self.containers.find(id.as_str()).is_ok())
-        };
-        let roots = [self.settings.container_dir(""), self.settings.bundle("")];
-        for root in roots {
-            for name in names_in(&root).into_iter().filter(|name| !known(name)) {
-                tracing::info!(path = %root.join(&name).display(), "removing what belongs to no container");
-                if let Err(error) = std::fs::remove_dir_all(root.join(&name)) {
-                    tracing::warn!(error = gantry_types::error_chain(&error), "cannot remove it");
-                }
+    fn remove_strangers(&self) -> Result<()> {
+        // Not the registry's ids: a record that cannot be read keeps its files.
+        let known = self.db.read(|tx| CONTAINERS.keys_with_prefix(tx, "", usize::MAX))?;
+        let known: HashSet<String> = known.into_iter().collect();
+        let strangers = |names: Vec<String>| names.into_iter().filter(|name| !known.contains(name));
+        for id in strangers(names_in(&self.settings.bundle(""))) {
+            let parent = self.settings.cgroup_parent.trim_end_matches('/');
+            container::leftovers::clear(self, &id, &format!("{parent}/{id}"));
+        }
+        let root = self.settings.container_dir("");
+        for name in strangers(names_in(&root)) {
+            tracing::info!(path = %root.join(&name).display(), "removing what belongs to no container");
+            if let Err(error) = std::fs::remove_dir_all(root.join(&name)) {
+                tracing::warn!(error = error_chain(&error), "cannot remove it");
             }
         }
-        for id in self.layers.containers().into_iter().filter(|id| !known(id)) {
+        for id in strangers(self.layers.containers()) {
             if let Err(error) = self.layers.remove(&id) {
                 tracing::warn!(
-                    error = gantry_types::error_chain(&error),
+                    error = error_chain(&error),
                     id,
-                    "cannot remove a writable layer that belongs to no container"
+                    "cannot remove the writable layer of no container"
                 );
             }
         }
+        Ok(())
     }
 
     /// Ends what the engine does on its own. Containers go on running.
@@ -133,6 +140,9 @@ impl Engine {
     /// What this engine calls itself in `info`: made once for each data root.
     pub(crate) fn identity(&self) -> Result<String> {
         const IDENTITY: Table<String> = Table::new("identity");
+        if let Some(known) = self.db.read(|tx| IDENTITY.get(tx, "engine"))? {
+            return Ok(known);
+        }
         let random = random::bytes()?;
         self.db.write(|tx| {
             if let Some(known) = IDENTITY.get(tx, "engine")? {
@@ -162,6 +172,26 @@ impl Engine {
     pub(crate) fn snapshot(&self, text: &str) -> Result<Snapshot> {
         Ok(self.container(text)?.snapshot())
     }
+}
+
+/// The records of all containers; one that cannot be read is told of and left alone.
+fn readable_records(db: &Db) -> Result<Vec<ContainerRecord>> {
+    let records = db.read(|tx| {
+        let ids = CONTAINERS.keys_with_prefix(tx, "", usize::MAX)?;
+        let read = |id: &String| match CONTAINERS.get(tx, id) {
+            Ok(record) => record,
+            Err(error) => {
+                tracing::error!(
+                    error = error_chain(&error),
+                    id,
+                    "cannot read a container's record"
+                );
+                None
+            }
+        };
+        Ok::<_, gantry_db::Error>(ids.iter().filter_map(read).collect())
+    })?;
+    Ok(records)
 }
 
 /// After a crash of the machine: what did not reach the disk in time.

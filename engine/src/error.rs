@@ -43,6 +43,10 @@ pub enum Error {
         #[source]
         source: Box<Error>,
     },
+    #[error("too many clients are attached to container {0} already; detach some and try again")]
+    TooManyAttached(String),
+    #[error("container {0} has too many exec sessions; try again when some have ended")]
+    TooManyExecs(String),
     #[error("exec {0} has already run")]
     ExecHasRun(String),
     #[error("invalid mount config for type \"bind\": bind source path does not exist: {path}")]
@@ -113,6 +117,8 @@ impl Error {
             Self::NameInUse { .. }
             | Self::NotRunning(_)
             | Self::RemoveRunning { .. }
+            | Self::TooManyAttached(_)
+            | Self::TooManyExecs(_)
             | Self::ExecHasRun(_) => ErrorKind::Conflict,
             Self::AlreadyIn { .. } => ErrorKind::NotModified,
             Self::ShuttingDown => ErrorKind::Unavailable,

@@ -25,6 +25,9 @@ pub use start::start;
 /// How long a session that has ended can still be inspected.
 const KEEP_ENDED: Duration = Duration::from_mins(5);
 
+/// How many sessions one container may have, those that have not been started or have just ended included.
+const MAX_SESSIONS: usize = 4096;
+
 /// One further process, asked for and perhaps run.
 pub(crate) struct ExecSession {
     pub id: ExecId,
@@ -58,6 +61,18 @@ impl Engine {
         let sessions = self.exec_sessions();
         let found = id.parse().ok().and_then(|id: ExecId| sessions.get(&id));
         found.cloned().ok_or_else(|| Error::NoSuchExec(id.to_owned()))
+    }
+
+    /// Adds a session, unless its container has too many.
+    fn add_exec(&self, session: ExecSession) -> Result<()> {
+        let mut sessions = self.exec_sessions();
+        let container = &session.container.record.id;
+        let own = sessions.values().filter(|other| other.container.record.id == *container);
+        if own.count() >= MAX_SESSIONS {
+            return Err(Error::TooManyExecs(container.to_string()));
+        }
+        sessions.insert(session.id.clone(), Arc::new(session));
+        Ok(())
     }
 
     /// The sessions of a container that have not ended.

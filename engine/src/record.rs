@@ -43,6 +43,9 @@ pub(crate) enum State {
         code: u8,
         started_at: Timestamp,
         finished_at: Timestamp,
+        /// The kernel killed a process of the container for want of memory.
+        #[serde(default)]
+        oom_killed: bool,
         failure: Option<StartFailure>,
     },
 }

@@ -21,6 +21,7 @@ pub(crate) struct ConfigFile {
     pub data_root: Option<PathBuf>,
     pub exec_root: Option<PathBuf>,
     pub pidfile: Option<PathBuf>,
+    pub cgroup_parent: Option<String>,
     pub debug: Option<bool>,
     pub log_level: Option<LogLevel>,
     pub log_format: Option<LogFormat>,

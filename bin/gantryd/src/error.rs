@@ -29,6 +29,8 @@ pub(crate) enum Error {
     MissingProgram { name: &'static str, looked: PathBuf },
     #[error("{flag} must be an absolute path, not {path}")]
     RelativePath { flag: &'static str, path: PathBuf },
+    #[error("--cgroup-parent {path:?} is no path of a cgroup: names between slashes are needed")]
+    CgroupParent { path: String },
     #[error("gantryd needs to run as root")]
     NotRoot,
     #[error("start the log")]

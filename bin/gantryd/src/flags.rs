@@ -20,6 +20,9 @@ pub(crate) struct Flags {
     /// Where to write the daemon's process id [default: <exec-root>/gantryd.pid]
     #[arg(short = 'p', long, value_name = "FILE")]
     pub pidfile: Option<PathBuf>,
+    /// The cgroup below which containers get theirs [default: /gantry]
+    #[arg(long, value_name = "PATH")]
+    pub cgroup_parent: Option<String>,
     /// Settings in JSON; a key that a flag gives too is an error [default: /etc/gantry/daemon.json, if it is there]
     #[arg(long, value_name = "FILE")]
     pub config_file: Option<PathBuf>,

@@ -42,6 +42,7 @@ impl Settings {
         if hosts.is_empty() {
             hosts.push(format!("unix://{}", exec_root.join("gantry.sock").display()));
         }
+        let cgroup_parent = cgroup_parent(flags.cgroup_parent.or(file.cgroup_parent))?;
         let debug = flags.debug || file.debug.unwrap_or(false);
         let level = flags.log_level.or(file.log_level).unwrap_or(LogLevel::Info);
         Ok(Self {
@@ -57,12 +58,24 @@ impl Settings {
                 exec_root,
                 shim: program("gantry-shim")?,
                 init: program("gantry-init")?,
-                cgroup_parent: CGROUP_PARENT.to_owned(),
+                cgroup_parent,
                 debug,
                 embedded_image: HELLO_WORLD,
                 fail_at: env::var_os("GANTRY_FAIL_AT").and_then(|step| step.into_string().ok()),
             },
         })
+    }
+}
+
+/// A path from the root of each hierarchy, with or without its first slash.
+fn cgroup_parent(given: Option<String>) -> Result<String, Error> {
+    let Some(path) = given else { return Ok(CGROUP_PARENT.to_owned()) };
+    let names = path.trim_matches('/');
+    let valid = |name: &str| !matches!(name, "" | "." | "..") && !name.contains('\0');
+    if names.split('/').all(valid) {
+        Ok(format!("/{names}"))
+    } else {
+        Err(Error::CgroupParent { path })
     }
 }
 
@@ -73,6 +86,7 @@ fn check_given_once(flags: &Flags, file: &ConfigFile) -> Result<(), Error> {
         ("data-root", flags.data_root.is_some() && file.data_root.is_some()),
         ("exec-root", flags.exec_root.is_some() && file.exec_root.is_some()),
         ("pidfile", flags.pidfile.is_some() && file.pidfile.is_some()),
+        ("cgroup-parent", flags.cgroup_parent.is_some() && file.cgroup_parent.is_some()),
         ("debug", flags.debug && file.debug.is_some()),
         ("log-level", flags.log_level.is_some() && file.log_level.is_some()),
         ("log-format", flags.log_format.is_some() && file.log_format.is_some()),

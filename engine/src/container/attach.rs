@@ -17,6 +17,9 @@ use crate::error::Error;
 use crate::exec::ExecState;
 use crate::record::Snapshot;
 
+/// How many clients may wait for the start of one container.
+const MAX_PENDING: usize = 64;
+
 /// Which streams a client wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AttachOptions {
@@ -109,17 +112,22 @@ pub async fn attach(
 }
 
 /// The task's side of [`attach`]: now when there is a process, else at the next start.
-pub(super) async fn connect_or_wait(
+pub(super) fn connect_or_wait(
     task: &mut Task,
     header: AttachHeader,
     reply: oneshot::Sender<Result<UnixStream>>,
 ) {
     if let Some(shim) = task.shim.clone().filter(|_| task.record.state.is_running()) {
-        task::answer(reply, connect(&shim, header).await);
+        // Beside the task, which must not wait for a shim that is slow to answer.
+        tokio::spawn(async move { task::answer(reply, connect(&shim, header).await) });
     } else {
         // Clients that gave up waiting make room for others.
         task.pending.retain(|pending| !pending.reply.is_closed());
-        task.pending.push(PendingAttach { header, reply });
+        if task.pending.len() < MAX_PENDING {
+            task.pending.push(PendingAttach { header, reply });
+        } else {
+            task::answer(reply, Err(Error::TooManyAttached(task.record.id.to_string())));
+        }
     }
 }
 

@@ -102,7 +102,7 @@ fn adopt(engine: &Engine, record: Arc<ContainerRecord>) {
     let id = record.id.clone();
     let (task, handle, commands) = task::new(engine, record, None);
     engine.containers.insert(id, handle);
-    tokio::spawn(task.run(commands));
+    task.spawn(commands);
 }
 
 fn reserve_name(

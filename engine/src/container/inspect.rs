@@ -73,6 +73,7 @@ fn state(state: &State) -> ContainerState {
             _ => 0,
         },
         exit_code: i32::from(state.exit_code()),
+        oom_killed: matches!(state, State::Exited { oom_killed: true, .. }),
         error: state.failure().map(|failure| failure.message.clone()).unwrap_or_default(),
         started_at: moment(state.started_at()),
         finished_at: moment(state.finished_at()),

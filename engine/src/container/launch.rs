@@ -10,7 +10,7 @@ use gantry_shim_protocol::task::Mount;
 use gantry_shims::{CreateOptions, LaunchOptions, Shim};
 
 use super::task::Task;
-use super::{attach, devices};
+use super::{attach, devices, leftovers};
 use crate::blocking::block;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -59,6 +59,7 @@ async fn steps(task: &mut Task, rollback: &mut Rollback) -> Result<()> {
     *rollback = taken;
     let shim = created?;
     task.run += 1;
+    task.keep_once = false;
     task.engine.failpoint("start-attach")?;
     attach::connect_pending(task, &shim).await;
     shim.on_exit("", task.exit_listener());
@@ -80,6 +81,7 @@ fn create_task(
     make_bind_sources(&record.plan, rollback)?;
     let spec = plan::to_spec(&record.id, &record.plan, &spec_facts(engine, record)?);
     engine.failpoint("start-bundle")?;
+    leftovers::clear(engine, id, &cgroups::path_of(engine, record));
     let bundle = engine.settings.bundle(id);
     write_bundle(&bundle, &spec, rollback)?;
     engine.failpoint("start-shim")?;
@@ -90,7 +92,7 @@ fn create_task(
     })?;
     let shim = Arc::new(shim);
     let undo = (engine.clone(), Arc::clone(&shim), Arc::clone(record));
-    rollback.on_failure(move || super::exited::take_down(&undo.0, &undo.1, &undo.2));
+    rollback.on_failure(move || leftovers::take_down(&undo.0, &undo.1, &undo.2));
     engine.failpoint("start-task")?;
     let (stdin, stdout, stderr) = stdio(engine, record);
     shim.create(&CreateOptions {
@@ -105,13 +107,6 @@ fn create_task(
 
 fn write_bundle(bundle: &Path, spec: &Spec, rollback: &mut Rollback) -> Result<()> {
     use std::os::unix::fs::DirBuilderExt;
-    // A bundle that a crash left here belongs to a run that is over.
-    match std::fs::remove_dir_all(bundle) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(Error::file("remove directory", bundle)(error));
-        }
-        _ => {}
-    }
     std::fs::DirBuilder::new()
         .mode(0o700)
         .create(bundle)
@@ -205,8 +200,8 @@ async fn record_failure(task: &mut Task, error: &Error) {
     let message = gantry_types::error_chain(error);
     let failure = Some(StartFailure { code: failure_code(&message), message });
     let state = match task.record.state.clone() {
-        State::Exited { code, started_at, finished_at, .. } => {
-            State::Exited { code, started_at, finished_at, failure }
+        State::Exited { code, started_at, finished_at, oom_killed, .. } => {
+            State::Exited { code, started_at, finished_at, oom_killed, failure }
         }
         _ => State::Created { failure },
     };

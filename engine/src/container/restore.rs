@@ -5,6 +5,7 @@ use std::sync::Arc;
 use gantry_shims::{ExitNotice, Shim, Shims};
 use tokio::sync::mpsc;
 
+use super::leftovers;
 use super::task::{self, Command};
 use crate::blocking::block;
 use crate::engine::Engine;
@@ -15,7 +16,7 @@ use crate::{Result, cgroups};
 pub(crate) async fn restore(engine: &Engine, record: ContainerRecord) -> Result<()> {
     let record = Arc::new(record);
     engine.containers.reserve(&record.name, &record.id)?;
-    let shim = if record.state.is_running() { find_shim(engine, &record).await } else { None };
+    let shim = find_shim(engine, &record).await;
     let (mut task, handle, commands) = task::new(engine, Arc::clone(&record), shim.clone());
     engine.containers.insert(record.id.clone(), handle.clone());
     task.run += 1;
@@ -24,23 +25,26 @@ pub(crate) async fn restore(engine: &Engine, record: ContainerRecord) -> Result<
         None if record.state.is_running() => end(engine, &record, &handle.commands, task.run).await,
         None => {}
     }
-    tokio::spawn(task.run(commands));
+    task.spawn(commands);
     Ok(())
 }
 
-async fn find_shim(engine: &Engine, record: &ContainerRecord) -> Option<Arc<Shim>> {
-    let (engine, id) = (engine.clone(), record.id.to_string());
-    let found = block(move || engine.shims.connect(&engine.settings.bundle(&id), &id)).await;
-    match found {
-        Ok(shim) => {
-            tracing::info!(id = %record.id, "found a running container again");
-            Some(Arc::new(shim))
+/// The shim of a container that was running; what another has left behind is taken down, because its record never said
+/// that it ran.
+async fn find_shim(engine: &Engine, record: &Arc<ContainerRecord>) -> Option<Arc<Shim>> {
+    let (engine, record) = (engine.clone(), Arc::clone(record));
+    block(move || {
+        let id = record.id.as_str();
+        if !record.state.is_running() {
+            leftovers::clear(&engine, id, &cgroups::path_of(&engine, &record));
+            return None;
         }
-        Err(error) => {
-            tracing::warn!(error = gantry_types::error_chain(&error), id = %record.id, "the shim of a running container is gone");
-            None
-        }
-    }
+        let shim = leftovers::find_shim(&engine.shims, &engine.settings.bundle(id), id);
+        let found = if shim.is_some() { "goes on running" } else { "has ended, or its shim has" };
+        tracing::info!(id, "a container that ran before {found}");
+        shim.map(Arc::new)
+    })
+    .await
 }
 
 /// The shim is gone. The bundle may still say how the process ended; what is left of it is killed.
@@ -52,7 +56,7 @@ async fn end(
 ) {
     let (engine, record) = (engine.clone(), Arc::clone(record));
     let notice = block(move || {
-        cgroups::reap(&engine, &record);
+        cgroups::reap(&engine, &cgroups::path_of(&engine, &record));
         Shims::recorded_exit(&engine.settings.bundle(record.id.as_str()), "")
     })
     .await

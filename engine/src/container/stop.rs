@@ -20,39 +20,12 @@ pub struct StopOptions {
 /// Stops a container; `NotModified` when it does not run. Returns when the process has ended.
 pub async fn stop(engine: &Engine, container: &str, options: StopOptions) -> Result<()> {
     let handle = engine.container(container)?;
-    let snapshot = handle.snapshot();
-    let id = snapshot.record.id.to_string();
-    if !snapshot.record.state.is_running() {
-        return Err(Error::AlreadyIn { id, state: "stopped" });
+    let record = handle.snapshot().record;
+    if !record.state.is_running() {
+        return Err(Error::AlreadyIn { id: record.id.to_string(), state: "stopped" });
     }
-    let plan = &snapshot.record.plan;
-    let signal = options.signal.unwrap_or(plan.stop_signal);
-    let seconds = options.timeout_s.unwrap_or(plan.stop_timeout_s);
-    let mut snapshots = handle.snapshots.clone();
-    // The task of a container that removes itself goes away, which ends the wait as well.
-    let ended =
-        async { drop(snapshots.wait_for(|snapshot| !snapshot.record.state.is_running()).await) };
-    tokio::pin!(ended);
-    match kill::signal(&snapshot, signal).await {
-        Ok(()) => {}
-        // It ended by itself just now.
-        Err(Error::NotRunning(_)) => {
-            ended.await;
-            return Ok(());
-        }
-        Err(error) => return Err(error),
-    }
-    match u64::try_from(seconds) {
-        Err(_) => ended.await,
-        Ok(seconds) => {
-            if tokio::time::timeout(Duration::from_secs(seconds), &mut ended).await.is_err() {
-                match kill::signal(&snapshot, Signal::KILL).await {
-                    Ok(()) | Err(Error::NotRunning(_)) => {}
-                    Err(error) => return Err(error),
-                }
-                ended.await;
-            }
-        }
-    }
-    Ok(())
+    let signal = options.signal.unwrap_or(record.plan.stop_signal);
+    let seconds = options.timeout_s.unwrap_or(record.plan.stop_timeout_s);
+    let grace = u64::try_from(seconds).ok().map(Duration::from_secs);
+    kill::end(&handle, signal, grace).await
 }

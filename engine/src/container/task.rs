@@ -33,6 +33,11 @@ pub(crate) enum Command {
         run: u64,
         notice: ExitNotice,
     },
+    /// Whether the container stays after its next end although it would remove itself.
+    KeepOnce {
+        keep: bool,
+        reply: oneshot::Sender<Result<()>>,
+    },
     Rename {
         name: ContainerName,
         reply: oneshot::Sender<Result<()>>,
@@ -54,6 +59,8 @@ pub(crate) struct Task {
     pub record: Arc<ContainerRecord>,
     pub shim: Option<Arc<Shim>>,
     pub pending: Vec<PendingAttach>,
+    /// At its next end the container does not remove itself, because it is to start again.
+    pub keep_once: bool,
     /// Counts starts, so that a late notice of an earlier run cannot end a later one.
     pub run: u64,
     /// Weak, because the task lives as long as others hold the way to it.
@@ -81,6 +88,7 @@ pub(crate) fn new(
         record,
         shim,
         pending: Vec::new(),
+        keep_once: false,
         run: 0,
         commands: sender.downgrade(),
         snapshots,
@@ -89,8 +97,19 @@ pub(crate) fn new(
 }
 
 impl Task {
+    /// Lets the task run on its own.
+    pub(crate) fn spawn(self, commands: mpsc::Receiver<Command>) {
+        let id = self.record.id.clone();
+        let running = tokio::spawn(self.run(commands));
+        tokio::spawn(async move {
+            if let Err(panic) = running.await {
+                tracing::error!(%id, %panic, "a container's task failed; restart the daemon to use the container again");
+            }
+        });
+    }
+
     /// Serves commands until the container is removed or nobody can send any more.
-    pub(crate) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+    async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         while let Some(command) = commands.recv().await {
             if let Next::Gone = self.obey(command).await {
                 break;
@@ -110,7 +129,7 @@ impl Task {
                 if removed { Next::Gone } else { Next::Continue }
             }
             Command::Attach { header, reply } => {
-                attach::connect_or_wait(self, header, reply).await;
+                attach::connect_or_wait(self, header, reply);
                 Next::Continue
             }
             Command::Exited { run, notice } => {
@@ -118,6 +137,11 @@ impl Task {
                     return Next::Continue;
                 }
                 if exited::finish(self, notice).await { Next::Gone } else { Next::Continue }
+            }
+            Command::KeepOnce { keep, reply } => {
+                self.keep_once = keep;
+                answer(reply, Ok(()));
+                Next::Continue
             }
             Command::Rename { name, reply } => {
                 let result = rename::rename_now(self, name).await;
@@ -190,7 +214,10 @@ pub(crate) async fn ask<T>(
         let id = handle.snapshot().record.id.to_string();
         return Err(Error::NoSuchContainer(id));
     }
-    answer.await.unwrap_or(Err(Error::ShuttingDown))
+    // The task went away with the question in its queue: the container was removed first.
+    answer
+        .await
+        .unwrap_or_else(|_| Err(Error::NoSuchContainer(handle.snapshot().record.id.to_string())))
 }
 
 /// Answers, unless the one who asked has gone.

@@ -1,7 +1,5 @@
 //! `exec create`: remembers what to run.
 
-use std::sync::Arc;
-
 use gantry_api::exec::{ExecCreateRequest, ExecCreateResponse};
 use gantry_types::ExecId;
 use tokio::sync::watch;
@@ -35,6 +33,12 @@ pub fn create(
     let id = ExecId::from_bytes(random::bytes()?);
     let (state, _) = watch::channel(ExecState::Created);
     let session = ExecSession { id: id.clone(), container: snapshot, request, state };
-    engine.exec_sessions().insert(id.clone(), Arc::new(session));
+    engine.add_exec(session)?;
+    // The container may have ended since, and its sessions with it; then nobody would remove this one.
+    if !engine.snapshot(container)?.record.state.is_running() {
+        let container = engine.exec_session(id.as_str())?.container.record.id.clone();
+        engine.end_execs(&container);
+        return Err(Error::NotRunning(container.to_string()));
+    }
     Ok(ExecCreateResponse { id: id.to_string() })
 }

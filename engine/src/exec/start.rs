@@ -61,7 +61,14 @@ async fn run(
     request: ExecStartRequest,
     attach: bool,
 ) -> Result<Option<UnixStream>> {
-    let outcome = steps(engine, session, request, attach).await;
+    let container = &session.container.record.id;
+    let outcome = steps(engine, session, request, attach).await.map_err(|error| {
+        // Whatever fails in a container that has ended meanwhile fails because of that.
+        match engine.snapshot(container.as_str()) {
+            Ok(now) if now.record.state.is_running() => error,
+            _ => Error::NotRunning(container.to_string()),
+        }
+    });
     if let Err(error) = &outcome {
         let code = match error.kind() {
             ErrorKind::NotFound => 127,
@@ -98,19 +105,34 @@ async fn steps(
     };
     let (made, id) = (Arc::clone(&shim), session.id.to_string());
     block(move || made.exec(&id, &options)).await?;
+    let started = start_prepared(session, &shim, &request, attach).await;
+    if started.is_err() {
+        let (session, shim) = (Arc::clone(session), Arc::clone(&shim));
+        block(move || forget(&session, &shim)).await;
+    }
+    started
+}
+
+/// Attaches the client to the prepared process, so that it sees the first byte, and lets it run.
+async fn start_prepared(
+    session: &Arc<ExecSession>,
+    shim: &Arc<Shim>,
+    request: &ExecCreateRequest,
+    attach: bool,
+) -> Result<Option<UnixStream>> {
     let streams = if attach {
         let streams = Streams {
             stdin: request.attach_stdin,
             stdout: request.attach_stdout,
             stderr: request.attach_stderr && !request.tty,
         };
-        Some(connect(&shim, AttachHeader { exec_id: session.id.to_string(), streams }).await?)
+        Some(connect(shim, AttachHeader { exec_id: session.id.to_string(), streams }).await?)
     } else {
         None
     };
-    listen(session, &shim);
-    let (running, id) = (Arc::clone(&shim), session.id.to_string());
-    let pid = block(move || running.start(&id)).await.inspect_err(|_| forget(session, &shim))?;
+    listen(session, shim);
+    let (running, id) = (Arc::clone(shim), session.id.to_string());
+    let pid = block(move || running.start(&id)).await?;
     session.state.send_if_modified(|state| {
         // It may have ended already.
         let running = *state == ExecState::Running { pid: 0 };

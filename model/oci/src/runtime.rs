@@ -29,7 +29,7 @@ pub use resources::{
     Pids, Rdma, ThrottleDevice, WeightDevice,
 };
 pub use seccomp::{Seccomp, SeccompAction, SeccompArg, SeccompOperator, SeccompSyscall};
-pub use state::{State, Status};
+pub use state::{ContainerProcessState, State, Status};
 
 /// The version of the runtime specification that these documents follow.
 pub const SPEC_VERSION: &str = "1.3.0";

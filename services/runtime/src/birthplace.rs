@@ -45,7 +45,7 @@ pub(crate) struct TimeNamespace {
 }
 
 impl TimeNamespace {
-    /// `offsets` is what the namespace's `timens_offsets` takes (time_namespaces(7)).
+    /// `offsets` is what the namespace's `timens_offsets` takes (`time_namespaces(7)`).
     pub(crate) fn make(offsets: Option<&str>) -> Result<Self, Failure> {
         let Some(offsets) = offsets else { return Ok(Self { own: None }) };
         let own = File::open("/proc/self/ns/time").during("open the own time namespace")?;

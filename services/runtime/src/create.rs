@@ -17,13 +17,14 @@ use crate::error::Error;
 use crate::failure::{During, Failure};
 use crate::filter::Filter;
 use crate::gate::Gate;
-use crate::hooks;
 use crate::init::Init;
+use crate::listener::{Address, Listener};
 use crate::options::{CreateOptions, Created, NOTIFY_NAME, NOTIFY_TARGET, Stdio, notify_dir};
 use crate::plan::Plan;
 use crate::prepare::{Prepared, prepare};
 use crate::record::{LateHooks, Record, parse_bounded};
 use crate::rollback::Rollback;
+use crate::{hooks, id_map};
 
 /// A larger `config.json` is refused.
 const CONFIG_LIMIT_BYTES: u64 = 16 << 20;
@@ -62,6 +63,10 @@ pub fn create(options: &CreateOptions<'_>) -> Result<Created, Error> {
         user_namespace: plan.namespaces.has_user(),
         time_namespace: plan.namespaces.has_time(),
         personality: plan.personality,
+        listener: filter
+            .as_ref()
+            .filter(|filter| filter.notifies())
+            .and_then(|_| Address::of(plan.linux.seccomp.as_ref()?)),
         hooks: LateHooks::from(&plan.hooks),
         annotations,
     };
@@ -70,8 +75,17 @@ pub fn create(options: &CreateOptions<'_>) -> Result<Created, Error> {
     let cgroup = make_cgroup(&cgroup_path, &plan, &mut rollback)?;
     let prepared = prepare(&plan, &bundle, options.rootfs, &cgroup.mounts())?;
     let state = record.state(Status::Creating);
-    let parts =
-        Parts { options, plan: &plan, filter: filter.as_ref(), gate, cgroup: &cgroup, state };
+    let listener = record.listener.as_ref().map(Address::connect).transpose()?;
+    let listener = listener.as_ref();
+    let parts = Parts {
+        options,
+        listener,
+        plan: &plan,
+        filter: filter.as_ref(),
+        gate,
+        cgroup: &cgroup,
+        state,
+    };
     let created = parts.launch(&prepared, &mut rollback)?;
     record.pid = created.pid;
     record.start_time = process::start_time(created.pid)
@@ -201,6 +215,7 @@ struct Parts<'a> {
     options: &'a CreateOptions<'a>,
     plan: &'a Plan,
     filter: Option<&'a Filter>,
+    listener: Option<&'a Listener<'a>>,
     gate: Gate,
     cgroup: &'a Cgroup,
     state: State,
@@ -215,6 +230,7 @@ impl Parts<'_> {
             plan: self.plan,
             prepared,
             filter: self.filter,
+            listener: self.listener,
             join_cgroup: &join,
             stdio: &self.options.stdio,
             preserve_fds: self.options.preserve_fds,
@@ -252,7 +268,8 @@ impl Parts<'_> {
             set_oom_score(child.pid, score)?;
         }
         if self.plan.namespaces.new.contains(Namespaces::USER) {
-            self.write_mappings(child.pid)?;
+            let namespaces = &self.plan.namespaces;
+            id_map::write(child.pid, &namespaces.uid_mappings, &namespaces.gid_mappings)?;
             channel.send(&Word::Go).during("tell the new process to go on")?;
         }
         loop {
@@ -270,21 +287,6 @@ impl Parts<'_> {
                 Word::Go | Word::End => return Err(died(&child.pidfd)),
             }
         }
-    }
-
-    fn write_mappings(&self, pid: i32) -> Result<(), Failure> {
-        let namespaces = &self.plan.namespaces;
-        for (file, mappings) in
-            [("uid_map", &namespaces.uid_mappings), ("gid_map", &namespaces.gid_mappings)]
-        {
-            let lines: Vec<String> = mappings
-                .iter()
-                .map(|map| format!("{} {} {}", map.container_id, map.host_id, map.size))
-                .collect();
-            fs::write(format!("/proc/{pid}/{file}"), lines.join("\n"))
-                .during_with(|| format!("write the container's {file}"))?;
-        }
-        Ok(())
     }
 }
 

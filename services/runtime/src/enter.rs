@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use gantry_cgroup::JoinHandle;
+use gantry_oci::runtime::Status;
 use gantry_sys::clone::{Namespaces, setns};
 use gantry_sys::{process, signals};
 use rustix::fs::{CWD, Mode, OFlags};
@@ -13,6 +14,7 @@ use crate::channel::{Channel, Word};
 use crate::failure::{During, Failure};
 use crate::filter::Filter;
 use crate::init::{become_root, give_up, join_cgroup};
+use crate::listener::Listener;
 use crate::options::Stdio;
 use crate::plan::ProcessPlan;
 use crate::program::{Program, place_stdio};
@@ -24,6 +26,7 @@ use crate::terminal::Terminal;
 pub(crate) struct Enter<'a> {
     pub plan: &'a ProcessPlan,
     pub filter: Option<&'a Filter>,
+    pub listener: Option<&'a Listener<'a>>,
     pub join_cgroup: &'a JoinHandle,
     /// The container's first process.
     pub container: &'a OwnedFd,
@@ -46,6 +49,8 @@ impl Enter<'_> {
     fn try_run(&self, channel: &Channel) -> Result<std::convert::Infallible, Failure> {
         process::set_dumpable(false).during("forbid tracing")?;
         signals::reset_all().during("reset signals")?;
+        let state = self.record.state(Status::Running);
+        let agent = self.listener.map(|listener| listener.prepare(&state, false)).transpose()?;
         set_cpus(self.plan.exec_cpus.initial.as_ref())?;
         join_cgroup(self.join_cgroup)?;
         set_cpus(self.plan.exec_cpus.last.as_ref())?;
@@ -67,6 +72,7 @@ impl Enter<'_> {
         let program = Program {
             plan: self.plan,
             filter: self.filter,
+            agent,
             preserve_fds: self.preserve_fds,
             keyring: Some(self.keyring),
         };

@@ -15,6 +15,7 @@ use crate::enter::Enter;
 use crate::error::Error;
 use crate::failure::During;
 use crate::filter::Filter;
+use crate::listener::Address;
 use crate::options::{ExecOptions, Started, Stdio};
 use crate::plan::ProcessPlan;
 use crate::record::Record;
@@ -41,9 +42,13 @@ pub fn exec(state_dir: &Path, options: &ExecOptions<'_>) -> Result<Started, Erro
     let join = record.open_cgroup()?.join_handle().map_err(Error::Cgroup)?;
     let keyring = format!("_ses.{}", record.id);
     let (ours, theirs) = Channel::pair().during("make a socket pair")?;
+    let notifies = filter.as_ref().is_some_and(Filter::notifies);
+    let listener = record.listener.as_ref().filter(|_| notifies);
+    let listener = listener.map(Address::connect).transpose()?;
     let enter = Enter {
         plan: &plan,
         filter: filter.as_ref(),
+        listener: listener.as_ref(),
         join_cgroup: &join,
         container: &container,
         record: &record,

@@ -4,12 +4,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use gantry_oci::runtime::{Seccomp, SeccompAction};
+use gantry_oci::runtime::Seccomp;
 use gantry_sys::seccomp::{FLAG_NEW_LISTENER, Instruction, load};
 use rustix::io::Errno;
 
 use crate::error::Error;
 use crate::failure::{During, Failure};
+use crate::listener::Handover;
 
 /// Instructions and the flags to load them with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,16 +21,12 @@ pub(crate) struct Filter {
 
 /// `SECCOMP_FILTER_FLAG_SPEC_ALLOW`: a hint that kernels may not know.
 const FLAG_SPEC_ALLOW: u32 = 4;
+/// `SECCOMP_FILTER_FLAG_TSYNC`: all threads of the process.
+const FLAG_TSYNC: u32 = 1;
 const INSTRUCTION_BYTES: usize = 8;
 
 impl Filter {
     pub(crate) fn compile(profile: &Seccomp) -> Result<Self, Error> {
-        let notifies = |action: SeccompAction| action == SeccompAction::Notify;
-        if notifies(profile.default_action)
-            || profile.syscalls.iter().any(|rule| notifies(rule.action))
-        {
-            return Err(Error::Unsupported { what: "the seccomp action SCMP_ACT_NOTIFY".into() });
-        }
         let program = gantry_seccomp::compile(profile).map_err(Error::Seccomp)?;
         let instructions = program
             .instructions()
@@ -41,11 +38,24 @@ impl Filter {
                 value: step.k,
             })
             .collect();
-        Ok(Self { instructions, flags: program.flags().bits() & !FLAG_NEW_LISTENER })
+        let mut flags = program.flags().bits();
+        if flags & FLAG_NEW_LISTENER != 0 {
+            // The kernel takes only one of the two; the process has one thread.
+            flags &= !FLAG_TSYNC;
+        }
+        Ok(Self { instructions, flags })
     }
 
-    /// Loads it into this process.
-    pub(crate) fn load(&self) -> Result<(), Failure> {
+    /// Whether system calls are passed on to an agent.
+    pub(crate) fn notifies(&self) -> bool {
+        self.flags & FLAG_NEW_LISTENER != 0
+    }
+
+    /// Loads it into this process. A filter that [`notifies`](Self::notifies) needs the agent's handover.
+    pub(crate) fn load(&self, agent: Option<&Handover<'_>>) -> Result<(), Failure> {
+        if self.notifies() && agent.is_none() {
+            return Err(Failure::invalid("SCMP_ACT_NOTIFY needs linux.seccomp.listenerPath"));
+        }
         let result = match load(&self.instructions, self.flags) {
             Err(error)
                 if Errno::from_io_error(&error) == Some(Errno::INVAL)
@@ -55,7 +65,11 @@ impl Filter {
             }
             result => result,
         };
-        result.map(drop).during("load the seccomp filter")
+        let notifications = result.during("load the seccomp filter")?;
+        match (notifications, agent) {
+            (Some(notifications), Some(agent)) => agent.send(&notifications),
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn save(&self, state_dir: &Path) -> io::Result<()> {

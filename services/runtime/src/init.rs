@@ -23,6 +23,7 @@ use crate::filesystem;
 use crate::filter::Filter;
 use crate::gate::Gate;
 use crate::hooks;
+use crate::listener::Listener;
 use crate::options::{CreateFlags, Stdio};
 use crate::plan::{Plan, Recursion};
 use crate::prepare::Prepared;
@@ -35,6 +36,7 @@ pub(crate) struct Init<'a> {
     pub plan: &'a Plan,
     pub prepared: &'a Prepared,
     pub filter: Option<&'a Filter>,
+    pub listener: Option<&'a Listener<'a>>,
     pub join_cgroup: &'a JoinHandle,
     pub stdio: &'a Stdio,
     pub preserve_fds: u32,
@@ -69,6 +71,7 @@ impl Init<'_> {
     fn set_up(&self, channel: &Channel) -> Result<(Option<OwnedFd>, Ready<'_>), Failure> {
         process::set_dumpable(false).during("forbid tracing")?;
         signals::reset_all().during("reset signals")?;
+        let agent = self.listener.map(|listener| listener.prepare(self.state, true)).transpose()?;
         join_cgroup(self.join_cgroup)?;
         self.enter_namespaces(channel)?;
         process::setsid().during("start a session")?;
@@ -94,6 +97,7 @@ impl Init<'_> {
         let program = Program {
             plan: &self.plan.process,
             filter: self.filter,
+            agent,
             preserve_fds: self.preserve_fds,
             keyring: (!self.flags.no_new_keyring).then_some(self.keyring),
         };

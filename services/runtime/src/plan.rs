@@ -8,7 +8,7 @@ mod sysctl;
 
 use std::path::{Path, PathBuf};
 
-use gantry_oci::runtime::{Hooks, Linux, Process, Spec};
+use gantry_oci::runtime::{Hooks, IdMapping, Linux, Mount, Process, Spec};
 use gantry_sys::mount::Propagation;
 
 pub(crate) use capabilities::CapabilityPlan;
@@ -46,6 +46,21 @@ pub(crate) struct MountPlan {
     pub source: String,
     pub kind: MountKind,
     pub options: MountOptions,
+    pub id_mapping: Option<MountIds>,
+}
+
+/// Whose ids a bind shows, and how deep.
+#[derive(Debug)]
+pub(crate) struct MountIds {
+    /// Absent: those of the container's user namespace.
+    pub mappings: Option<IdMappings>,
+    pub recursion: Recursion,
+}
+
+#[derive(Debug)]
+pub(crate) struct IdMappings {
+    pub uids: Vec<IdMapping>,
+    pub gids: Vec<IdMapping>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +79,11 @@ impl Plan {
         let namespaces = NamespacePlan::new(&linux)?;
         namespaces.check_names(&spec.hostname, &spec.domainname)?;
         let sysctls = sysctl::plan(&linux.sysctl, &namespaces)?;
-        let mounts = spec.mounts.into_iter().map(MountPlan::new).collect::<Result<_, _>>()?;
+        let mounts = spec
+            .mounts
+            .into_iter()
+            .map(|mount| MountPlan::new(mount, &namespaces))
+            .collect::<Result<_, _>>()?;
         let root_propagation = match linux.rootfs_propagation.as_str() {
             "" => None,
             word => Some(mount_options::propagation(word).ok_or_else(|| {
@@ -89,14 +108,11 @@ impl Plan {
 }
 
 impl MountPlan {
-    fn new(mount: gantry_oci::runtime::Mount) -> Result<Self, Failure> {
-        if !mount.uid_mappings.is_empty() || !mount.gid_mappings.is_empty() {
-            return Err(Failure::unsupported("a mount with its own id mappings"));
-        }
+    fn new(mount: Mount, namespaces: &NamespacePlan) -> Result<Self, Failure> {
         let destination = PathBuf::from(mount.destination);
         // Early versions of the specification allowed relative destinations; they mean the same below the root.
         let destination = Path::new("/").join(destination);
-        let options = MountOptions::parse(&mount.options)?;
+        let options = MountOptions::parse(&mount.options);
         let kind = match (options.bind, mount.kind.as_str()) {
             (Some(BindKind(recursion)), _) => MountKind::Bind(recursion),
             (None, "bind") => MountKind::Bind(Recursion::TopOnly),
@@ -109,12 +125,39 @@ impl MountPlan {
             }
             (None, other) => MountKind::Filesystem(other.to_owned()),
         };
-        Ok(Self { destination, source: mount.source, kind, options })
+        let mappings = IdMappings { uids: mount.uid_mappings, gids: mount.gid_mappings };
+        let id_mapping = id_mapping(mappings, &options, namespaces).map_err(|reason| {
+            Failure::invalid(format!("the mount at {}: {reason}", destination.display()))
+        })?;
+        if id_mapping.is_some() && !matches!(kind, MountKind::Bind(_)) {
+            return Err(Failure::unsupported(format!(
+                "an id mapping of a mount that is no bind ({})",
+                destination.display()
+            )));
+        }
+        Ok(Self { destination, source: mount.source, kind, options, id_mapping })
     }
 
     pub(crate) fn is_filesystem(&self, name: &str) -> bool {
         matches!(&self.kind, MountKind::Filesystem(kind) if kind == name)
     }
+}
+
+/// Mappings alone mean `idmap`; the option alone means the container's own mappings.
+fn id_mapping(
+    mappings: IdMappings,
+    options: &MountOptions,
+    namespaces: &NamespacePlan,
+) -> Result<Option<MountIds>, &'static str> {
+    let recursion = options.id_map.unwrap_or(Recursion::TopOnly);
+    let mappings = match (mappings.uids.is_empty(), mappings.gids.is_empty()) {
+        (false, false) => Some(mappings),
+        (true, true) if options.id_map.is_none() => return Ok(None),
+        (true, true) if namespaces.has_user() => None,
+        (true, true) => return Err("idmap needs mappings, or a container with a user namespace"),
+        _ => return Err("uidMappings and gidMappings need each other"),
+    };
+    Ok(Some(MountIds { mappings, recursion }))
 }
 
 /// What the specification knows and this runtime does not do yet is refused, never silently left out.

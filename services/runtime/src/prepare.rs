@@ -4,13 +4,16 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use gantry_cgroup::ContainerMount;
-use gantry_sys::mount::{Change, Propagation, set_attributes};
+use gantry_sys::clone::Namespaces;
+use gantry_sys::mount::{Change, Propagation, set_attributes, set_id_mapping};
 use rustix::fs::{FileType, fstat};
 
 use crate::failure::{During, Failure};
-use crate::filesystem;
 use crate::options::{Rootfs, RootfsMount};
-use crate::plan::{BindKind, MountKind, MountOptions, MountPlan, Plan, Recursion};
+use crate::plan::{
+    BindKind, MountIds, MountKind, MountOptions, MountPlan, NamespacePlan, Plan, Recursion,
+};
+use crate::{filesystem, id_map};
 
 /// Detached mounts, ready to be moved into the container.
 #[derive(Debug)]
@@ -49,7 +52,8 @@ pub(crate) fn prepare(
     let private = Some(Propagation::Private);
     let change = Change { propagation: private, recursive: true, ..Change::default() };
     set_attributes(root.as_fd(), change).during("make the root file system private")?;
-    let binds = plan.mounts.iter().map(|mount| bind(mount, bundle)).collect::<Result<_, _>>()?;
+    let binds =
+        plan.mounts.iter().map(|mount| bind(mount, plan, bundle)).collect::<Result<_, _>>()?;
     let cgroups = if plan.mounts.iter().any(|mount| mount.kind == MountKind::Cgroup) {
         cgroups.iter().map(cgroup).collect::<Result<_, _>>()?
     } else {
@@ -75,7 +79,7 @@ fn root_of_recipe(mounts: &[RootfsMount]) -> Result<OwnedFd, Failure> {
 }
 
 fn step_of_recipe(mount: &RootfsMount) -> Result<OwnedFd, Failure> {
-    let options = MountOptions::parse(&mount.options)?;
+    let options = MountOptions::parse(&mount.options);
     let bind = match (options.bind, mount.kind.as_str()) {
         (Some(BindKind(recursion)), _) => Some(recursion),
         (None, "bind") => Some(Recursion::TopOnly),
@@ -90,13 +94,28 @@ fn step_of_recipe(mount: &RootfsMount) -> Result<OwnedFd, Failure> {
     Ok(tree)
 }
 
-fn bind(mount: &MountPlan, bundle: &Path) -> Result<Option<OwnedFd>, Failure> {
+fn bind(mount: &MountPlan, plan: &Plan, bundle: &Path) -> Result<Option<OwnedFd>, Failure> {
     let MountKind::Bind(recursion) = mount.kind else { return Ok(None) };
     let source = bundle.join(&mount.source);
     let what = || format!("bind {} to {}", source.display(), mount.destination.display());
     let tree = filesystem::copy_of_path(&source, recursion).during_with(what)?;
     filesystem::change_bind(tree.as_fd(), &mount.options).during_with(what)?;
+    if let Some(ids) = &mount.id_mapping {
+        let namespace = namespace_of(ids, &plan.namespaces)?;
+        set_id_mapping(tree.as_fd(), namespace.as_fd(), ids.recursion == Recursion::All)
+            .during_with(|| format!("{}: map ids", what()))?;
+    }
     Ok(Some(tree))
+}
+
+/// A user namespace with the ids that a mount shows.
+fn namespace_of(ids: &MountIds, container: &NamespacePlan) -> Result<OwnedFd, Failure> {
+    let joined = container.join.iter().find(|(kind, _)| *kind == Namespaces::USER);
+    match (&ids.mappings, joined) {
+        (Some(own), _) => id_map::user_namespace(&own.uids, &own.gids),
+        (None, Some((_, namespace))) => namespace.try_clone().during("copy a descriptor"),
+        (None, None) => id_map::user_namespace(&container.uid_mappings, &container.gid_mappings),
+    }
 }
 
 fn cgroup(mount: &ContainerMount) -> Result<CgroupMount, Failure> {

@@ -17,16 +17,19 @@ use crate::credentials::{take_capabilities, take_identity};
 use crate::failure::{During, Failure};
 use crate::filter::Filter;
 use crate::identity::{self, Identity};
+use crate::listener::Handover;
 use crate::options::Stdio;
 use crate::plan::{ProcessPlan, RlimitPlan};
 use crate::root::{Missing, Root};
 use crate::{command, terminal};
 
 /// What is to run, and where.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Program<'a> {
     pub plan: &'a ProcessPlan,
     pub filter: Option<&'a Filter>,
+    /// For a filter that notifies.
+    pub agent: Option<Handover<'a>>,
     pub preserve_fds: u32,
     /// Name of the session keyring to make.
     pub keyring: Option<&'a str>,
@@ -39,11 +42,12 @@ pub(crate) struct Ready<'a> {
     env: CStringList,
     /// The filter, when it must be loaded last.
     filter: Option<&'a Filter>,
+    agent: Option<Handover<'a>>,
 }
 
 impl<'a> Program<'a> {
     /// Takes on user, limits and rights. The process's root directory is the container's.
-    pub(crate) fn prepare(&self, root: &Root) -> Result<Ready<'a>, Failure> {
+    pub(crate) fn prepare(self, root: &Root) -> Result<Ready<'a>, Failure> {
         let plan = self.plan;
         let identity = identity::resolve(root, &plan.user)?;
         let mut env = plan.env.clone();
@@ -70,7 +74,7 @@ impl<'a> Program<'a> {
             self.filter
         } else {
             // Without no_new_privs loading needs a capability that is about to go.
-            self.filter.map_or(Ok(()), Filter::load)?;
+            self.filter.map_or(Ok(()), |filter| filter.load(self.agent.as_ref()))?;
             None
         };
         take_capabilities(&plan.capabilities)?;
@@ -81,6 +85,7 @@ impl<'a> Program<'a> {
             env: CStringList::new(env).during("copy the environment")?,
             path,
             filter: late_filter,
+            agent: self.agent,
         })
     }
 
@@ -99,7 +104,7 @@ impl<'a> Program<'a> {
 impl Ready<'_> {
     /// Returns only when it failed.
     pub(crate) fn execute(&self) -> Failure {
-        if let Some(failure) = self.filter.and_then(|filter| filter.load().err()) {
+        if let Some(Err(failure)) = self.filter.map(|filter| filter.load(self.agent.as_ref())) {
             return failure;
         }
         match CString::new(self.path.as_str()) {

@@ -12,7 +12,7 @@ use gantry_sys::{pidfd, process};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::gate;
+use crate::{gate, listener};
 
 const RECORD_LIMIT_BYTES: u64 = 4 << 20;
 
@@ -39,6 +39,9 @@ pub(crate) struct Record {
     /// The execution domain, as `personality(2)` takes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub personality: Option<u32>,
+    /// The agent of the seccomp profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listener: Option<listener::Address>,
     #[serde(default)]
     pub hooks: LateHooks,
     #[serde(default)]

@@ -230,7 +230,11 @@ impl Shim {
 
     /// Asks the shim to end. It stays while it holds a task.
     pub fn shutdown(&self) -> Result<(), Error> {
-        let request = ShutdownRequest { id: self.id.clone(), now: false };
+        self.end(false)
+    }
+
+    fn end(&self, now: bool) -> Result<(), Error> {
+        let request = ShutdownRequest { id: self.id.clone(), now };
         match self.call::<Empty>("Shutdown", &request, LIMIT) {
             // Some shims are gone before they answer.
             Ok(_) | Err(Error::Disconnected { .. }) => Ok(()),
@@ -296,19 +300,32 @@ impl Shim {
     /// Takes everything down, as far as it is there: kills what runs, deletes the task, ends the shim.
     /// Returns when that is done or cannot be done; the bundle stays.
     pub fn dismiss(&self) {
-        if let Err(error) = self.delete("")
-            && error.kind() == ErrorKind::Conflict
-        {
-            let killed = self.kill_all(Signal::KILL);
-            let ended = self.wait("", LIMIT);
-            let deleted = self.delete("");
-            if deleted.is_err() {
-                tracing::warn!(id = self.id, ?killed, ?ended, ?deleted, "a container does not end");
+        let deleted = match self.delete("") {
+            Err(error) if error.kind() == ErrorKind::Conflict => self.kill_and_delete(),
+            deleted => deleted.map(drop),
+        };
+        let in_order = match deleted {
+            Ok(()) => true,
+            Err(error) if error.kind() == ErrorKind::NotFound => true,
+            // Whoever hears of the end of the connection cleans up what the shim could not.
+            Err(Error::Disconnected { .. }) => return,
+            Err(error) => {
+                tracing::warn!(id = self.id, %error, "cannot delete a container's task");
+                false
             }
-        }
-        if let Err(error) = self.shutdown() {
+        };
+        // A shim that could not delete its task would stay with it for ever.
+        if let Err(error) = self.end(!in_order) {
             tracing::warn!(id = self.id, %error, "cannot end a shim");
         }
+    }
+
+    fn kill_and_delete(&self) -> Result<(), Error> {
+        self.kill_all(Signal::KILL)?;
+        if self.wait("", LIMIT).is_none() {
+            tracing::warn!(id = self.id, "a container does not end");
+        }
+        self.delete("").map(drop)
     }
 
     fn names(&self, exec_id: &str) -> (String, String) {

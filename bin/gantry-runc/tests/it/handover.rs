@@ -163,3 +163,50 @@ fn a_kill_for_want_of_memory_is_an_event() {
     assert!(lines.any(|line| line.unwrap() == oom), "no word of the kill");
     events.wait().unwrap();
 }
+
+/// What an agent gets for one process. It lets go of the descriptor, so that the system call fails with ENOSYS.
+fn serve_agent(listener: &UnixListener) -> Value {
+    let (socket, _) = listener.accept().unwrap();
+    let mut message = [0; 4096];
+    let (length, fd) = unix_socket::receive_with_fd(socket.as_fd(), &mut message).unwrap();
+    let fd = fd.unwrap();
+    let link = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&fd));
+    assert!(std::fs::read_link(link).unwrap().to_str().unwrap().contains("seccomp notify"));
+    serde_json::from_slice(&message[..length]).unwrap()
+}
+
+#[test]
+fn the_seccomp_agent_gets_a_descriptor_for_each_process() {
+    for no_new_privileges in [true, false] {
+        let mut bed = Bed::new();
+        let path = bed.dir.path().join("agent");
+        bed.set("/process/noNewPrivileges", no_new_privileges.into());
+        bed.set(
+            "/linux/seccomp",
+            json!({"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": path, "listenerMetadata": "mine",
+                "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_NOTIFY"}]}),
+        );
+        bed.script("mkdir /made 2> /said; exec sleep 1000").write_config();
+        let message = bed.run_err();
+        assert!(message.contains("connect to the seccomp agent"), "{message}");
+        bed.check_nothing_left();
+
+        let listener = UnixListener::bind(&path).unwrap();
+        let agent = std::thread::spawn(move || [serve_agent(&listener), serve_agent(&listener)]);
+        bed.start();
+        let pid = bed.state()["pid"].clone();
+        let said = bed.rootfs().join("said");
+        let read = || std::fs::read_to_string(&said).unwrap_or_default();
+        crate::bed::wait_until("the call has failed", || !read().is_empty());
+        assert!(read().contains("not implemented"), "{}", read());
+        assert!(bed.err(&["exec", &bed.id, "mkdir", "/made"]).contains("not implemented"));
+        let [first, second] = agent.join().unwrap();
+        assert_eq!((&first["fds"], &first["metadata"]), (&json!(["seccompFd"]), &json!("mine")));
+        assert_eq!((&first["pid"], &first["state"]["pid"]), (&pid, &pid));
+        assert_eq!(first["state"]["id"], bed.id.as_str());
+        assert_eq!(second["state"]["pid"], pid);
+        assert_ne!(second["pid"], pid);
+        bed.ok(&["delete", "--force", &bed.id]);
+        bed.check_nothing_left();
+    }
+}

@@ -9,6 +9,7 @@ mod exec;
 mod failures;
 mod handover;
 mod life;
+mod mounts;
 mod process;
 mod terminal;
 mod view;

@@ -48,3 +48,27 @@ impl Status {
         }
     }
 }
+
+/// What the agent of a seccomp profile receives together with the notification descriptor (`linux.seccomp.listenerPath`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerProcessState {
+    pub oci_version: String,
+    /// What the message's descriptors are, in their order.
+    pub fds: Vec<String>,
+    /// The process that the descriptor belongs to, as the runtime's pid namespace numbers it.
+    pub pid: i32,
+    /// `linux.seccomp.listenerMetadata`, as it is.
+    #[serde(
+        default,
+        skip_serializing_if = "String::is_empty",
+        deserialize_with = "null_is_default"
+    )]
+    pub metadata: String,
+    pub state: State,
+}
+
+impl ContainerProcessState {
+    /// The name of the notification descriptor among [`fds`](Self::fds).
+    pub const SECCOMP_FD: &'static str = "seccompFd";
+}

@@ -64,7 +64,7 @@ impl Cover {
                 .during("copy the empty directory");
         }
         let words = ["ro", "nosuid", "nodev", "noexec", "nr_blocks=1", "nr_inodes=1", "mode=755"];
-        filesystem::new("tmpfs", "tmpfs", &MountOptions::parse(&words)?)
+        filesystem::new("tmpfs", "tmpfs", &MountOptions::parse(&words))
     }
 
     fn null_file(&mut self) -> Result<OwnedFd, Failure> {

@@ -9,10 +9,10 @@ use rustix::fs::{FileType, Mode, OFlags, fstat, fstatfs, mkdirat, symlinkat};
 use rustix::io::Errno;
 
 use crate::failure::{During, Failure};
-use crate::filesystem;
 use crate::plan::{MountKind, MountOptions, MountPlan, Plan};
 use crate::prepare::{CgroupMount, Prepared};
 use crate::root::{Missing, Root};
+use crate::{copy_up, filesystem};
 
 const PROC_MAGIC: u64 = 0x9fa0;
 
@@ -93,18 +93,23 @@ fn is_no_directory(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::LOOP | Errno::NOTDIR))
 }
 
-/// A tmpfs has the mode of the directory that it covers, unless it is told another.
+/// A tmpfs has the mode of the directory that it covers, unless it is told another, and its contents when it is told to.
 fn new_tmpfs(mount: &MountPlan, target: BorrowedFd<'_>) -> Result<OwnedFd, Failure> {
-    if mount.options.copy_up {
-        return Err(Failure::unsupported("the mount option tmpcopyup"));
-    }
-    if mount.options.value("mode").is_some() {
-        return filesystem::new("tmpfs", &mount.source, &mount.options);
-    }
-    let covered = fstat(target).during("look at a tmpfs's directory")?;
     let mut options = mount.options.clone();
-    options.data.push(("mode".to_owned(), Some(format!("{:o}", covered.st_mode & 0o7777))));
-    filesystem::new("tmpfs", &mount.source, &options)
+    if options.value("mode").is_none() {
+        let covered = fstat(target).during("look at a tmpfs's directory")?;
+        options.data.push(("mode".to_owned(), Some(format!("{:o}", covered.st_mode & 0o7777))));
+    }
+    if !options.copy_up {
+        return filesystem::new("tmpfs", &mount.source, &options);
+    }
+    // It becomes read-only, if it shall be, when the copy is made.
+    let change = options.change;
+    options.change.set = change.set.without(Attributes::RDONLY);
+    let made = filesystem::new("tmpfs", &mount.source, &options)?;
+    copy_up::copy(target, made.as_fd())?;
+    set_attributes(made.as_fd(), change).during("set the attributes of a tmpfs")?;
+    Ok(made)
 }
 
 /// The container's own cgroups: one mount on a host with the unified hierarchy alone, else a directory of them.
@@ -119,7 +124,7 @@ fn attach_cgroups(root: &Root, mount: &MountPlan, cgroups: &[CgroupMount]) -> Re
         return filesystem::attach(only.tree.as_fd(), target.as_fd()).during_with(what);
     }
     let words = ["nosuid", "nodev", "noexec", "mode=755"];
-    let directory = filesystem::new("tmpfs", "tmpfs", &MountOptions::parse(&words)?)?;
+    let directory = filesystem::new("tmpfs", "tmpfs", &MountOptions::parse(&words))?;
     filesystem::attach(directory.as_fd(), target.as_fd()).during_with(what)?;
     for cgroup in cgroups {
         attach_cgroup(directory.as_fd(), cgroup, &mount.options)?;

@@ -2,8 +2,6 @@
 
 use gantry_sys::mount::{Attributes, Change, Propagation};
 
-use crate::failure::Failure;
-
 /// An option list, sorted by what takes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct MountOptions {
@@ -19,6 +17,8 @@ pub(crate) struct MountOptions {
     pub data: Vec<(String, Option<String>)>,
     /// Copy what the mount hides into it (tmpfs).
     pub copy_up: bool,
+    /// Show files with other owners (binds).
+    pub id_map: Option<Recursion>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,15 +35,15 @@ const SUPERBLOCK: [&str; 8] =
     ["sync", "async", "dirsync", "lazytime", "nolazytime", "mand", "nomand", "silent"];
 
 impl MountOptions {
-    pub(crate) fn parse<S: AsRef<str>>(words: &[S]) -> Result<Self, Failure> {
+    pub(crate) fn parse<S: AsRef<str>>(words: &[S]) -> Self {
         let mut options = Self::default();
         for word in words {
-            options.add(word.as_ref())?;
+            options.add(word.as_ref());
         }
-        Ok(options)
+        options
     }
 
-    fn add(&mut self, word: &str) -> Result<(), Failure> {
+    fn add(&mut self, word: &str) {
         if let Some((set, clear)) = attribute(word) {
             merge(&mut self.change, set, clear);
         } else if let Some((set, clear)) = word.strip_prefix('r').and_then(attribute) {
@@ -59,16 +59,14 @@ impl MountOptions {
                 "rbind" => self.bind = Some(BindKind(Recursion::All)),
                 "tmpcopyup" => self.copy_up = true,
                 "" | "defaults" | "remount" | "loud" | "norelatime" | "nostrictatime" => {}
-                "idmap" | "ridmap" => {
-                    return Err(Failure::unsupported(format!("the mount option {word}")));
-                }
+                "idmap" => self.id_map = self.id_map.or(Some(Recursion::TopOnly)),
+                "ridmap" => self.id_map = Some(Recursion::All),
                 _ => self.data.push(match word.split_once('=') {
                     Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
                     None => (word.to_owned(), None),
                 }),
             }
         }
-        Ok(())
     }
 
     pub(crate) fn value(&self, key: &str) -> Option<&str> {

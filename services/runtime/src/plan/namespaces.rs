@@ -138,7 +138,7 @@ impl NamespacePlan {
 }
 
 fn time_offsets(linux: &Linux) -> Result<String, Failure> {
-    let mut text = String::new();
+    let mut lines = Vec::new();
     for (clock, offset) in &linux.time_offsets {
         if !matches!(clock.as_str(), "monotonic" | "boottime") {
             return Err(Failure::invalid(format!(
@@ -151,9 +151,9 @@ fn time_offsets(linux: &Linux) -> Result<String, Failure> {
                 offset.nanosecs
             )));
         }
-        text.push_str(&format!("{clock} {} {}\n", offset.secs, offset.nanosecs));
+        lines.push(format!("{clock} {} {}\n", offset.secs, offset.nanosecs));
     }
-    Ok(text)
+    Ok(lines.concat())
 }
 
 pub(crate) fn flag(kind: NamespaceKind) -> Namespaces {

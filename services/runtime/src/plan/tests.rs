@@ -93,8 +93,7 @@ fn mount_options_are_sorted() {
         "noatime",
         "strictatime",
         "x",
-    ])
-    .unwrap();
+    ]);
     assert_eq!(options.bind, Some(BindKind(Recursion::All)));
     assert_eq!(options.change.set, Attributes::RDONLY.with(Attributes::STRICTATIME));
     assert_eq!(options.change.clear, Attributes::NOSUID.with(Attributes::ATIME));

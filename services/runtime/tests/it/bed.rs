@@ -84,7 +84,7 @@ impl Bed {
     }
 
     pub(crate) fn create(&self, mount: &RootfsMount, stdio: Stdio) -> Result<Created, Error> {
-        self.create_from(&[mount.clone()], stdio)
+        self.create_from(std::slice::from_ref(mount), stdio)
     }
 
     pub(crate) fn create_from(
