@@ -3,6 +3,7 @@
 //! `request → plan` happens here, `plan → OCI spec` in [`spec`]; both are pure functions of their arguments.
 
 mod capabilities;
+mod checks;
 mod modes;
 mod mounts;
 mod process;
@@ -10,6 +11,7 @@ mod refused;
 mod resources;
 mod security;
 mod spec;
+mod sysctls;
 
 use gantry_api::container::{Config, CreateRequest, HostConfig};
 use gantry_api::image::ImageConfig;
@@ -66,6 +68,12 @@ pub(crate) struct ContainerPlan {
     pub resources: LinuxResources,
     pub rlimits: Vec<Rlimit>,
     pub additional_gids: Vec<u32>,
+    /// For the runtime to look up in the container's own group file.
+    #[serde(default)]
+    pub additional_group_names: Vec<String>,
+    /// `None` leaves the score as the engine has it.
+    #[serde(default)]
+    pub oom_score_adj: Option<i32>,
     pub stop_signal: Signal,
     /// Seconds between the stop signal and the kill; negative waits for ever.
     pub stop_timeout_s: i64,
@@ -104,6 +112,11 @@ impl ContainerPlan {
         modes::complete_hostname(&mut config, id, (uts, network), &host.hostname)?;
         let ipc = Ipc::parse(&host_config.ipc_mode)?;
         let cgroup_namespace = CgroupNamespace::parse(&host_config.cgroupns_mode, host.cgroup_v2)?;
+        checks::texts(&config, &host_config)?;
+        checks::shm_size(host_config.shm_size)?;
+        checks::cgroup_parent(&host_config.cgroup_parent, id)?;
+        sysctls::check(&host_config.sysctls, network, ipc, uts)?;
+        let groups = process::additional_groups(&host_config.group_add)?;
         complete_host_config(&mut host_config, network, ipc, cgroup_namespace);
         let security = SecurityPlan::resolve(&host_config)?;
         let stop_signal = match config.stop_signal.as_str() {
@@ -127,7 +140,9 @@ impl ContainerPlan {
             security,
             resources: resources::resolve(&mut host_config, host)?,
             rlimits: resources::rlimits(&host_config.ulimits)?,
-            additional_gids: process::additional_gids(&host_config.group_add)?,
+            additional_gids: groups.ids,
+            additional_group_names: groups.names,
+            oom_score_adj: checks::oom_score_adj(host_config.oom_score_adj)?,
             stop_signal,
             stop_timeout_s: config.stop_timeout.unwrap_or(DEFAULT_STOP_TIMEOUT_S),
             log: resources::log(&host_config.log_config)?,

@@ -8,7 +8,7 @@
 //! Its exit code is the program's, 128 + n when signal n ended it, 127 when the program is not there and
 //! 126 when it cannot be run.
 
-use gantry_sys::clone::{Fork, Namespaces, clone_into};
+use gantry_sys::clone::{Fork, fork};
 use gantry_sys::pidfd;
 use gantry_types::Signal;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -67,7 +67,7 @@ fn supervise(program: &OsString, arguments: Vec<OsString>) -> io::Result<u8> {
         .filter_map(|number| Signal::from_raw(number).ok())
         .collect();
     let signals = gantry_sys::signalfd::watch(&watched)?;
-    match clone_into(Namespaces::NONE, None)? {
+    match fork()? {
         Fork::Child => become_program(program, arguments),
         Fork::Parent(child) => watch(child.pid, &child.pidfd, &signals),
     }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::claim::{Holder, Place};
+
 /// Each makes one sentence with its causes for whoever started the daemon.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -20,11 +22,17 @@ pub(crate) enum Error {
     #[error("listen on {host}: a daemon answers there already")]
     Answered { host: String },
     #[error(
-        "process with PID {pid} is still running, as {path} says; a second daemon needs a --pidfile, --data-root, --exec-root and --host of its own"
+        "the {place} {path} is in use by {holder}; end that daemon, or start this one with another --{place}"
     )]
-    StillRunning { pid: i32, path: PathBuf },
-    #[error("write the pidfile {path}")]
-    Pidfile { path: PathBuf, source: io::Error },
+    Held { place: Place, path: PathBuf, holder: Holder },
+    #[error(
+        "--{place} and --{other} both lead to {path}; start the daemon with a different path for each"
+    )]
+    SharedPlace { place: Place, other: Place, path: PathBuf },
+    #[error("lock the file {path}")]
+    Lock { path: PathBuf, source: io::Error },
+    #[error("create the directory {path}")]
+    Directory { path: PathBuf, source: io::Error },
     #[error("{name} is not beside gantryd ({looked}) and not in PATH; install it there")]
     MissingProgram { name: &'static str, looked: PathBuf },
     #[error("{flag} must be an absolute path, not {path}")]

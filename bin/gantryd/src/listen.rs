@@ -12,11 +12,14 @@ use gantry_sys::unix_socket;
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::error::Error;
+use crate::fresh_dirs::FreshDirs;
 
 /// The port of `tcp://` without one.
 const DEFAULT_PORT: u16 = 2375;
 /// Root and the socket's group may use the API, which is as good as being root.
 const SOCKET_MODE: u32 = 0o660;
+/// Who may connect is said by the socket itself.
+const SOCKET_DIR_MODE: u32 = 0o755;
 
 /// Where to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,13 +75,13 @@ impl Drop for SocketFile {
     }
 }
 
-/// Opens every host, or none.
-pub(crate) async fn open(hosts: &[Host]) -> Result<Vec<Bound>, Error> {
+/// Opens every host, or none; `dirs` makes what the sockets need.
+pub(crate) async fn open(hosts: &[Host], dirs: &mut FreshDirs) -> Result<Vec<Bound>, Error> {
     let mut bound = Vec::with_capacity(hosts.len());
     for host in hosts {
         let failed = |source| Error::Listen { host: host.to_string(), source };
         bound.push(match host {
-            Host::Unix(path) => unix(host, path)?,
+            Host::Unix(path) => unix(host, path, dirs)?,
             Host::Tcp(address) => {
                 if !address.ip().is_loopback() {
                     tracing::warn!(%address, "anyone who reaches this address can become root here: there is no TLS yet");
@@ -91,10 +94,10 @@ pub(crate) async fn open(hosts: &[Host]) -> Result<Vec<Bound>, Error> {
     Ok(bound)
 }
 
-fn unix(host: &Host, path: &Path) -> Result<Bound, Error> {
+fn unix(host: &Host, path: &Path, dirs: &mut FreshDirs) -> Result<Bound, Error> {
     let failed = |source| Error::Listen { host: host.to_string(), source };
     if let Some(dir) = path.parent() {
-        std::fs::create_dir_all(dir).map_err(failed)?;
+        dirs.make(dir, SOCKET_DIR_MODE).map_err(failed)?;
     }
     match unix_socket::connect(path) {
         Ok(_) => return Err(Error::Answered { host: host.to_string() }),

@@ -2,12 +2,14 @@
 //!
 //! Wiring only. What the engine does is in `engine`, how it is spoken to in `edge/docker-http`.
 
+mod claim;
 mod config_file;
 mod error;
 mod flags;
+mod fresh_dirs;
 mod listen;
+mod lock;
 mod logging;
-mod pidfile;
 mod settings;
 
 use std::process::ExitCode;
@@ -18,6 +20,7 @@ use gantry_engine::Engine;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::claim::Claim;
 use crate::error::Error;
 use crate::flags::Flags;
 use crate::settings::Settings;
@@ -39,23 +42,25 @@ fn main() -> ExitCode {
 
 fn run(settings: Settings) -> Result<(), Error> {
     logging::start(&settings)?;
+    // Before anything is touched; and until the end, because threads may still be at work when the daemon has ended.
+    let mut claim = Claim::take(&settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|source| Error::Runtime { source })?;
-    let result = runtime.block_on(daemon(settings));
+    let result = runtime.block_on(daemon(settings, &mut claim));
     // Threads that read logs for clients who have gone end by themselves; nobody has to wait for them.
     runtime.shutdown_background();
     result
 }
 
-async fn daemon(settings: Settings) -> Result<(), Error> {
+async fn daemon(settings: Settings, claim: &mut Claim) -> Result<(), Error> {
     let ending = end_on_signals()?;
-    // Whoever answers at one of our sockets runs already; ask before anything is touched.
-    let listeners = listen::open(&settings.hosts).await?;
-    let pidfile = pidfile::Pidfile::write(&settings.pidfile)?;
+    // Clients may knock from now on; they are answered when the engine is open.
+    let listeners = listen::open(&settings.hosts, claim.dirs()).await?;
     let engine =
         Engine::open(settings.engine.clone()).await.map_err(|source| Error::Engine { source })?;
+    claim.dirs().keep();
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         data_root = %settings.engine.data_root.display(),
@@ -87,7 +92,6 @@ async fn daemon(settings: Settings) -> Result<(), Error> {
     }
     engine.close().await;
     drop(sockets);
-    drop(pidfile);
     tracing::info!("ended; running containers go on");
     result
 }

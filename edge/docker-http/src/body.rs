@@ -72,17 +72,11 @@ pub(crate) struct BodyReader {
 }
 
 impl BodyReader {
-    /// Starts to pass the body on. Dropping the reader stops it.
-    pub(crate) fn new(mut body: Incoming) -> Self {
+    /// Starts to pass the body on, until nothing comes for `stall`. Dropping the reader stops it.
+    pub(crate) fn new(mut body: Incoming, stall: Duration) -> Self {
         let (sender, pieces) = mpsc::channel(PIECES_IN_FLIGHT);
         tokio::spawn(async move {
-            while let Some(frame) = body.frame().await {
-                let piece = match frame.map(hyper::body::Frame::into_data) {
-                    Ok(Ok(data)) => Ok(data),
-                    // Trailers say nothing about an archive.
-                    Ok(Err(_)) => continue,
-                    Err(error) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, error)),
-                };
+            while let Some(piece) = next_piece(&mut body, stall).await {
                 let last = piece.is_err();
                 if sender.send(piece).await.is_err() || last {
                     break;
@@ -91,6 +85,26 @@ impl BodyReader {
         });
         Self { pieces, current: Bytes::new() }
     }
+}
+
+/// The next bytes of a body; none at its end.
+async fn next_piece(body: &mut Incoming, stall: Duration) -> Option<io::Result<Bytes>> {
+    let data = async {
+        loop {
+            match body.frame().await?.map(hyper::body::Frame::into_data) {
+                Ok(Ok(data)) if !data.is_empty() => return Some(Ok(data)),
+                // Trailers say nothing about an archive.
+                Ok(_) => {}
+                Err(error) => {
+                    return Some(Err(io::Error::new(io::ErrorKind::UnexpectedEof, error)));
+                }
+            }
+        }
+    };
+    tokio::time::timeout(stall, data).await.unwrap_or_else(|_| {
+        let text = format!("no byte of the archive came from the client for {stall:?}; send it again");
+        Some(Err(io::Error::new(io::ErrorKind::TimedOut, text)))
+    })
 }
 
 impl Read for BodyReader {

@@ -37,6 +37,11 @@ impl Call {
         body::collect(self.body, config.max_body_bytes, config.body_timeout).await
     }
 
+    /// The body as an archive, to be read while it comes.
+    pub(crate) fn archive(self) -> body::BodyReader {
+        body::BodyReader::new(self.body, self.server.config.archive_stall)
+    }
+
     /// Whether the client asked to turn the connection into raw bytes by the book.
     pub(crate) fn asks_for_upgrade(&self) -> bool {
         self.headers.contains_key(UPGRADE)

@@ -11,6 +11,9 @@ pub struct Config {
     pub max_body_bytes: usize,
     /// How long one JSON body may take to arrive.
     pub body_timeout: Duration,
+    /// How long an archive may stand still: when no byte of it has come for this time, the request fails. While its
+    /// reader is the one to wait for, the time stands still too. One minute by default.
+    pub archive_stall: Duration,
     /// How long a connection may take to send the head of a request, idle time between requests included.
     pub header_timeout: Duration,
     /// Connections at a time; further ones wait in the listener's backlog.
@@ -26,6 +29,7 @@ impl Config {
             server: format!("Gantry/{version} (linux)"),
             max_body_bytes: 4 << 20,
             body_timeout: Duration::from_mins(1),
+            archive_stall: Duration::from_mins(1),
             header_timeout: Duration::from_mins(5),
             max_connections: 4096,
             drain: Duration::from_secs(5),

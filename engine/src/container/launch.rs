@@ -79,7 +79,7 @@ fn create_task(
 ) -> Result<Arc<Shim>> {
     let id = record.id.as_str();
     make_bind_sources(&record.plan, rollback)?;
-    let spec = plan::to_spec(&record.id, &record.plan, &spec_facts(engine, record)?);
+    let spec = plan::to_spec(&record.plan, &spec_facts(engine, record)?);
     engine.failpoint("start-bundle")?;
     leftovers::clear(engine, id, &cgroups::path_of(engine, record));
     let bundle = engine.settings.bundle(id);

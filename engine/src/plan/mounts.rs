@@ -1,5 +1,7 @@
 //! Mounts that the user asked for: `-v`, `--mount` and `--tmpfs`, parsed and checked as far as that needs no I/O.
 
+mod tmpfs;
+
 use gantry_api::container::HostConfig;
 use gantry_api::mount::{Mount, MountPoint};
 use serde::{Deserialize, Serialize};
@@ -34,6 +36,9 @@ pub(crate) struct BindSource {
     pub recursive: bool,
     /// `rprivate` unless asked otherwise.
     pub propagation: String,
+    /// Read-only mounts are read-only with all that lies below them.
+    #[serde(default)]
+    pub read_only_below: bool,
     /// The options as they were written, for `inspect`.
     pub mode: String,
 }
@@ -68,9 +73,7 @@ fn depth(path: &str) -> usize {
 
 /// The target without `.`, `..` and repeated slashes; the root itself cannot be a target.
 fn target(text: &str) -> Result<String, Error> {
-    if text.contains('\0') {
-        return Err(Error::invalid("invalid mount path: it has a NUL byte in it"));
-    }
+    refuse_nul(text)?;
     if !text.starts_with('/') {
         return Err(Error::invalid(format!(
             "invalid mount path: '{text}' mount path must be absolute"
@@ -88,6 +91,15 @@ fn target(text: &str) -> Result<String, Error> {
         return Err(Error::invalid("invalid specification: destination can't be '/'"));
     }
     Ok(format!("/{}", parts.join("/")))
+}
+
+fn refuse_nul(path: &str) -> Result<(), Error> {
+    if path.contains('\0') {
+        return Err(Error::invalid(format!(
+            "invalid mount path {path:?}: it has a NUL byte in it"
+        )));
+    }
+    Ok(())
 }
 
 /// `source:target[:options]` of `-v`.
@@ -108,11 +120,13 @@ fn parse_bind(text: &str) -> Result<MountPlan, Error> {
             "named volumes (-v {source}:{to}); an absolute path of the host works"
         )));
     }
+    refuse_nul(source)?;
     let mut bind = BindSource {
         path: source.to_owned(),
         create: true,
         recursive: true,
         propagation: DEFAULT_PROPAGATION.to_owned(),
+        read_only_below: false,
         mode: mode.to_owned(),
     };
     let mut read_only = false;
@@ -132,77 +146,96 @@ fn parse_bind(text: &str) -> Result<MountPlan, Error> {
 fn parse_mount(mount: &Mount) -> Result<MountPlan, Error> {
     let kind = mount.r#type.as_str();
     let invalid =
-        |why: &str| Error::invalid(format!("invalid mount config for type \"{kind}\": {why}"));
+        |why: String| Error::invalid(format!("invalid mount config for type \"{kind}\": {why}"));
     if mount.target.is_empty() {
-        return Err(invalid("field Target must not be empty"));
+        return Err(invalid("field Target must not be empty".to_owned()));
     }
-    let source = match kind {
-        "bind" => {
-            if mount.source.is_empty() {
-                return Err(invalid("field Source must not be empty"));
-            }
-            if !mount.source.starts_with('/') {
-                return Err(invalid(&format!(
-                    "invalid mount path: '{}' mount path must be absolute",
-                    mount.source
-                )));
-            }
-            let options = mount.bind_options.clone().unwrap_or_default();
-            let propagation = match options.propagation.as_str() {
-                "" => DEFAULT_PROPAGATION,
-                known if PROPAGATIONS.contains(&known) => known,
-                other => return Err(invalid(&format!("invalid propagation mode: {other}"))),
-            };
-            MountSource::Bind(BindSource {
-                path: mount.source.clone(),
-                create: options.create_mountpoint,
-                recursive: !options.non_recursive,
-                propagation: propagation.to_owned(),
-                mode: String::new(),
-            })
-        }
+    let (source, read_only) = match kind {
+        "bind" => (bind_source(mount).map_err(invalid)?, mount.read_only),
         "tmpfs" => {
-            if !mount.source.is_empty() {
-                return Err(invalid("field Source must not be specified"));
-            }
-            let options = mount.tmpfs_options.clone().unwrap_or_default();
-            let mut words = default_tmpfs_options();
-            if options.size_bytes > 0 {
-                words.push(format!("size={}", options.size_bytes));
-            }
-            if options.mode != 0 {
-                words.push(format!("mode={:o}", options.mode));
-            }
-            words.extend(options.options.iter().map(|pair| pair.join("=")));
-            MountSource::Tmpfs { options: words }
+            let (source, read_only) = tmpfs_source(mount).map_err(invalid)?;
+            (source, mount.read_only || read_only)
         }
-        _ => return Err(invalid("mount type unknown")),
+        _ => return Err(invalid("mount type unknown".to_owned())),
     };
-    Ok(MountPlan { target: target(&mount.target)?, source, read_only: mount.read_only })
-}
-
-fn default_tmpfs_options() -> Vec<String> {
-    ["nosuid", "nodev", "noexec"].map(str::to_owned).to_vec()
-}
-
-/// `--tmpfs target[:options]`; an option takes away the default that it contradicts.
-fn parse_tmpfs(to: &str, options: &str) -> Result<MountPlan, Error> {
-    let mut words = default_tmpfs_options();
-    let mut read_only = false;
-    for option in options.split(',').filter(|option| !option.is_empty()) {
-        let key = option.split_once('=').map_or(option, |(key, _)| key);
-        match key {
-            "exec" | "suid" | "dev" => words.retain(|word| *word != format!("no{key}")),
-            "ro" => read_only = true,
-            "rw" | "noexec" | "nosuid" | "nodev" => {}
-            "size" | "mode" | "uid" | "gid" | "nr_inodes" | "nr_blocks" | "mpol" | "noatime"
-            | "nodiratime" | "relatime" | "strictatime" | "sync" | "async" | "dirsync" => {
-                words.push(option.to_owned());
-            }
-            _ => return Err(Error::invalid(format!("invalid tmpfs option [\"{option}\"]"))),
-        }
+    if let Some(field) = foreign_options(mount) {
+        return Err(invalid(format!("field {field} must not be specified")));
     }
-    Ok(MountPlan { target: target(to)?, source: MountSource::Tmpfs { options: words }, read_only })
+    Ok(MountPlan { target: target(&mount.target)?, source, read_only })
+}
+
+/// Options that belong to another type of mount.
+fn foreign_options(mount: &Mount) -> Option<&'static str> {
+    let options = [
+        ("bind", "BindOptions", mount.bind_options.is_some()),
+        ("volume", "VolumeOptions", mount.volume_options.is_some()),
+        ("image", "ImageOptions", mount.image_options.is_some()),
+        ("tmpfs", "TmpfsOptions", mount.tmpfs_options.is_some()),
+        ("cluster", "ClusterOptions", mount.cluster_options.is_some()),
+    ];
+    let foreign = |(kind, _, is_given): &(&str, &str, bool)| *is_given && *kind != mount.r#type;
+    options.into_iter().find(foreign).map(|(_, field, _)| field)
+}
+
+/// A bind; the error says why it is none.
+fn bind_source(mount: &Mount) -> Result<MountSource, String> {
+    let path = &mount.source;
+    if path.is_empty() {
+        return Err("field Source must not be empty".to_owned());
+    }
+    if !path.starts_with('/') {
+        return Err(format!("invalid mount path: '{path}' mount path must be absolute"));
+    }
+    refuse_nul(path).map_err(|error| error.to_string())?;
+    let options = mount.bind_options.clone().unwrap_or_default();
+    let propagation = match options.propagation.as_str() {
+        "" => DEFAULT_PROPAGATION,
+        known if PROPAGATIONS.contains(&known) => known,
+        other => return Err(format!("invalid propagation mode: {other}")),
+    };
+    Ok(MountSource::Bind(BindSource {
+        path: path.clone(),
+        create: options.create_mountpoint,
+        recursive: !options.non_recursive,
+        propagation: propagation.to_owned(),
+        read_only_below: options.read_only_force_recursive,
+        mode: String::new(),
+    }))
+}
+
+/// A tmpfs, and whether its options make it read-only; the error says why it is none.
+fn tmpfs_source(mount: &Mount) -> Result<(MountSource, bool), String> {
+    if !mount.source.is_empty() {
+        return Err("field Source must not be specified".to_owned());
+    }
+    let asked = mount.tmpfs_options.clone().unwrap_or_default();
+    if asked.size_bytes < 0 {
+        return Err(format!("invalid size: {} bytes are less than 0", asked.size_bytes));
+    }
+    if asked.options.iter().any(|pair| !matches!(pair.len(), 1 | 2)) {
+        return Err("invalid option array length".to_owned());
+    }
+    let mut words: Vec<String> = asked.options.iter().map(|pair| pair.join("=")).collect();
+    if asked.mode != 0 {
+        words.insert(0, format!("mode={:o}", asked.mode));
+    }
+    if asked.size_bytes > 0 {
+        words.insert(0, format!("size={}", asked.size_bytes));
+    }
+    let options = tmpfs::parse(words.iter().map(String::as_str))
+        .map_err(|option| format!("invalid option: {}", option.escape_debug()))?;
+    let read_only = options.read_only.unwrap_or_default();
+    Ok((MountSource::Tmpfs { options: options.words }, read_only))
+}
+
+/// `--tmpfs target[:options]`.
+fn parse_tmpfs(to: &str, options: &str) -> Result<MountPlan, Error> {
+    let given = options.split(',').filter(|option| !option.is_empty());
+    let options = tmpfs::parse(given)
+        .map_err(|option| Error::invalid(format!("invalid tmpfs option [{option:?}]")))?;
+    let read_only = options.read_only.unwrap_or_default();
+    let source = MountSource::Tmpfs { options: options.words };
+    Ok(MountPlan { target: target(to)?, source, read_only })
 }
 
 impl MountPlan {

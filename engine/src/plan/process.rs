@@ -67,7 +67,7 @@ fn merge_env(image: &[String], request: &[String]) -> Result<Vec<String>, Error>
     let mut merged: Vec<String> = image.to_vec();
     for entry in request {
         let key = name(entry);
-        if key.is_empty() || entry.contains('\0') {
+        if key.is_empty() {
             return Err(Error::invalid(format!("invalid environment variable: {entry}")));
         }
         merged.retain(|other| name(other) != key);
@@ -78,12 +78,35 @@ fn merge_env(image: &[String], request: &[String]) -> Result<Vec<String>, Error>
     Ok(merged)
 }
 
-/// `--group-add`, by number; names would need the container's group file.
-pub(super) fn additional_gids(groups: &[String]) -> Result<Vec<u32>, Error> {
-    let parse = |group: &String| {
-        group.parse::<u32>().map_err(|_| {
-            Error::not_there_yet(format!("--group-add by name ({group:?}); use the group's number"))
-        })
-    };
-    groups.iter().map(parse).collect()
+/// Groups besides the user's own.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct AdditionalGroups {
+    pub ids: Vec<u32>,
+    /// For the runtime, which has the container's group file.
+    pub names: Vec<String>,
+}
+
+/// `--group-add`: what is written as a number is one.
+pub(super) fn additional_groups(groups: &[String]) -> Result<AdditionalGroups, Error> {
+    /// Docker's range of ids: what fits a signed 32-bit number.
+    const HIGHEST_ID: u32 = 0x7fff_ffff;
+    let mut found = AdditionalGroups::default();
+    for group in groups {
+        let digits = group.strip_prefix(['-', '+']).unwrap_or(group);
+        if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            let id = group.parse().ok().filter(|id| *id <= HIGHEST_ID && digits == group);
+            found.ids.push(id.ok_or_else(|| {
+                Error::invalid(format!(
+                    "uids and gids must be in range 0-{HIGHEST_ID}: --group-add {group}"
+                ))
+            })?);
+        } else if group.is_empty() || group.contains(['\0', '\n', ':', ',']) {
+            return Err(Error::invalid(format!(
+                "unable to find group {group:?}: it is not a group's name"
+            )));
+        } else {
+            found.names.push(group.clone());
+        }
+    }
+    Ok(found)
 }

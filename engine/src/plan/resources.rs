@@ -4,12 +4,13 @@ use gantry_api::container::{HostConfig, LogConfig, Ulimit};
 use gantry_oci::runtime::{BlockIo, Cpu, LinuxResources, Memory, Pids, Rlimit};
 use gantry_types::ByteSize;
 
-use super::{HostFacts, LogPlan};
+use super::{HostFacts, LogPlan, checks};
 use crate::error::Error;
 
 const LEAST_MEMORY_BYTES: i64 = 6 << 20;
 const CPU_PERIOD_US: u64 = 100_000;
 const NANOS_PER_CPU: i64 = 1_000_000_000;
+const LEAST_NANO_CPUS: i64 = NANOS_PER_CPU / 100;
 
 /// The cgroup's limits; completes `MemorySwap` as Docker does.
 pub(super) fn resolve(host: &mut HostConfig, facts: &HostFacts) -> Result<LinuxResources, Error> {
@@ -100,7 +101,7 @@ fn cpu(host: &HostConfig, facts: &HostFacts) -> Result<Option<Cpu>, Error> {
         ));
     }
     let most = i64::from(facts.cpus).saturating_mul(NANOS_PER_CPU);
-    if nanos < 0 || nanos > most {
+    if nanos != 0 && !(LEAST_NANO_CPUS..=most).contains(&nanos) {
         let cpus = facts.cpus;
         return Err(Error::invalid(format!(
             "range of CPUs is from 0.01 to {cpus}.00, as there are only {cpus} CPUs available"
@@ -119,6 +120,8 @@ fn cpu(host: &HostConfig, facts: &HostFacts) -> Result<Option<Cpu>, Error> {
             "invalid CPU shares ({shares}): value must be a positive integer"
         )));
     }
+    checks::cpuset("cpus", &host.cpuset_cpus)?;
+    checks::cpuset("mems", &host.cpuset_mems)?;
     let mut cpu = Cpu {
         shares: u64::try_from(shares).ok().filter(|shares| *shares > 0),
         quota: (quota != 0).then_some(quota),
@@ -130,7 +133,7 @@ fn cpu(host: &HostConfig, facts: &HostFacts) -> Result<Option<Cpu>, Error> {
     if nanos > 0 {
         // One billionth of a CPU is a ten-thousandth of a microsecond in each period of 100 ms.
         cpu.period = Some(CPU_PERIOD_US);
-        cpu.quota = Some((nanos / 10_000).max(1_000));
+        cpu.quota = Some(nanos / 10_000);
     }
     Ok((cpu != Cpu::default()).then_some(cpu))
 }
@@ -172,24 +175,29 @@ pub(super) fn rlimits(ulimits: &[Ulimit]) -> Result<Vec<Rlimit>, Error> {
     ulimits.iter().map(convert).collect()
 }
 
-/// `--log-driver` and `--log-opt`. Rotation is on by default, so that no log fills the disk.
+/// `--log-driver` and `--log-opt`. Rotation is on by default, so that no log fills the disk. A log has from 1 to 10,000
+/// files, which is as many as the log's writer looks after.
 pub(super) fn log(config: &LogConfig) -> Result<Option<LogPlan>, Error> {
     const DEFAULT_MAX_SIZE_BYTES: u64 = 20 << 20;
     const DEFAULT_MAX_FILES: u32 = 5;
+    const MOST_FILES: u32 = 10_000;
     let driver = config.r#type.as_str();
     if driver == "none" {
         return Ok(None);
     }
     let mut plan = LogPlan { max_size_bytes: DEFAULT_MAX_SIZE_BYTES, max_files: DEFAULT_MAX_FILES };
     for (key, value) in &config.config {
-        let invalid = || Error::invalid(format!("invalid value {value:?} for log option {key}"));
+        let invalid = |wanted: &str| {
+            Error::invalid(format!("invalid value {value:?} for log option {key}: give {wanted}"))
+        };
         match key.as_str() {
-            "max-size" if value == "-1" => plan.max_size_bytes = u64::MAX,
             "max-size" => {
-                plan.max_size_bytes = value.parse().map(ByteSize::bytes).map_err(|_| invalid())?;
+                let size = value.parse().map(ByteSize::bytes).ok().filter(|bytes| *bytes > 0);
+                plan.max_size_bytes = size.ok_or_else(|| invalid("a size such as 10m"))?;
             }
             "max-file" => {
-                plan.max_files = value.parse().ok().filter(|n| *n >= 1).ok_or_else(invalid)?;
+                let count = value.parse().ok().filter(|count| (1..=MOST_FILES).contains(count));
+                plan.max_files = count.ok_or_else(|| invalid("a number from 1 to 10000"))?;
             }
             _ => {
                 return Err(Error::invalid(format!(

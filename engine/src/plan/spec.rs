@@ -10,7 +10,6 @@ use gantry_oci::runtime::{
     ConsoleSize, Device, DeviceRule, Linux, LinuxCapabilities, Namespace, NamespaceKind, Process,
     Root, SPEC_VERSION, Spec, User,
 };
-use gantry_types::ContainerId;
 
 use super::{CgroupNamespace, ContainerPlan, Ipc, Network, SeccompPlan, Sharing};
 
@@ -29,7 +28,7 @@ pub(crate) struct SpecFacts {
 }
 
 /// The bundle's `config.json`.
-pub(crate) fn to_spec(id: &ContainerId, plan: &ContainerPlan, facts: &SpecFacts) -> Spec {
+pub(crate) fn to_spec(plan: &ContainerPlan, facts: &SpecFacts) -> Spec {
     Spec {
         oci_version: SPEC_VERSION.to_owned(),
         process: Some(process(plan, facts)),
@@ -37,7 +36,7 @@ pub(crate) fn to_spec(id: &ContainerId, plan: &ContainerPlan, facts: &SpecFacts)
         hostname: own_uts(plan, &plan.config.hostname),
         domainname: own_uts(plan, &plan.config.domainname),
         mounts: mounts::all(plan, facts),
-        linux: Some(linux(id, plan, facts)),
+        linux: Some(linux(plan, facts)),
         ..Spec::default()
     }
 }
@@ -62,7 +61,7 @@ fn process(plan: &ContainerPlan, facts: &SpecFacts) -> Process {
         capabilities: Some(capabilities(&plan.capabilities)),
         rlimits: plan.rlimits.clone(),
         no_new_privileges: plan.security.no_new_privileges,
-        oom_score_adj: i32::try_from(plan.host_config.oom_score_adj).ok().filter(|adj| *adj != 0),
+        oom_score_adj: plan.oom_score_adj,
         ..Process::default()
     }
 }
@@ -105,6 +104,7 @@ fn user(plan: &ContainerPlan, text: &str) -> User {
     User {
         username: username.to_owned(),
         additional_gids: plan.additional_gids.clone(),
+        additional_group_names: plan.additional_group_names.clone(),
         ..User::default()
     }
 }
@@ -136,8 +136,7 @@ fn capabilities(bounding: &[String]) -> LinuxCapabilities {
     }
 }
 
-fn linux(id: &ContainerId, plan: &ContainerPlan, facts: &SpecFacts) -> Linux {
-    let _ = id;
+fn linux(plan: &ContainerPlan, facts: &SpecFacts) -> Linux {
     let mut resources = plan.resources.clone();
     resources.devices = devices::rules(plan.host_config.privileged, &facts.devices);
     let seccomp = match plan.security.seccomp {

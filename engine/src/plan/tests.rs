@@ -37,14 +37,13 @@ fn plan(json: &str) -> Result<(ContainerPlan, Vec<String>), Error> {
 }
 
 fn spec(json: &str) -> Spec {
-    let id = ContainerId::from_bytes([7; 32]);
     let facts = SpecFacts {
         container_dir: PathBuf::from("/data/c"),
         init: None,
         devices: Vec::new(),
         cgroup_path: "/gantry/c".to_owned(),
     };
-    to_spec(&id, &plan(json).unwrap().0, &facts)
+    to_spec(&plan(json).unwrap().0, &facts)
 }
 
 #[test]

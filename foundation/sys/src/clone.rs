@@ -96,14 +96,43 @@ pub fn clone_into(
     if pid == 0 {
         return Ok(Fork::Child);
     }
-    // SAFETY: the kernel just stored a new descriptor there that nobody else owns.
+    Ok(Fork::Parent(child_of(pid, pidfd)))
+}
+
+/// What the kernel told the parent of a new child.
+fn child_of(pid: libc::c_long, pidfd: libc::c_int) -> Child {
+    // SAFETY: the kernel has just stored a new descriptor there that nobody else owns.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-    Ok(Fork::Parent(Child { pid: i32::try_from(pid).unwrap_or(i32::MAX), pidfd }))
+    Child { pid: i32::try_from(pid).unwrap_or(i32::MAX), pidfd }
 }
 
 /// Duplicates the process (`fork(2)`), for callers with one thread; see [`clone_into`].
+///
+/// Works under Docker's seccomp profile, which answers `clone3` with ENOSYS; handlers of signals stay as they are there.
 pub fn fork() -> io::Result<Fork<Child>> {
-    clone_into(Namespaces::NONE, None)
+    match clone_into(Namespaces::NONE, None) {
+        Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => fork_by_clone(),
+        result => result,
+    }
+}
+
+/// `clone(2)`, which every kernel and every profile has.
+fn fork_by_clone() -> io::Result<Fork<Child>> {
+    let mut pidfd: libc::c_int = -1;
+    let flags = libc::c_long::from(libc::CLONE_PIDFD | libc::SIGCHLD);
+    // SAFETY: as in `clone_into`, which has checked for threads: a copy of everything, on a copy of the stack. The last two
+    // arguments are unused with these flags, so that their order, which differs between machines, does not matter.
+    let pid = check(unsafe {
+        libc::syscall(
+            libc::SYS_clone,
+            flags,
+            0 as libc::c_long,
+            &raw mut pidfd,
+            0 as libc::c_long,
+            0 as libc::c_long,
+        )
+    })?;
+    if pid == 0 { Ok(Fork::Child) } else { Ok(Fork::Parent(child_of(pid, pidfd))) }
 }
 
 /// Moves the calling thread into new namespaces (`unshare(2)`).

@@ -6,7 +6,6 @@ use gantry_engine::image::{ImportRequest, import};
 use gantry_types::ImageReference;
 use hyper::StatusCode;
 
-use crate::body::BodyReader;
 use crate::call::Call;
 use crate::error::Error;
 use crate::query::Query;
@@ -17,7 +16,7 @@ pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Reply, Error> {
         return Err(no_pull(image, call.query.get("tag")));
     }
     let request = request(&call.query)?;
-    let id = import(&engine, BodyReader::new(call.body), request).await?;
+    let id = import(&engine, call.archive(), request).await?;
     reply::json(StatusCode::OK, &ProgressMessage::status("", id))
 }
 

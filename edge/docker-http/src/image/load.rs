@@ -5,14 +5,13 @@ use gantry_engine::image::load;
 use tokio::sync::mpsc;
 
 use super::progress;
-use crate::body::BodyReader;
 use crate::call::Call;
 use crate::error::Error;
 use crate::reply::Reply;
 
 pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Reply, Error> {
     let (sender, messages) = mpsc::channel(progress::LINES_IN_FLIGHT);
-    let archive = BodyReader::new(call.body);
+    let archive = call.archive();
     let work = async move { load(&engine, archive, sender).await };
     progress::reply(messages, work).await
 }

@@ -96,8 +96,9 @@ fn engine_files(plan: &ContainerPlan, facts: &SpecFacts) -> Vec<Mount> {
 fn user(plan: &MountPlan) -> Mount {
     let access = if plan.read_only { "ro" } else { "rw" };
     match &plan.source {
-        MountSource::Bind(BindSource { path, recursive, propagation, .. }) => {
+        MountSource::Bind(BindSource { path, recursive, propagation, read_only_below, .. }) => {
             let bind = if *recursive { "rbind" } else { "bind" };
+            let access = if plan.read_only && *read_only_below { "rro" } else { access };
             mount(&plan.target, "bind", path, &[bind, access, propagation])
         }
         MountSource::Tmpfs { options } => {

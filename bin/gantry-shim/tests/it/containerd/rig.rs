@@ -5,7 +5,7 @@ use crate::survival::send;
 use gantry_types::Signal;
 use serde_json::json;
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -115,8 +115,9 @@ impl Containerd {
     }
 
     pub(crate) fn ctr(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new("ctr");
-        command.arg("--address").arg(self.path().join("c.sock"));
+        // In the foreground: else it could not use a terminal.
+        let mut command = Command::new("timeout");
+        command.args(["--foreground", "30", "ctr", "--address"]).arg(self.path().join("c.sock"));
         command.args(["--namespace", NAMESPACE]).args(arguments).stdin(Stdio::null());
         command
     }
@@ -149,28 +150,44 @@ impl Containerd {
     /// In a terminal of 33 rows and 101 columns.
     pub(crate) fn run_in_terminal(&self, id: &str, script: &str) -> Output {
         let run = self.run_command(&["--rm", "--tty"], id, script);
-        let mut line = "stty rows 33 cols 101; exec ctr".to_owned();
+        let mut line = "stty rows 33 cols 101; exec timeout".to_owned();
         for word in run.get_args() {
             line.push_str(&format!(" '{}'", word.to_str().unwrap()));
         }
         Command::new("script").args(["-qec", &line, "/dev/null"]).output().unwrap()
     }
 
-    pub(crate) fn exec(
+    fn exec_command(&self, id: &str, exec_id: &str, script: &str) -> Command {
+        let mut command = self.ctr(&["task", "exec", "--exec-id", exec_id]);
+        command.arg("--fifo-dir").arg(self.path().join("fifo"));
+        command.args([id, "sh", "-c", script]);
+        command
+    }
+
+    pub(crate) fn exec(&self, id: &str, exec_id: &str, script: &str) -> Output {
+        self.exec_command(id, exec_id, script).output().unwrap()
+    }
+
+    /// `script` gets `input` and has to repeat it; then its input ends. What it prints.
+    pub(crate) fn exec_with_input(
         &self,
-        flags: &[&str],
         id: &str,
         exec_id: &str,
         script: &str,
-        input: &[u8],
-    ) -> Output {
-        let mut command = self.ctr(&["task", "exec", "--exec-id", exec_id]);
-        command.arg("--fifo-dir").arg(self.path().join("fifo"));
-        command.args(flags).args([id, "sh", "-c", script]);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        child.stdin.take().unwrap().write_all(input).unwrap();
-        child.wait_with_output().unwrap()
+        input: &str,
+    ) -> String {
+        let mut command = self.exec_command(id, exec_id, script);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let mut stdout = child.stdout.take().unwrap();
+        stdin.write_all(input.as_bytes()).unwrap();
+        let mut printed = vec![0; input.len()];
+        stdout.read_exact(&mut printed).unwrap();
+        // Not earlier: ctr forgets to pass on an end that comes before the exec is made.
+        drop(stdin);
+        stdout.read_to_end(&mut printed).unwrap();
+        assert!(child.wait().unwrap().success());
+        String::from_utf8(printed).unwrap()
     }
 
     /// Id, pid and status of each task, by id.

@@ -101,9 +101,6 @@ impl List {
             let digest =
                 digests.filter(|(known, _)| *known == repository).map(|(_, digest)| digest).next();
             rows.push(row(repository, tag, digest.unwrap_or(NONE)));
-            if self.quiet && self.format.is_empty() {
-                return rows;
-            }
         }
         if rows.is_empty() {
             let named = image.repo_digests.iter().find_map(|name| name.split_once('@'));
@@ -179,7 +176,8 @@ mod tests {
         let text = digests.render(&images).unwrap();
         assert!(text.contains("latest    sha256:d") && text.contains("1         <none>"), "{text}");
         let quiet = List { quiet: true, no_trunc: true, ..list() };
-        assert_eq!(quiet.render(&images[..1]).unwrap(), "sha256:0123456789abcdef\n");
+        let id = "sha256:0123456789abcdef\n";
+        assert_eq!(quiet.render(&images[..1]).unwrap(), id.repeat(2), "one for each name");
         let json = List { format: "{{.SharedSize}} {{.Size}}".into(), ..list() };
         assert_eq!(json.render(&images[1..]).unwrap(), "N/A 4.26MB\n");
     }
