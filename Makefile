@@ -19,6 +19,7 @@ SOAK_RUNS_SHORT ?= 50
 
 TEST_PACKAGES  := busybox-static mmdebstrap libseccomp-dev gzip
 PEER_PACKAGES  := crun runc podman busybox-static
+VM_PACKAGES    := qemu-system-x86 cpio kmod busybox-static
 
 # $(call install-missing,PACKAGE...): asks dpkg first, so that nothing is fetched when nothing is missing.
 define install-missing
@@ -86,6 +87,11 @@ test-tools: ## install what tests need
 SOAK_RECORD ?= bench/SOAK.md
 soak: build ## many short containers in a row; memory, descriptors and leftovers watched
 	cargo run --quiet --release -p gantry-bench -- soak --runs $(SOAK_RUNS) $(if $(SOAK_RECORD),--record $(SOAK_RECORD))
+
+.PHONY: vm
+vm: build ## prove Gantry on Debian's kernel with nothing but cgroup v2, under QEMU
+	@$(call install-missing,$(VM_PACKAGES))
+	bash e2e/vm/run.sh
 
 .PHONY: bench
 bench: build ## measure beside podman, crun and runc; writes bench/RESULTS.md

@@ -21,10 +21,10 @@ cp /bin/busybox "$tree/bin/"
 ln -s busybox "$tree/bin/sh"
 for name in gantry gantryd gantry-shim gantry-runc gantry-init; do
     install -m 755 "$binaries/$name" "$tree/bin/"
-    ldd "$binaries/$name" 2>/dev/null | grep -o '/[^ ]*' | while read -r library; do
-        mkdir -p "$tree$(dirname "$library")"
-        cp -L "$library" "$tree$library"
-    done || true
+    # The static ones have none, and ldd fails on them.
+    for library in $(ldd "$binaries/$name" 2>/dev/null | grep -o '/[^ ]*' || true); do
+        install -D -m 755 "$library" "$tree$library"
+    done
 done
 cp "$kernel"/modules/* "$tree/modules/"
 cp "$here/checks.sh" "$here/init" "$tree/"

@@ -34,8 +34,8 @@ pub struct Inner {
     pub(crate) cgroups: Hierarchies,
     pub(crate) containers: Registry,
     pub(crate) execs: Mutex<HashMap<ExecId, Arc<ExecSession>>>,
-    /// One load, import or removal of images at a time, so that no layer goes while another arrives.
-    pub(crate) image_changes: tokio::sync::Mutex<()>,
+    /// Keeps layers from going while somebody begins to need them.
+    pub(crate) image_changes: image::Changes,
 }
 
 impl std::ops::Deref for Engine {
@@ -96,7 +96,7 @@ impl Engine {
             layers,
             containers: Registry::default(),
             execs: Mutex::default(),
-            image_changes: tokio::sync::Mutex::default(),
+            image_changes: image::Changes::default(),
         };
         Ok((Self(Arc::new(inner)), records))
     }

@@ -1,9 +1,11 @@
 //! Images: one file per use case. Here the two services meet: blobs and names in one, extracted layers in the other.
 
+mod changes;
 mod embed;
 mod history;
 mod import;
 mod inspect;
+mod intake;
 mod list;
 mod load;
 mod name_cache;
@@ -12,6 +14,7 @@ mod resolve;
 mod tag;
 mod unpack;
 
+pub(crate) use changes::Changes;
 pub(crate) use embed::embed;
 pub use history::history;
 pub use import::{ImportRequest, import};

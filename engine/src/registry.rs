@@ -69,7 +69,8 @@ impl Registry {
         maps.by_name.remove(name);
     }
 
-    /// The container that `text` means: a full id, a name, or the beginning of one id only, in this order.
+    /// The container that `text` means: a full id, a name with or without a slash before it, or the beginning of one
+    /// id only, in this order.
     pub(crate) fn find(&self, text: &str) -> Result<Handle, Error> {
         let maps = self.maps();
         if let Some(handle) = text.parse().ok().and_then(|id: ContainerId| maps.by_id.get(&id)) {

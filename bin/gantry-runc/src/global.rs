@@ -1,5 +1,6 @@
 //! The flags before the command.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::arguments::{Arguments, Flag, switch, value};
@@ -12,6 +13,8 @@ pub(crate) struct Global {
     /// Holds a directory for each container.
     pub root: PathBuf,
     pub systemd_cgroup: bool,
+    /// The system bus's socket.
+    pub system_bus: PathBuf,
     pub version: bool,
     pub help: bool,
     pub log: Log,
@@ -49,6 +52,7 @@ impl Global {
         let global = Self {
             root: parsed.get("root").unwrap_or(DEFAULT_ROOT).into(),
             systemd_cgroup: parsed.is_set("systemd-cgroup"),
+            system_bus: system_bus(std::env::var_os("DBUS_SYSTEM_BUS_ADDRESS")),
             version: parsed.is_set("version"),
             help: parsed.is_set("help"),
             log: Log::new(log, format, parsed.is_set("debug")),
@@ -62,5 +66,33 @@ impl Global {
             return Err(Error::usage(format!("invalid container id {id:?}")));
         }
         Ok(Path::new(&self.root).join(id))
+    }
+}
+
+/// The first address with a path, as the bus's own library understands it; else the usual place.
+fn system_bus(address: Option<OsString>) -> PathBuf {
+    let address = address.and_then(|address| address.into_string().ok()).unwrap_or_default();
+    let mut paths = address
+        .split(';')
+        .filter_map(|one| one.strip_prefix("unix:"))
+        .flat_map(|keys| keys.split(','))
+        .filter_map(|key| key.strip_prefix("path="));
+    paths.next().unwrap_or(gantry_runtime::SYSTEM_BUS).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bus_is_where_its_address_says() {
+        for (address, path) in [
+            (None, gantry_runtime::SYSTEM_BUS),
+            (Some("unix:path=/a/b,guid=12"), "/a/b"),
+            (Some("tcp:host=x;unix:guid=1,path=/c"), "/c"),
+            (Some("unix:abstract=/x"), gantry_runtime::SYSTEM_BUS),
+        ] {
+            assert_eq!(system_bus(address.map(OsString::from)), Path::new(path), "{address:?}");
+        }
     }
 }

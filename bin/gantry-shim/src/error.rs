@@ -24,6 +24,8 @@ pub(crate) enum Error {
     ExecSpec { exec_id: String, source: serde_json::Error },
     #[error("parse resources")]
     Resources { source: serde_json::Error },
+    #[error("read what the container uses")]
+    Stats { source: gantry_cgroup::Error },
     #[error("a shim runs for this bundle already: {path} answers")]
     AlreadyRunning { path: PathBuf },
     #[error("no container {0} here")]
@@ -83,7 +85,7 @@ impl Error {
             Self::Protocol(error) => error.kind(),
             Self::Runtime(error) => error.kind(),
             Self::Log(error) => error.kind(),
-            Self::File { .. } | Self::System { .. } => ErrorKind::Internal,
+            Self::File { .. } | Self::System { .. } | Self::Stats { .. } => ErrorKind::Internal,
             Self::NoContainer(_) | Self::NoExec(_) | Self::Finished => ErrorKind::NotFound,
             Self::AlreadyRunning { .. }
             | Self::ContainerExists(_)

@@ -51,6 +51,11 @@ impl Publisher {
         }
     }
 
+    /// Whether there is anybody to publish to.
+    pub(crate) fn is_heard(&self) -> bool {
+        !self.address.is_empty()
+    }
+
     /// Nothing waits to be published.
     pub(crate) fn is_idle(&self) -> bool {
         self.queue.is_empty()

@@ -16,6 +16,7 @@ mod events;
 mod exits;
 mod flags;
 mod info;
+mod oom;
 mod poller;
 mod process;
 mod server;

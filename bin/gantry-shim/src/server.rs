@@ -7,6 +7,7 @@ mod reaper;
 
 use crate::error::Error;
 use crate::events::Publisher;
+use crate::oom::OomWatch;
 use crate::poller::{Event, EventFlags, Poller, Watched};
 use crate::process::Process;
 use clients::Client;
@@ -51,6 +52,8 @@ pub(crate) struct Server {
     pub(crate) processes: Vec<Process>,
     pub(crate) paused: bool,
     pub(crate) publisher: Publisher,
+    /// There while somebody hears of it.
+    pub(crate) oom: Option<OomWatch>,
     pub(crate) buffer: Box<[u8]>,
     /// Since when nobody was here.
     idle_since: Option<Duration>,
@@ -79,6 +82,7 @@ impl Server {
             newcomers: Vec::new(),
             processes: Vec::new(),
             paused: false,
+            oom: None,
             buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
             idle_since: None,
             ending_since: None,
@@ -115,6 +119,8 @@ impl Server {
             self.accept_clients();
         } else if event.token == self.io_listener.token() {
             self.accept_newcomers();
+        } else if self.oom.as_ref().is_some_and(|oom| oom.token() == event.token) {
+            self.tell_oom();
         } else if self.publisher.owns(event.token) {
             self.publisher.handle(event, &mut self.buffer, &mut self.poller);
         } else if self.owns_client(event.token) {

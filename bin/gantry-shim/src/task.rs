@@ -4,6 +4,7 @@ mod container;
 mod exec;
 mod signal;
 mod state;
+mod stats;
 
 use crate::error::Error;
 use crate::process::{Process, Waiter};
@@ -54,6 +55,7 @@ impl Server {
             "ResizePty" => self.resize(&arguments(request)?).map(|()| now(&Empty)),
             "CloseIO" => self.close_io(&arguments(request)?).map(|()| now(&Empty)),
             "Update" => self.update(&arguments(request)?).map(|()| now(&Empty)),
+            "Stats" => self.stats(&arguments(request)?).map(|response| now(&response)),
             "Connect" => self.connect(&arguments(request)?).map(|response| now(&response)),
             "Shutdown" => {
                 self.shutdown(&arguments(request)?);

@@ -78,9 +78,7 @@ impl Claim {
             return Err(Error::SharedPlace { place, other: *other, path: path.to_owned() });
         }
         let lock = LockFile::take(file).map_err(|refused| match refused {
-            Refused::Held(pid) => {
-                Error::Held { place, path: path.to_owned(), holder: Holder(pid) }
-            }
+            Refused::Held(pid) => Error::Held { place, path: path.to_owned(), holder: Holder(pid) },
             Refused::Failed(source) => Error::Lock { path: PathBuf::from(file), source },
         })?;
         self.locks.push((place, lock));

@@ -43,8 +43,13 @@ impl LockFile {
     pub(crate) fn take(path: &Path) -> Result<Self, Refused> {
         for _ in 0..ATTEMPTS {
             let mut options = OpenOptions::new();
-            let mut file =
-                options.read(true).write(true).create(true).truncate(false).mode(MODE).open(path)?;
+            let mut file = options
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(MODE)
+                .open(path)?;
             if !file.metadata()?.is_file() {
                 return Err(io::Error::other("it is not a regular file").into());
             }

@@ -102,8 +102,9 @@ async fn next_piece(body: &mut Incoming, stall: Duration) -> Option<io::Result<B
         }
     };
     tokio::time::timeout(stall, data).await.unwrap_or_else(|_| {
-        let text = format!("no byte of the archive came from the client for {stall:?}; send it again");
-        Some(Err(io::Error::new(io::ErrorKind::TimedOut, text)))
+        let text =
+            format!("no byte of the archive came from the client for {stall:?}; send it again");
+        Some(Err(io::Error::new(io::ErrorKind::UnexpectedEof, text)))
     })
 }
 

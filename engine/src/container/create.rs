@@ -40,7 +40,7 @@ pub async fn create(
         image::for_container(engine, &request.config.image, query.platform.as_deref()).await?;
     let id = ContainerId::from_bytes(random::bytes()?);
     let (plan, warnings) = ContainerPlan::resolve(&id, request, &defaults, &engine.host)?;
-    check_bind_sources(&plan)?;
+    check_bind_sources(&plan).await?;
 
     let mut rollback = Rollback::new();
     let name = reserve_name(engine, wanted, &id, &mut rollback)?;
@@ -52,6 +52,8 @@ pub async fn create(
         plan: Arc::new(plan),
         state: State::Created { failure: None },
     });
+    // Until the container's record names them. Nothing in between may wait for a client or a foreign file system.
+    let layers_stay = engine.image_changes.creating().await;
     let (engine_, record_) = (engine.clone(), Arc::clone(&record));
     let (rollback, made) = block(move || {
         let made = make(&engine_, &record_, &mut rollback);
@@ -64,12 +66,15 @@ pub async fn create(
     }
     rollback.keep();
     adopt(engine, record);
+    drop(layers_stay);
     Ok(CreateResponse { id: id.to_string(), warnings })
 }
 
 /// Everything on disk: the writable layer, the files for `/etc`, the record last.
 fn make(engine: &Engine, record: &Arc<ContainerRecord>, rollback: &mut Rollback) -> Result<()> {
     let id = record.id.to_string();
+    // Since it was chosen, it may have been removed.
+    engine.images.resolve(&record.image.id.to_string())?;
     engine.failpoint("create-layer")?;
     engine.layers.prepare(&id, &record.image.chain)?;
     let undo = (engine.clone(), id.clone());
@@ -134,14 +139,17 @@ fn suggest_name(engine: &Engine, id: &ContainerId) -> Result<ContainerName> {
 }
 
 /// `--mount type=bind` wants its source to be there when the container is made.
-fn check_bind_sources(plan: &ContainerPlan) -> Result<()> {
-    for mount in &plan.mounts {
-        if let MountSource::Bind(bind) = &mount.source
-            && !bind.create
-            && !std::path::Path::new(&bind.path).exists()
-        {
-            return Err(Error::NoBindSource { path: bind.path.clone() });
-        }
+async fn check_bind_sources(plan: &ContainerPlan) -> Result<()> {
+    let wanted = plan.mounts.iter().filter_map(|mount| match &mount.source {
+        MountSource::Bind(bind) if !bind.create => Some(bind.path.clone()),
+        _ => None,
+    });
+    let wanted: Vec<String> = wanted.collect();
+    if wanted.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    // On a network's file system, a look at a path can take long.
+    let missing =
+        block(move || wanted.into_iter().find(|path| !std::path::Path::new(path).exists())).await;
+    missing.map_or(Ok(()), |path| Err(Error::NoBindSource { path }))
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use gantry_api::container::{ContainerInspect, ContainerState, GraphDriver};
 use gantry_api::network::NetworkSettings;
-use gantry_types::Timestamp;
+use gantry_types::{ErrorKind, Timestamp};
 
 use super::launch::LOG_FILE;
 use crate::Result;
@@ -55,7 +55,7 @@ fn document(engine: &Engine, record: &ContainerRecord, size: bool) -> Result<Con
         ..ContainerInspect::default()
     };
     if size {
-        let own = i64::try_from(engine.layers.size(id)?).unwrap_or(i64::MAX);
+        let own = written_bytes(engine, id)?;
         let image = crate::image::NameCache::new(engine).image_size(record);
         document.size_rw = Some(own);
         document.size_root_fs = Some(own.saturating_add(image));
@@ -81,9 +81,24 @@ fn state(state: &State) -> ContainerState {
     }
 }
 
-/// The overlay's directories, by the names that Docker's driver gives them.
+/// Bytes in the writable layer of the container; none when it is being removed or was lost.
+pub(super) fn written_bytes(engine: &Engine, id: &str) -> Result<i64> {
+    match engine.layers.size(id) {
+        Ok(bytes) => Ok(i64::try_from(bytes).unwrap_or(i64::MAX)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
+        // It may also go while it is measured.
+        Err(_) if !engine.layers.container_exists(id) => Ok(0),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The overlay's directories, by the names that Docker's driver gives them; nothing when one of the layers was lost.
 fn layer_paths(engine: &Engine, record: &ContainerRecord) -> Result<BTreeMap<String, String>> {
-    let parts = engine.layers.directories(record.id.as_str(), &record.image.chain)?;
+    let parts = match engine.layers.directories(record.id.as_str(), &record.image.chain) {
+        Ok(parts) => parts,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) => return Err(error.into()),
+    };
     let text = |path: &Path| path.to_string_lossy().into_owned();
     let lower: Vec<String> = parts.lower.iter().map(|path| text(path)).collect();
     let data = [

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use gantry_api::container::{ContainerSummary, SummaryHostConfig, SummaryNetworkSettings};
 use gantry_types::{Filters, Timestamp};
 
+use super::inspect::written_bytes;
 use crate::Result;
 use crate::blocking::block;
 use crate::engine::Engine;
@@ -14,6 +15,10 @@ use crate::{image, plan::MountPlan};
 
 const FILTERS: [&str; 9] =
     ["id", "name", "label", "status", "exited", "ancestor", "before", "since", "network"];
+
+/// Every state of the Engine API, whether ours have it or not.
+const STATUSES: [&str; 7] =
+    ["created", "running", "paused", "restarting", "removing", "exited", "dead"];
 
 /// Which containers, and how much of each.
 #[derive(Debug, Clone, Default)]
@@ -29,9 +34,26 @@ pub struct ListOptions {
 
 /// Lists containers.
 pub async fn list(engine: &Engine, options: ListOptions) -> Result<Vec<ContainerSummary>> {
-    options.filters.check_keys(&FILTERS).map_err(|error| Error::invalid(error.to_string()))?;
+    check_filters(&options.filters)?;
     let engine = engine.clone();
     block(move || rows(&engine, &options)).await
+}
+
+/// Fails on keys that are no filters, and on values that nothing could ever have.
+fn check_filters(filters: &Filters) -> Result<()> {
+    filters.check_keys(&FILTERS).map_err(|error| Error::invalid(error.to_string()))?;
+    let check = |key: &str, is_valid: fn(&str) -> bool| {
+        let values = filters.get(key).into_iter().flatten();
+        let invalid = values.into_iter().find(|value| !is_valid(value));
+        invalid
+            .map_or(Ok(()), |value| Err(Error::invalid(format!("invalid filter '{key}={value}'"))))
+    };
+    check("status", |value| STATUSES.contains(&value))?;
+    check("exited", |value| exit_code(value).is_some())
+}
+
+fn exit_code(text: &str) -> Option<i64> {
+    text.parse().ok()
 }
 
 fn rows(engine: &Engine, options: &ListOptions) -> Result<Vec<ContainerSummary>> {
@@ -95,7 +117,7 @@ fn matches(record: &ContainerRecord, filters: &Filters, names: &mut image::NameC
         && filters.allows("status", |text| record.state.name() == text)
         && filters.allows("exited", |text| {
             matches!(record.state, State::Exited { .. })
-                && record.state.exit_code().to_string() == *text
+                && exit_code(text) == Some(i64::from(record.state.exit_code()))
         })
         && filters.allows("network", |text| record.plan.network.name() == text)
         && filters.allows("ancestor", |text| names.is_ancestor(record, text))
@@ -128,8 +150,7 @@ fn row(
         ..ContainerSummary::default()
     };
     if size {
-        let own = engine.layers.size(record.id.as_str())?;
-        row.size_rw = i64::try_from(own).unwrap_or(i64::MAX);
+        row.size_rw = written_bytes(engine, record.id.as_str())?;
         row.size_root_fs = row.size_rw.saturating_add(names.image_size(record));
     }
     Ok(row)

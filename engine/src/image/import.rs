@@ -2,13 +2,12 @@
 
 use std::io::Read;
 
-use gantry_images::ImportOptions;
+use gantry_images::{ImportOptions, Loaded};
 use gantry_types::ImageReference;
 
+use super::intake::intake;
 use super::unpack;
-use crate::blocking::block;
 use crate::engine::Engine;
-use crate::error::Error;
 use crate::{Result, housekeeping};
 
 /// What the new image is called and says.
@@ -31,19 +30,20 @@ pub async fn import(
     request: ImportRequest,
 ) -> Result<String> {
     let reference = super::tag::reference(&request.repository, &request.tag)?;
-    let _changing = engine.image_changes.lock().await;
     let importing = engine.clone();
-    let imported = block(move || import_now(&importing, archive, request, reference)).await;
+    let loaded = intake(move || take_in(&importing, archive, request, reference)).await?;
+    let id = loaded.id.to_string();
+    unpack::unpack(engine, vec![loaded]).await?;
     housekeeping::flush_soon(engine);
-    imported
+    Ok(id)
 }
 
-fn import_now(
+fn take_in(
     engine: &Engine,
     archive: impl Read + Send,
     request: ImportRequest,
     reference: Option<ImageReference>,
-) -> Result<String> {
+) -> Result<Loaded> {
     let platform = request.platform.as_deref().filter(|text| !text.is_empty());
     let options = ImportOptions {
         reference,
@@ -52,6 +52,5 @@ fn import_now(
         created: gantry_sys::clock::now(),
         platform: platform.map(super::resolve::parse_platform).transpose()?,
     };
-    let loaded = engine.images.import(archive, options).map_err(Error::Images)?;
-    Ok(unpack::unpack(engine, &loaded)?.id.to_string())
+    Ok(engine.images.import(archive, options)?)
 }

@@ -21,12 +21,13 @@ pub async fn remove(
     text: &str,
     options: RemoveOptions,
 ) -> Result<Vec<DeleteItem>> {
-    let _changing = engine.image_changes.lock().await;
+    let layers_may_go = engine.image_changes.removing().await;
     let (engine, text) = (engine.clone(), text.to_owned());
     block(move || {
         let options = gantry_images::RemoveOptions { force: options.force };
         let removed = engine.images.remove(&text, options, |id| users(&engine, id))?;
         unpack::collect(&engine);
+        drop(layers_may_go);
         let item = |removed| match removed {
             Removed::Untagged(name) => DeleteItem::untagged(name),
             Removed::Deleted(id) => DeleteItem::deleted(id.to_string()),

@@ -11,9 +11,9 @@ use crate::error::Error;
 pub async fn tag(engine: &Engine, source: &str, repository: &str, tag: &str) -> Result<()> {
     let target =
         reference(repository, tag)?.ok_or_else(|| Error::invalid("invalid reference format"))?;
-    let _changing = engine.image_changes.lock().await;
     let (engine, source) = (engine.clone(), source.to_owned());
     block(move || {
+        // Should the image go before it has its new name, the store says so.
         let image = engine.images.resolve(&source)?;
         engine.images.tag(&image.id, &target)?;
         Ok(())

@@ -6,17 +6,39 @@ use gantry_images::{Image, Loaded};
 use gantry_types::Digest;
 
 use crate::Result;
-use crate::engine::Engine;
+use crate::blocking::block;
+use crate::engine::{CONTAINERS, Engine};
 
-/// Extracts the layers that are not here yet and records the image. On failure, the layers that only this image would
-/// have used go again. Call it with the engine's `image_changes` held.
-pub(super) fn unpack(engine: &Engine, loaded: &Loaded) -> Result<Image> {
-    let recorded = layers(engine, loaded)
-        .and_then(|size_bytes| Ok(engine.images.record(loaded, size_bytes)?.image));
+/// Extracts the layers that are not here yet and records the images, all of them or, on failure, none. Layers that
+/// only these images would have used go again then.
+pub(super) async fn unpack(engine: &Engine, loaded: Vec<Loaded>) -> Result<Vec<Image>> {
+    let layers_stay = engine.image_changes.unpacking().await;
+    let unpacking = engine.clone();
+    let recorded = block(move || {
+        let recorded = unpack_all(&unpacking, &loaded);
+        drop(layers_stay);
+        recorded
+    })
+    .await;
     if recorded.is_err() {
-        collect(engine);
+        let layers_may_go = engine.image_changes.removing().await;
+        let engine = engine.clone();
+        block(move || {
+            collect(&engine);
+            drop(layers_may_go);
+        })
+        .await;
     }
     recorded
+}
+
+fn unpack_all(engine: &Engine, loaded: &[Loaded]) -> Result<Vec<Image>> {
+    let mut unpacked = Vec::with_capacity(loaded.len());
+    for image in loaded {
+        unpacked.push((image, layers(engine, image)?));
+    }
+    let recorded = engine.images.record_all(&unpacked)?;
+    Ok(recorded.into_iter().map(|recorded| recorded.image).collect())
 }
 
 /// The size of all layers.
@@ -34,12 +56,15 @@ fn layers(engine: &Engine, loaded: &Loaded) -> Result<u64> {
     Ok(size_bytes)
 }
 
-/// Removes layers that no image and no container needs. A failure is not worth one: the next removal tries again.
+/// Removes layers that no image and no container needs, while [`super::Changes::removing`] is held. A failure is not
+/// worth one: the next removal tries again.
 pub(super) fn collect(engine: &Engine) {
     let live = || -> Result<HashSet<Vec<Digest>>> {
         let mut live: HashSet<Vec<Digest>> = engine.images.chains()?.into_iter().collect();
-        let used = engine.containers.snapshots();
-        live.extend(used.into_iter().map(|snapshot| snapshot.record.image.chain.clone()));
+        // The records and not the registry, which lacks containers that could not be restored. One that cannot be read
+        // may need any layer: then all of them stay.
+        let containers = engine.db.read(|tx| CONTAINERS.list(tx))?;
+        live.extend(containers.into_iter().map(|(_, record)| record.image.chain));
         Ok(live)
     };
     let collected = live().and_then(|live| Ok(engine.layers.collect(&live)?));

@@ -67,7 +67,8 @@ fn merge_env(image: &[String], request: &[String]) -> Result<Vec<String>, Error>
     let mut merged: Vec<String> = image.to_vec();
     for entry in request {
         let key = name(entry);
-        if key.is_empty() {
+        if key.is_empty() || entry.contains('\0') {
+            let entry = entry.escape_debug();
             return Err(Error::invalid(format!("invalid environment variable: {entry}")));
         }
         merged.retain(|other| name(other) != key);

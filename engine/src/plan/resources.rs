@@ -172,7 +172,14 @@ pub(super) fn rlimits(ulimits: &[Ulimit]) -> Result<Vec<Rlimit>, Error> {
         }
         Ok(Rlimit { kind: format!("RLIMIT_{}", name.to_ascii_uppercase()), soft, hard })
     };
-    ulimits.iter().map(convert).collect()
+    let rlimits = ulimits.iter().map(convert).collect::<Result<Vec<_>, _>>()?;
+    for (index, rlimit) in rlimits.iter().enumerate() {
+        if rlimits[..index].iter().any(|earlier| earlier.kind == rlimit.kind) {
+            let name = ulimits[index].name.as_str();
+            return Err(Error::invalid(format!("ulimit {name} is given twice: give it once")));
+        }
+    }
+    Ok(rlimits)
 }
 
 /// `--log-driver` and `--log-opt`. Rotation is on by default, so that no log fills the disk. A log has from 1 to 10,000

@@ -205,3 +205,278 @@ fn limits_become_resources() {
     assert_eq!((cpu.quota, cpu.period, &*cpu.cpus), (Some(150_000), Some(100_000), "0"));
     assert_eq!(resources.pids.unwrap().limit, Some(50));
 }
+
+/// Each request is refused as malformed, and the reason begins with these words.
+fn refused(cases: &[(&str, &str)]) {
+    for (json, text) in cases {
+        let Err(error) = plan(json) else { panic!("accepted: {json}") };
+        assert_eq!(error.kind(), ErrorKind::InvalidParameter, "{json}: {error}");
+        assert!(error.to_string().starts_with(text), "{json}: {error}");
+    }
+}
+
+/// As [`refused`], for settings of the host's half.
+fn refused_by_host_config(cases: &[(&str, &str)]) {
+    for (json, text) in cases {
+        refused(&[(&format!(r#"{{"HostConfig":{{{json}}}}}"#), text)]);
+    }
+}
+
+fn host_config(json: &str) -> ContainerPlan {
+    let result = plan(&format!(r#"{{"HostConfig":{{{json}}}}}"#));
+    result.unwrap_or_else(|error| panic!("{json}: {error}")).0
+}
+
+#[test]
+fn numbers_out_of_range_are_refused_at_create() {
+    let cpus = "range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available";
+    refused_by_host_config(&[
+        (r#""OomScoreAdj":1001"#, "Invalid value 1001, range for oom score adj is [-1000, 1000]"),
+        (r#""OomScoreAdj":-1001"#, "Invalid value -1001, range for oom score adj is"),
+        (r#""OomScoreAdj":99999999999"#, "Invalid value 99999999999, range for oom score adj"),
+        (r#""ShmSize":-1"#, "SHM size can not be less than 0"),
+        (r#""NanoCpus":9999999"#, cpus),
+        (r#""NanoCpus":-1"#, cpus),
+        (r#""CpusetCpus":"42-3,1--""#, "Invalid value 42-3,1-- for cpuset cpus"),
+        (r#""CpusetMems":"0,""#, "Invalid value 0, for cpuset mems"),
+        (
+            r#""Ulimits":[{"Name":"core"},{"Name":"CORE"}]"#,
+            "ulimit CORE is given twice: give it once",
+        ),
+    ]);
+    let score = |json: &str| spec(json).process.unwrap().oom_score_adj;
+    assert_eq!(score(r#"{"HostConfig":{"OomScoreAdj":-1000}}"#), Some(-1000));
+    assert_eq!(score(r#"{"HostConfig":{"OomScoreAdj":1000}}"#), Some(1000));
+    assert_eq!(score("{}"), None);
+    let cpu = host_config(r#""NanoCpus":10000000,"CpusetCpus":"0-1,7""#).resources.cpu.unwrap();
+    assert_eq!((cpu.quota, &*cpu.cpus), (Some(1_000), "0-1,7"));
+}
+
+#[test]
+fn no_nul_byte_gets_through() {
+    refused(&[
+        (r#"{"User":"a\u0000b"}"#, r#"invalid user "a\0b": it has a NUL byte in it"#),
+        (r#"{"WorkingDir":"/a\u0000b"}"#, r#"invalid working directory "/a\0b""#),
+        (r#"{"Env":["A=\u0000"]}"#, r"invalid environment variable: A=\0"),
+        (r#"{"Env":["A\u0000"]}"#, r"invalid environment variable: A\0"),
+        (r#"{"Cmd":["a\u0000"]}"#, "invalid command: an argument has a NUL byte in it"),
+    ]);
+    let path = r#"invalid mount path "/a\0": it has a NUL byte in it"#;
+    refused_by_host_config(&[
+        (r#""Binds":["/a\u0000:/b"]"#, path),
+        (r#""Binds":["/b:/a\u0000"]"#, path),
+        (
+            r#""Mounts":[{"Type":"bind","Source":"/a\u0000","Target":"/b"}]"#,
+            &format!("invalid mount config for type \"bind\": {path}"),
+        ),
+        (r#""Mounts":[{"Type":"bind","Source":"/b","Target":"/a\u0000"}]"#, path),
+        (r#""Devices":[{"PathOnHost":"/dev/\u0000"}]"#, r#"invalid device path "/dev/\0""#),
+        (r#""MaskedPaths":["/\u0000"]"#, r#"invalid masked path "/\0""#),
+        (r#""ReadonlyPaths":["/\u0000"]"#, r#"invalid read-only path "/\0""#),
+        (r#""Sysctls":{"net.a":"\u0000"}"#, r#"sysctl "net.a" has a NUL byte in it"#),
+        (r#""Tmpfs":{"/t":"mpol=\u0000"}"#, r#"invalid tmpfs option ["mpol=\0"]"#),
+    ]);
+    let image = ImageConfig { env: vec!["A=\0".to_owned()], ..image() };
+    let id = ContainerId::from_bytes([7; 32]);
+    let error = ContainerPlan::resolve(&id, request("{}"), &image, &host()).unwrap_err();
+    assert!(error.to_string().starts_with(r#"invalid environment variable "A=\0""#), "{error}");
+}
+
+#[test]
+fn a_cgroup_parent_stays_below_the_hierarchy() {
+    let long = "n/".repeat(2020);
+    refused_by_host_config(&[
+        (r#""CgroupParent":"/a/../..""#, "invalid cgroup parent: "),
+        (r#""CgroupParent":"..""#, "invalid cgroup parent: "),
+        (r#""CgroupParent":"/""#, "invalid cgroup parent: "),
+        (r#""CgroupParent":"a\nb""#, "invalid cgroup parent: "),
+        // By itself it is short enough, with the container's own name in it it is not.
+        (&format!(r#""CgroupParent":"{long}""#), "invalid cgroup parent: "),
+    ]);
+    for parent in ["", "mine", "/mine/below/"] {
+        host_config(&format!(r#""CgroupParent":"{parent}""#));
+    }
+}
+
+#[test]
+fn sysctls_need_a_namespace_of_the_container_s_own() {
+    let outside = |name: &str| format!("sysctl {name:?} is not in a separate kernel namespace");
+    let ipc = "sysctl \"kernel.shmmax\" is not allowed in the hosts ipc namespace";
+    refused_by_host_config(&[
+        (r#""Sysctls":{"kernel.panic":"1"}"#, &outside("kernel.panic")),
+        (r#""Sysctls":{"vm/swappiness":"1"}"#, &outside("vm/swappiness")),
+        (r#""Sysctls":{"":"1"}"#, "sysctl \"\" is not the name of a kernel parameter"),
+        (r#""Sysctls":{"net/../kernel/panic":"1"}"#, "sysctl \"net/../kernel/panic\" is not"),
+        (r#""Sysctls":{"kernel.hostname":"h"}"#, "sysctl \"kernel.hostname\" is not allowed"),
+        (
+            r#""Sysctls":{"net.core.somaxconn":"1"},"NetworkMode":"host""#,
+            "sysctl \"net.core.somaxconn\" not allowed in host network namespace",
+        ),
+        (r#""Sysctls":{"kernel.shmmax":"1"},"IpcMode":"host""#, ipc),
+        (
+            r#""Sysctls":{"fs.mqueue.msg_max":"1"},"IpcMode":"host""#,
+            "sysctl \"fs.mqueue.msg_max\" is not allowed in the hosts ipc namespace",
+        ),
+        (
+            r#""Sysctls":{"kernel.domainname":"d"},"UTSMode":"host""#,
+            "sysctl \"kernel.domainname\" is not allowed in the hosts uts namespace",
+        ),
+    ]);
+    let json = r#""Sysctls":{"net.ipv4.conf.eth0/1.arp_ignore":"1","net/core/somaxconn":"1",
+        "kernel.sem":"1 2 3 4","fs.mqueue.msg_max":"1","kernel.domainname":"d"}"#;
+    assert_eq!(host_config(json).host_config.sysctls.len(), 5);
+    host_config(r#""Sysctls":{"kernel.shmmax":"1"},"NetworkMode":"host","IpcMode":"none""#);
+}
+
+#[test]
+fn a_log_has_a_size_and_a_number_of_files() {
+    let options = |key: &str, value: &str| {
+        format!(r#""LogConfig":{{"Type":"json-file","Config":{{"{key}":"{value}"}}}}"#)
+    };
+    for value in ["0", "0k", "-1", "-5m", ""] {
+        let text = format!("invalid value {value:?} for log option max-size: give a size");
+        refused_by_host_config(&[(&options("max-size", value), &text)]);
+    }
+    for value in ["0", "-1", "10001", "x"] {
+        let text = format!("invalid value {value:?} for log option max-file: give a number");
+        refused_by_host_config(&[(&options("max-file", value), &text)]);
+    }
+    let log = |key, value| host_config(&options(key, value)).log.unwrap();
+    assert_eq!(log("max-size", "10m"), LogPlan { max_size_bytes: 10 << 20, max_files: 5 });
+    assert_eq!(log("max-file", "10000"), LogPlan { max_size_bytes: 20 << 20, max_files: 10_000 });
+}
+
+#[test]
+fn groups_are_numbers_or_names_for_the_runtime() {
+    let range = "uids and gids must be in range 0-2147483647: --group-add ";
+    refused_by_host_config(&[
+        (r#""GroupAdd":["4294967295"]"#, range),
+        (r#""GroupAdd":["99999999999999999999"]"#, range),
+        (r#""GroupAdd":["-1"]"#, range),
+        (r#""GroupAdd":["+5"]"#, range),
+        (r#""GroupAdd":[""]"#, "unable to find group \"\": it is not a group's name"),
+        (r#""GroupAdd":["a:b"]"#, "unable to find group \"a:b\""),
+        (r#""GroupAdd":["a\u0000"]"#, "unable to find group \"a\\0\""),
+    ]);
+    let json = r#"{"HostConfig":{"GroupAdd":["audio","7","2147483647","1a"]}}"#;
+    let user = spec(json).process.unwrap().user;
+    assert_eq!(user.additional_gids, [7, 2_147_483_647]);
+    assert_eq!(user.additional_group_names, ["audio", "1a"]);
+    let exec = exec_process(&plan(json).unwrap().0, &serde_json::from_str("{}").unwrap(), &[]);
+    assert_eq!(exec.user, user);
+}
+
+/// The options of the one mount at `/t`, as the runtime gets them.
+fn options_at_t(json: &str) -> (String, Vec<String>) {
+    let spec = spec(&format!(r#"{{"HostConfig":{{{json}}}}}"#));
+    let mount = spec.mounts.into_iter().find(|mount| mount.destination == "/t").unwrap();
+    (mount.kind, mount.options)
+}
+
+#[test]
+fn a_tmpfs_takes_only_a_tmpfs_s_options() {
+    let mount = |options: &str| {
+        format!(r#""Mounts":[{{"Type":"tmpfs","Target":"/t","TmpfsOptions":{options}}}]"#)
+    };
+    let invalid = "invalid mount config for type \"tmpfs\": ";
+    for option in [
+        "bind",
+        "rbind",
+        "rro",
+        "shared",
+        "tmpcopyup",
+        "defaults",
+        "",
+        "exec=1",
+        "size",
+        "size=-1",
+        "size=1q",
+        "mode=9",
+        "uid=-1",
+        "gid=4294967295",
+        "nr_inodes=5%",
+        "mpol=",
+        "ro\\u0000",
+    ] {
+        refused_by_host_config(&[(
+            &mount(&format!(r#"{{"Options":[["{option}"]]}}"#)),
+            &format!("{invalid}invalid option"),
+        )]);
+        if !option.is_empty() {
+            let tmpfs = format!(r#""Tmpfs":{{"/t":"{option}"}}"#);
+            refused_by_host_config(&[(&tmpfs, "invalid tmpfs option [")]);
+        }
+    }
+    refused_by_host_config(&[
+        (
+            &mount(r#"{"Options":[["size","1m","2m"]]}"#),
+            "invalid mount config for type \"tmpfs\": invalid option array length",
+        ),
+        (
+            &mount(r#"{"Options":[[]]}"#),
+            "invalid mount config for type \"tmpfs\": invalid option array length",
+        ),
+        (
+            &mount(r#"{"Options":[["size","1m,bind"]]}"#),
+            "invalid mount config for type \"tmpfs\": invalid option: size=1m,bind",
+        ),
+        (&mount(r#"{"SizeBytes":-1}"#), "invalid mount config for type \"tmpfs\": invalid size"),
+    ]);
+    let cases = [
+        (mount(r#"{"SizeBytes":4096,"Mode":1016,"Options":[["exec"],["uid","5"],["noatime"]]}"#),
+            "nosuid nodev size=4096 mode=1770 uid=5 noatime rw"),
+        (mount(r#"{"Options":[["ro"]]}"#), "nosuid nodev noexec ro"),
+        (r#""Tmpfs":{"/t":"exec,noexec,ro,rw,size=50%,nr_inodes=0x10k"}"#.to_owned(),
+            "nosuid nodev noexec size=50% nr_inodes=0x10k rw"),
+        (r#""Mounts":[{"Type":"tmpfs","Target":"/t","ReadOnly":true,"TmpfsOptions":{"Options":[["rw"]]}}]"#.to_owned(),
+            "nosuid nodev noexec ro"),
+    ];
+    for (json, words) in cases {
+        let (kind, options) = options_at_t(&json);
+        assert_eq!((&*kind, &*options.join(" ")), ("tmpfs", words), "{json}");
+    }
+}
+
+#[test]
+fn a_mount_has_only_its_own_type_s_options() {
+    let cases = [
+        ("bind", "VolumeOptions"),
+        ("bind", "TmpfsOptions"),
+        ("bind", "ImageOptions"),
+        ("bind", "ClusterOptions"),
+        ("tmpfs", "BindOptions"),
+        ("tmpfs", "VolumeOptions"),
+    ];
+    for (kind, field) in cases {
+        let source = if kind == "bind" { r#""Source":"/s","# } else { "" };
+        let json =
+            format!(r#""Mounts":[{{"Type":"{kind}",{source}"Target":"/t","{field}":{{}}}}]"#);
+        let text = format!(
+            "invalid mount config for type \"{kind}\": field {field} must not be specified"
+        );
+        refused_by_host_config(&[(&json, &text)]);
+    }
+    let bind = |more: &str| {
+        let mount = r#"{"Type":"bind","Source":"/s","Target":"/t""#;
+        options_at_t(&format!(r#""Mounts":[{mount}{more}}}]"#)).1
+    };
+    assert_eq!(bind(""), ["rbind", "rw", "rprivate"]);
+    assert_eq!(bind(r#","ReadOnly":true"#), ["rbind", "ro", "rprivate"]);
+    let options = r#","ReadOnly":true,"BindOptions":{"NonRecursive":true,"Propagation":"rslave"}"#;
+    assert_eq!(bind(options), ["bind", "ro", "rslave"]);
+    let options = r#","ReadOnly":true,"BindOptions":{"ReadOnlyForceRecursive":true}"#;
+    assert_eq!(bind(options), ["rbind", "rro", "rprivate"]);
+}
+
+#[test]
+fn a_plan_of_an_earlier_version_can_be_read() {
+    let json = r#"{"HostConfig":{"Binds":["/a:/b"]}}"#;
+    let plan = plan(json).unwrap().0;
+    let mut record = serde_json::to_value(&plan).unwrap();
+    let fields = record.as_object_mut().unwrap();
+    assert!(fields.remove("additional_group_names").is_some());
+    assert!(fields.remove("oom_score_adj").is_some());
+    let bind = record.pointer_mut("/mounts/0/source/Bind").unwrap().as_object_mut().unwrap();
+    assert!(bind.remove("read_only_below").is_some());
+    assert_eq!(serde_json::from_value::<ContainerPlan>(record).unwrap(), plan);
+}

@@ -12,6 +12,7 @@ pub mod event;
 pub mod exit;
 pub mod frame;
 pub mod info;
+pub mod metrics;
 pub mod rpc;
 pub mod stdio;
 pub mod task;

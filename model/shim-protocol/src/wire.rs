@@ -177,6 +177,16 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
+/// The numbers of a packed field.
+pub(crate) fn unpack(packed: &[u8]) -> Result<Vec<u64>, Error> {
+    let mut numbers = Vec::new();
+    let mut rest = Fields::new(packed);
+    while !rest.rest.is_empty() {
+        numbers.push(rest.take_varint()?);
+    }
+    Ok(numbers)
+}
+
 pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     loop {
         let low = (value & 0x7f) as u8;

@@ -46,27 +46,25 @@ impl Images {
     ///
     /// An image that is known already keeps its names and gains the new ones.
     pub fn record(&self, loaded: &Loaded, size_bytes: u64) -> Result<Recorded> {
-        let row = ImageRow {
-            config: loaded.config.clone(),
-            manifest: loaded.manifest.clone(),
-            blobs: loaded.blobs.clone(),
-            size_bytes,
-            unsynced_boot: Some(startup::boot_id()?),
-        };
+        let boot = startup::boot_id()?;
+        let (recorded, replaced) = self.db.write(|tx| put(tx, loaded, size_bytes, boot))?;
+        self.sweep_all(&replaced);
+        Ok(recorded)
+    }
+
+    /// [`Images::record`] for several images with their sizes, in one transaction: all of them
+    /// become known, or none.
+    pub fn record_all(&self, images: &[(&Loaded, u64)]) -> Result<Vec<Recorded>> {
+        let boot = startup::boot_id()?;
         let (recorded, replaced) = self.db.write(|tx| {
-            let replaced = remove_blob_users(tx, &loaded.id)?;
-            for (digest, _) in &row.blobs {
-                BLOB_USERS.put(tx, &user_key(digest, &loaded.id), &())?;
+            let mut recorded = Vec::with_capacity(images.len());
+            let mut replaced = Vec::new();
+            for (loaded, size_bytes) in images {
+                let (one, blobs) = put(tx, loaded, *size_bytes, boot.clone())?;
+                recorded.push(one);
+                replaced.extend(blobs);
             }
-            IMAGES.put(tx, loaded.id.as_str(), &row)?;
-            let mut moved = Vec::new();
-            for reference in &loaded.references {
-                if let Some(old) = set_name(tx, reference, &loaded.id)? {
-                    moved.push((reference.clone(), old));
-                }
-            }
-            let image = to_image(tx, loaded.id.clone(), row)?;
-            Ok::<_, Error>((Recorded { image, moved }, replaced))
+            Ok::<_, Error>((recorded, replaced))
         })?;
         self.sweep_all(&replaced);
         Ok(recorded)
@@ -95,6 +93,35 @@ impl Images {
             }
         }
     }
+}
+
+/// Writes an image; also the blobs that an earlier record of it used.
+fn put(
+    tx: &WriteTx<'_>,
+    loaded: &Loaded,
+    size_bytes: u64,
+    boot_id: String,
+) -> Result<(Recorded, Vec<Digest>)> {
+    let row = ImageRow {
+        config: loaded.config.clone(),
+        manifest: loaded.manifest.clone(),
+        blobs: loaded.blobs.clone(),
+        size_bytes,
+        unsynced_boot: Some(boot_id),
+    };
+    let replaced = remove_blob_users(tx, &loaded.id)?;
+    for (digest, _) in &row.blobs {
+        BLOB_USERS.put(tx, &user_key(digest, &loaded.id), &())?;
+    }
+    IMAGES.put(tx, loaded.id.as_str(), &row)?;
+    let mut moved = Vec::new();
+    for reference in &loaded.references {
+        if let Some(old) = set_name(tx, reference, &loaded.id)? {
+            moved.push((reference.clone(), old));
+        }
+    }
+    let image = to_image(tx, loaded.id.clone(), row)?;
+    Ok((Recorded { image, moved }, replaced))
 }
 
 /// The image with its names.

@@ -20,10 +20,12 @@ use crate::gate::Gate;
 use crate::init::Init;
 use crate::listener::{Address, Listener};
 use crate::options::{CreateOptions, Created, NOTIFY_NAME, NOTIFY_TARGET, Stdio, notify_dir};
+use crate::placeholder::Placeholder;
 use crate::plan::Plan;
 use crate::prepare::{Prepared, prepare};
-use crate::record::{LateHooks, Record, parse_bounded};
+use crate::record::{LateHooks, Record, SystemdUnit, parse_bounded};
 use crate::rollback::Rollback;
+use crate::systemd::{self, Scope};
 use crate::{hooks, id_map};
 
 /// A larger `config.json` is refused.
@@ -36,9 +38,6 @@ const ID_LIMIT: usize = 1024;
 /// file.
 pub fn create(options: &CreateOptions<'_>) -> Result<Created, Error> {
     check_id(options.id)?;
-    if options.flags.systemd_cgroup {
-        return Err(Error::Unsupported { what: "a cgroup managed by systemd".into() });
-    }
     let bundle = fs::canonicalize(options.bundle)
         .map_err(|source| Error::Read { path: options.bundle.to_owned(), source })?;
     let mut spec = read_config(&bundle)?;
@@ -47,7 +46,15 @@ pub fn create(options: &CreateOptions<'_>) -> Result<Created, Error> {
     let plan = Plan::new(spec).map_err(Error::refused)?;
     check_terminal(&plan, &options.stdio)?;
     let filter = plan.linux.seccomp.as_ref().map(Filter::compile).transpose()?;
-    let cgroup_path = cgroup_path(&plan, options.id)?;
+    let scope = options
+        .flags
+        .systemd_cgroup
+        .then(|| Scope::parse(&plan.linux.cgroups_path, options.id))
+        .transpose()?;
+    let cgroup_path = match &scope {
+        Some(scope) => scope.cgroup_path().parse().map_err(Error::Cgroup)?,
+        None => cgroup_path(&plan, options.id)?,
+    };
 
     let mut rollback = Rollback::new();
     let gate = make_state_dir(options, filter.as_ref(), &mut rollback)?;
@@ -67,12 +74,19 @@ pub fn create(options: &CreateOptions<'_>) -> Result<Created, Error> {
             .as_ref()
             .filter(|filter| filter.notifies())
             .and_then(|_| Address::of(plan.linux.seccomp.as_ref()?)),
+        systemd: scope.as_ref().map(|scope| SystemdUnit {
+            unit: scope.unit.clone(),
+            bus: options.system_bus.to_owned(),
+        }),
         hooks: LateHooks::from(&plan.hooks),
         annotations,
     };
     // The first time so that `delete` finds the cgroup should this process be killed on the way.
     write(&record, options.state_dir)?;
     let cgroup = make_cgroup(&cgroup_path, &plan, &mut rollback)?;
+    let placeholder = scope
+        .map(|scope| start_scope(&scope, options.system_bus, &cgroup, &plan, &mut rollback))
+        .transpose()?;
     let prepared = prepare(&plan, &bundle, options.rootfs, &cgroup.mounts())?;
     let state = record.state(Status::Creating);
     let listener = record.listener.as_ref().map(Address::connect).transpose()?;
@@ -87,6 +101,7 @@ pub fn create(options: &CreateOptions<'_>) -> Result<Created, Error> {
         state,
     };
     let created = parts.launch(&prepared, &mut rollback)?;
+    drop(placeholder);
     record.pid = created.pid;
     record.start_time = process::start_time(created.pid)
         .map_err(|source| Error::System { what: "read the process's start time", source })?;
@@ -187,6 +202,24 @@ fn make_cgroup(path: &CgroupPath, plan: &Plan, rollback: &mut Rollback) -> Resul
     let opened = Cgroup::open(&hierarchies, path).map_err(Error::Cgroup)?;
     rollback.on_failure(move || drop(opened.remove()));
     Ok(cgroup)
+}
+
+/// Makes the cgroup a scope. A scope needs a process from its first moment on: this one stays until the container's is there.
+fn start_scope(
+    scope: &Scope,
+    bus: &Path,
+    cgroup: &Cgroup,
+    plan: &Plan,
+    rollback: &mut Rollback,
+) -> Result<Placeholder, Error> {
+    let placeholder = Placeholder::new(Namespaces::NONE)?;
+    let resources = with_default_devices(plan.linux.resources.clone().unwrap_or_default());
+    scope.start(bus, placeholder.pid, &resources)?;
+    let (unit, bus) = (scope.unit.clone(), bus.to_owned());
+    rollback.on_failure(move || drop(systemd::stop(&unit, &bus)));
+    // systemd has written its own values over some of ours.
+    cgroup.apply(&resources).map_err(Error::Cgroup)?;
+    Ok(placeholder)
 }
 
 /// Rules that restrict devices still leave what the runtime itself makes and what every program expects: nodes may be made but not

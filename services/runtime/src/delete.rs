@@ -12,6 +12,7 @@ use gantry_sys::pidfd;
 use crate::error::Error;
 use crate::hooks;
 use crate::record::Record;
+use crate::systemd;
 
 /// What to do with a container that still runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +52,9 @@ pub fn delete(state_dir: &Path, mode: DeleteMode) -> Result<(), Error> {
         if !ended {
             return Err(Error::Unkillable { id: record.id, seconds: KILL_PATIENCE.as_secs() });
         }
+    }
+    if let Some(scope) = &record.systemd {
+        systemd::stop(&scope.unit, &scope.bus)?;
     }
     remove_directory(state_dir)?;
     hooks::run("poststop", &record.hooks.poststop, &record.state(Status::Stopped))

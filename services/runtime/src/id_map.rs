@@ -1,14 +1,13 @@
 //! Id mappings: of a container's user namespace, and of mounts that show their files with other owners.
 
 use std::fs;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use gantry_oci::runtime::IdMapping;
-use gantry_sys::clone::{Child, Fork, Namespaces, clone_into};
-use gantry_sys::{pidfd, process};
+use gantry_sys::clone::Namespaces;
 
-use crate::channel::Channel;
 use crate::failure::{During, Failure};
+use crate::placeholder::Placeholder;
 
 /// Writes the mappings of a process's new user namespace.
 pub(crate) fn write(pid: i32, uids: &[IdMapping], gids: &[IdMapping]) -> Result<(), Failure> {
@@ -25,25 +24,8 @@ pub(crate) fn write(pid: i32, uids: &[IdMapping], gids: &[IdMapping]) -> Result<
 
 /// A user namespace with these mappings that nobody lives in, as a mount needs it.
 pub(crate) fn user_namespace(uids: &[IdMapping], gids: &[IdMapping]) -> Result<OwnedFd, Failure> {
-    let (ours, theirs) = Channel::pair().during("make a socket pair")?;
-    let child = match clone_into(Namespaces::USER, None).during("make a user namespace")? {
-        Fork::Child => {
-            drop(ours);
-            // Lives until the parent has what it wants, or is gone.
-            drop(theirs.receive());
-            process::exit_now(0)
-        }
-        Fork::Parent(child) => child,
-    };
-    drop(theirs);
-    let namespace = map_and_open(&child, uids, gids);
-    drop(ours);
-    pidfd::wait(child.pidfd.as_fd()).during("wait for a helper process")?;
-    namespace
-}
-
-fn map_and_open(child: &Child, uids: &[IdMapping], gids: &[IdMapping]) -> Result<OwnedFd, Failure> {
-    write(child.pid, uids, gids)?;
-    let file = fs::File::open(format!("/proc/{}/ns/user", child.pid));
+    let placeholder = Placeholder::new(Namespaces::USER)?;
+    write(placeholder.pid, uids, gids)?;
+    let file = fs::File::open(format!("/proc/{}/ns/user", placeholder.pid));
     Ok(file.during("open a user namespace")?.into())
 }

@@ -29,6 +29,7 @@ mod init;
 mod inspect;
 mod listener;
 mod options;
+mod placeholder;
 mod plan;
 mod prepare;
 mod program;
@@ -37,6 +38,7 @@ mod rollback;
 mod root;
 mod signal;
 mod start;
+mod systemd;
 mod terminal;
 
 pub use create::create;
@@ -45,8 +47,8 @@ pub use error::Error;
 pub use exec::exec;
 pub use inspect::{bundle, cgroup, created_at, processes, state, update};
 pub use options::{
-    CreateFlags, CreateOptions, Created, ExecOptions, Rootfs, RootfsMount, Started, Stdio,
-    notify_socket,
+    CreateFlags, CreateOptions, Created, ExecOptions, Rootfs, RootfsMount, SYSTEM_BUS, Started,
+    Stdio, notify_socket,
 };
 pub use plan::capability_names;
 pub use signal::{KillScope, kill, pause, resume};

@@ -24,6 +24,8 @@ pub struct CreateOptions<'a> {
     pub env: &'a [String],
     /// Gives the container a directory for the socket that its program reports to (`NOTIFY_SOCKET`, see [`notify_socket`]).
     pub notify: bool,
+    /// The system bus's socket, for [`CreateFlags::systemd_cgroup`].
+    pub system_bus: &'a Path,
 }
 
 impl<'a> CreateOptions<'a> {
@@ -39,9 +41,13 @@ impl<'a> CreateOptions<'a> {
             flags: CreateFlags::default(),
             env: &[],
             notify: false,
+            system_bus: Path::new(SYSTEM_BUS),
         }
     }
 }
+
+/// The system bus's usual place.
+pub const SYSTEM_BUS: &str = "/run/dbus/system_bus_socket";
 
 /// Where the socket of a container belongs that was created with [`CreateOptions::notify`]: whoever listens for its readiness binds it.
 pub fn notify_socket(state_dir: &Path) -> PathBuf {
@@ -63,7 +69,7 @@ pub struct CreateFlags {
     pub no_pivot: bool,
     /// Stay in the caller's session keyring.
     pub no_new_keyring: bool,
-    /// `cgroupsPath` is `slice:prefix:name` for systemd. Refused for now.
+    /// `cgroupsPath` is `slice:prefix:name`: the container becomes a scope of systemd's.
     pub systemd_cgroup: bool,
 }
 

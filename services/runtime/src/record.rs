@@ -42,10 +42,19 @@ pub(crate) struct Record {
     /// The agent of the seccomp profile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listener: Option<listener::Address>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub systemd: Option<SystemdUnit>,
     #[serde(default)]
     pub hooks: LateHooks,
     #[serde(default)]
     pub annotations: BTreeMap<String, String>,
+}
+
+/// The scope that the cgroup is, and the bus that systemd is reached by.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct SystemdUnit {
+    pub unit: String,
+    pub bus: PathBuf,
 }
 
 /// The hooks that run after `create`.

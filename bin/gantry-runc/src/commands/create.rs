@@ -51,6 +51,7 @@ pub(super) fn create(
         stdio: attendance.stdio(terminal)?,
         preserve_fds: attendance.inherited.count,
         env: &attendance.inherited.env,
+        system_bus: &global.system_bus,
         notify: notify::manager().is_some(),
         flags: CreateFlags {
             no_pivot: args.is_set("no-pivot"),

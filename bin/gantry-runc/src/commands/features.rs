@@ -75,7 +75,7 @@ pub(super) fn run(args: Vec<String>) -> Result<u8, Error> {
             "namespaces": ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"],
             "capabilities": gantry_runtime::capability_names(),
             "cgroup": {
-                "v1": true, "v2": true, "systemd": false, "systemdUser": false, "rdma": true
+                "v1": true, "v2": true, "systemd": true, "systemdUser": false, "rdma": true
             },
             "seccomp": {
                 "enabled": true,

@@ -11,5 +11,6 @@ mod handover;
 mod life;
 mod mounts;
 mod process;
+mod systemd;
 mod terminal;
 mod view;

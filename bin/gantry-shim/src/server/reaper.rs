@@ -3,8 +3,9 @@
 
 use super::{Server, earlier};
 use crate::exits;
+use crate::oom::OomWatch;
 use crate::process::{Exit, Process, Stage};
-use gantry_shim_protocol::event::TaskExit;
+use gantry_shim_protocol::event::{TaskExit, TaskOom};
 use gantry_shim_protocol::exit::ExitRecord;
 use gantry_shim_protocol::rpc::Response;
 use gantry_shim_protocol::task::WaitResponse;
@@ -16,11 +17,21 @@ use std::time::Duration;
 const OUTPUT_PATIENCE: Duration = Duration::from_secs(2);
 
 impl Server {
+    /// Tells of processes that were killed for lack of memory.
+    pub(crate) fn tell_oom(&mut self) {
+        if self.oom.as_mut().is_some_and(OomWatch::take) {
+            let event = TaskOom { container_id: self.identity.id.clone() };
+            self.publisher.publish(&event, &mut self.poller);
+        }
+    }
+
     /// Takes note of every child that has ended. Orphans of the container come here too, and are
     /// reaped without a word.
     pub(crate) fn reap(&mut self) {
         // Several ends may share one signal; the children themselves are asked below.
         drop(gantry_sys::signalfd::drain(self.signals.get(), |_| {}));
+        // Why it ended is told before its end.
+        self.tell_oom();
         while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
             let pid = pid.as_raw_nonzero().get().unsigned_abs();
             if let Some(index) = self.processes.iter().position(|process| is_alive(process, pid)) {

@@ -1,6 +1,7 @@
 //! Create, Start and Delete of the container and its first process, and the end of the shim.
 
 use crate::error::{Error, complain, whole_text};
+use crate::oom::OomWatch;
 use crate::process::{Alive, Exit, Process, Stage};
 use crate::server::Server;
 use crate::streams::{StdioUris, Streams};
@@ -47,6 +48,7 @@ impl Server {
             deleted: false,
         });
         self.publish_create(request, pid);
+        self.watch_memory();
         Ok(CreateTaskResponse { pid })
     }
 
@@ -73,6 +75,22 @@ impl Server {
             return Err(error);
         }
         Ok(Alive { pid: created.pid.unsigned_abs(), pidfd: created.pidfd })
+    }
+
+    /// Without memory limits in force, or without a cgroup, a container is as good as any other.
+    fn watch_memory(&mut self) {
+        if !self.publisher.is_heard() {
+            return;
+        }
+        let watch =
+            gantry_runtime::cgroup(&self.runtime_dir()).map_err(Error::from).and_then(|cgroup| {
+                OomWatch::new(cgroup.directories(), &mut self.poller)
+                    .map_err(Error::system("watch for a lack of memory"))
+            });
+        match watch {
+            Ok(watch) => self.oom = watch,
+            Err(error) => complain(&whole_text(&error)),
+        }
     }
 
     fn publish_create(&mut self, request: CreateTaskRequest, pid: u32) {
@@ -149,6 +167,9 @@ impl Server {
 
     /// Removes what the runtime made, and with it every process that is left.
     fn delete_container(&mut self, index: usize) -> Result<(), Error> {
+        if let Some(watch) = self.oom.take() {
+            watch.release(&self.poller);
+        }
         match gantry_runtime::delete(&self.runtime_dir(), DeleteMode::Force) {
             // Somebody was here before; the goal is reached.
             Err(error) if error.kind() == ErrorKind::NotFound => {}

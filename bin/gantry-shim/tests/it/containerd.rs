@@ -11,6 +11,18 @@ use rig::{Containerd, text};
 
 const SLEEPER: &str = "trap 'exit 9' TERM; while :; do sleep 0.05; done";
 
+/// A task that ends with 9 when it is asked to.
+fn run_sleeper(containerd: &Containerd, id: &str) {
+    containerd.run_detached(&[], id, SLEEPER);
+    let pid = containerd.tasks().into_iter().find(|task| task.0 == id).unwrap().1;
+    // Before that the kernel would keep the signal from the first process of a namespace.
+    poll("it listens to SIGTERM", || {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        u64::from_str_radix(caught.trim(), 16).unwrap() & (1 << 14) != 0
+    });
+}
+
 #[test]
 fn a_run_has_its_output_and_its_status_and_leaves_nothing() {
     let containerd = Containerd::start();
@@ -33,12 +45,7 @@ fn a_run_has_its_output_and_its_status_and_leaves_nothing() {
 #[test]
 fn a_program_that_is_not_there_is_named() {
     let containerd = Containerd::start();
-    let cgroup = containerd.cgroup("c1");
-    let output = containerd
-        .ctr(&["run", "--rm", "--runtime", rig::RUNTIME, "--cgroup", &cgroup])
-        .args([rig::IMAGE, "c1", "no-such-program"])
-        .output()
-        .unwrap();
+    let output = containerd.run_program(&["--rm"], "c1", &["no-such-program"]);
     assert_eq!(output.status.code(), Some(1));
     let words = "exec: \"no-such-program\": executable file not found in $PATH";
     assert!(text(&output.stderr).contains(words), "{output:?}");
@@ -51,8 +58,8 @@ fn a_program_that_is_not_there_is_named() {
 fn a_task_has_execs_pauses_and_ends_and_its_events_come_in_order() {
     let containerd = Containerd::start();
     let events = containerd.events();
-    containerd.run_detached("c1", SLEEPER);
-    let [(_, pid, _)] = &containerd.tasks()[..] else { panic!("one task") };
+    run_sleeper(&containerd, "c1");
+    let pid = &containerd.tasks()[0].1;
     let output = containerd.exec("c1", "e1", "echo out; echo err >&2; exit 5");
     assert_eq!(output.status.code(), Some(5), "{output:?}");
     assert_eq!((text(&output.stdout), text(&output.stderr)), ("out\n", "err\n"));
@@ -99,20 +106,49 @@ fn a_task_has_execs_pauses_and_ends_and_its_events_come_in_order() {
 }
 
 #[test]
+fn what_a_container_uses_is_told_and_a_lack_of_memory_as_well() {
+    let containerd = Containerd::start();
+    let events = containerd.events();
+    let script = "seq 1 2000000 > /dev/null; while [ ! -e /go ]; do sleep 0.05; done; dd if=/dev/zero of=/dev/null bs=100M";
+    containerd.run_detached(&["--memory-limit", "30000000"], "c1", script);
+    let metrics = || containerd.ok(&["task", "metrics", "c1"]);
+    let number = |name: &str| -> u64 {
+        let text = metrics();
+        let row = |line: &str| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok();
+        text.lines().find_map(row).unwrap_or_else(|| panic!("{name} in {text}"))
+    };
+    // Rounded down to pages.
+    assert_eq!(number("memory.usage_in_bytes") / 30_000_000, 0);
+    assert!(metrics().contains("29999104") || metrics().contains("30000000"), "{}", metrics());
+    poll("it has used some time", || number("cpuacct.usage") > 50_000_000);
+    assert!(number("pids.current") > 0);
+
+    containerd.exec("c1", "e1", "echo > /go");
+    poll("the end is told", || {
+        events.topics().contains(&"exit".to_owned()) && containerd.tasks()[0].2 == "STOPPED"
+    });
+    poll("the lack of memory is told", || events.topics().contains(&"oom".to_owned()));
+    let text = events.text();
+    let position = |words: &str| text.find(words).unwrap_or_else(|| panic!("{words} in {text}"));
+    let told = position("/tasks/oom {\"container_id\":\"c1\"}");
+    assert!(told < position("\"exit_status\":137"), "{text}");
+}
+
+#[test]
 fn a_terminal_has_the_callers_size() {
     let containerd = Containerd::start();
     // ctr tells the size when the task runs already.
-    let script = "until stty size >/dev/null 2>&1; do sleep 0.05; done; stty size; exit 3";
+    let script = "until [ \"$(stty size 2>/dev/null)\" ]; do sleep 0.05; done; stty size; exit 3";
     let output = containerd.run_in_terminal("c1", script);
     assert_eq!(output.status.code(), Some(3), "{output:?}");
-    assert!(text(&output.stdout).contains("33 101\r\n"), "{output:?}");
+    assert!(text(&output.stdout).contains("33 101\r"), "{output:?}");
 }
 
 #[test]
 fn a_container_outlives_containerd_and_is_found_again() {
     let mut containerd = Containerd::start();
-    containerd.run_detached("c1", SLEEPER);
-    containerd.run_detached("c2", SLEEPER);
+    run_sleeper(&containerd, "c1");
+    run_sleeper(&containerd, "c2");
     let tasks = containerd.tasks();
     containerd.stop();
     let second = tasks.iter().find(|task| task.0 == "c2").unwrap().1;
@@ -142,7 +178,7 @@ fn a_container_outlives_containerd_and_is_found_again() {
 fn a_shim_that_is_killed_is_cleaned_up_after_by_containerd() {
     let containerd = Containerd::start();
     let events = containerd.events();
-    containerd.run_detached("c1", SLEEPER);
+    run_sleeper(&containerd, "c1");
     let task = containerd.tasks()[0].1;
     let shims = Shims::new().unwrap();
     let shim = shims.connect(&containerd.bundle("c1"), "c1").unwrap();

@@ -20,6 +20,8 @@ const PIECE_BYTES: usize = 32 << 10;
 const EARLY_BYTES: usize = 64 << 10;
 /// How long a client may take to close its side after our end of the stream.
 const LINGER: Duration = Duration::from_secs(5);
+/// How long a process may leave alone what a client typed that is gone.
+const UNREAD: Duration = Duration::from_secs(2);
 /// How often a client that has ended its input is looked at: is it still there?
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
@@ -129,6 +131,15 @@ async fn copy(mut from: tokio::net::unix::OwnedReadHalf, to: &mut ClientWriter) 
     Ok(())
 }
 
+/// What became of a piece for the process.
+enum Passed {
+    All,
+    /// The process has closed its input.
+    Closed,
+    /// The client is gone, and the process does not read.
+    Abandoned,
+}
+
 /// The client's side: what it types, and whether it is still there.
 struct Input {
     reader: ClientReader,
@@ -162,7 +173,13 @@ impl Input {
                     &passed[..]
                 }
             };
-            open = open && sink.write_all(bytes).await.is_ok();
+            if open {
+                match self.pass(&mut sink, bytes).await {
+                    Passed::All => {}
+                    Passed::Closed => open = false,
+                    Passed::Abandoned => return,
+                }
+            }
             if detached {
                 return;
             }
@@ -176,6 +193,26 @@ impl Input {
         }
         drop(sink.shutdown().await);
         self.hung_up().await;
+    }
+
+    /// Writes everything, as slowly as the process reads. A process that does not read at all must not keep the
+    /// connection of a client that is gone.
+    async fn pass(&self, sink: &mut OwnedWriteHalf, mut bytes: &[u8]) -> Passed {
+        while !bytes.is_empty() {
+            let abandoned = async {
+                self.hung_up().await;
+                tokio::time::sleep(UNREAD).await;
+            };
+            let written = tokio::select! {
+                written = sink.write(bytes) => written,
+                () = abandoned => return Passed::Abandoned,
+            };
+            match written {
+                Ok(length @ 1..) => bytes = &bytes[length..],
+                Ok(0) | Err(_) => return Passed::Closed,
+            }
+        }
+        Passed::All
     }
 
     /// Drops everything that is typed; the process's input is none of this client's business. Completes when the

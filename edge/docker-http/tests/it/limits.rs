@@ -105,3 +105,30 @@ async fn an_archive_that_is_none_is_refused_and_leaves_nothing() {
     assert_eq!(server.ask("GET /images/json").await.body, "[]\n");
     server.stop().await;
 }
+
+/// Each would otherwise hold the engine's one place for changes of images.
+#[tokio::test]
+async fn an_archive_that_stands_still_is_given_up() {
+    let mut impatient = config();
+    impatient.archive_stall = Duration::from_millis(50);
+    let server = Server::start_with(impatient).await;
+    for (path, begun) in [
+        ("/images/load?quiet=1", String::new()),
+        ("/images/load?quiet=1", "\0".repeat(700)),
+        ("/images/create?fromSrc=-&repo=stalled", String::new()),
+        ("/images/create?fromSrc=-&repo=stalled", "\0".repeat(700)),
+    ] {
+        let mut client = server.connect().await;
+        client
+            .send(&format!(
+                "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-tar\r\nContent-Length: 10240\r\n\r\n{begun}"
+            ))
+            .await;
+        let answer = Answer::parse(&client.rest().await);
+        assert_eq!(answer.status, 400, "{answer:?}");
+        assert!(answer.message().contains("no byte of the archive came"), "{answer:?}");
+    }
+    assert_eq!(server.ask("GET /images/json").await.body, "[]\n");
+    server.container("next").await;
+    server.stop().await;
+}

@@ -21,7 +21,7 @@ pub(super) fn parse<'a>(
                 "ro" => read_only = Some(true),
                 "rw" => read_only = Some(false),
                 "exec" | "suid" | "dev" => {
-                    words.retain(|word| word.strip_prefix("no") != Some(option))
+                    words.retain(|word| word.strip_prefix("no") != Some(option));
                 }
                 "noexec" | "nosuid" | "nodev" | "noatime" | "nodiratime" | "relatime"
                 | "strictatime" | "sync" | "async" | "dirsync" => {

@@ -102,3 +102,15 @@ fn damaged_messages_never_panic() {
     }
     assert!(refused > 0);
 }
+
+#[test]
+fn numbers_are_packed_and_understood_either_way() {
+    use crate::metrics::v1::CpuUsage;
+    let usage = CpuUsage { per_cpu: vec![0, 1, 300, u64::MAX], ..Default::default() };
+    let bytes = usage.encode();
+    assert_eq!(bytes[..6], [4 << 3 | 2, 14, 0, 1, 0xac, 2]);
+    assert_eq!(CpuUsage::decode(&bytes), Ok(usage));
+    let single = CpuUsage::decode(&[4 << 3, 5, 4 << 3, 6]).unwrap();
+    assert_eq!(single.per_cpu, [5, 6]);
+    assert!(CpuUsage::decode(&[4 << 3 | 2, 1, 0x80]).is_err());
+}

@@ -1,7 +1,9 @@
 //! How each Rust type of a message's field is written and read. Which fields there are, is not
 //! decided here.
 
-use super::{Field, Fields, Message, put_bytes_field, put_varint_field};
+use super::{
+    Field, Fields, Message, Payload, put_bytes_field, put_varint, put_varint_field, unpack,
+};
 use crate::Error;
 use gantry_types::Timestamp;
 use std::collections::BTreeMap;
@@ -125,6 +127,27 @@ impl<M: Message> Value for Vec<M> {
 
     fn merge(&mut self, field: &Field<'_>) -> Result<(), Error> {
         self.push(M::decode(field.bytes()?)?);
+        Ok(())
+    }
+}
+
+/// Packed, as proto3 writes numbers; one by one is understood as well.
+impl Value for Vec<u64> {
+    fn write(&self, number: u32, out: &mut Vec<u8>) {
+        if !self.is_empty() {
+            let mut packed = Vec::new();
+            for &value in self {
+                put_varint(&mut packed, value);
+            }
+            put_bytes_field(out, number, &packed);
+        }
+    }
+
+    fn merge(&mut self, field: &Field<'_>) -> Result<(), Error> {
+        match field.payload {
+            Payload::Bytes(packed) => self.extend(unpack(packed)?),
+            _ => self.push(field.varint()?),
+        }
         Ok(())
     }
 }

@@ -46,6 +46,37 @@ fn the_last_name_takes_the_image_with_it() {
 }
 
 #[test]
+fn what_is_loaded_and_not_recorded_yet_outlives_a_removal() {
+    for record in [true, false] {
+        let (rig, parts) = rig(&["web:1"]);
+        let before = rig.files();
+        let loaded = rig.load(&docker_archive(&[(&parts, &["web:2"])])).unwrap();
+        assert_eq!(remove(&rig, &parts.id(), GENTLY, &[]).unwrap(), ["web:1", "deleted"]);
+        assert_eq!(rig.files(), before);
+        if record {
+            rig.images().record(&loaded[0], 1).unwrap();
+        }
+        drop(loaded);
+        assert_eq!(rig.files(), if record { before } else { Vec::new() });
+    }
+}
+
+#[test]
+fn several_images_are_recorded_at_once() {
+    let (rig, old) = rig(&["web:1"]);
+    let (new, other) = (Parts::new("new", 1), Parts::new("other", 1));
+    let archive = docker_archive(&[(&new, &["web:1"]), (&other, &["other:1", "web:1"])]);
+    let loaded = rig.load(&archive).unwrap();
+    let recorded = rig.images().record_all(&[(&loaded[0], 7), (&loaded[1], 9)]).unwrap();
+    let sizes: Vec<u64> = recorded.iter().map(|recorded| recorded.image.size_bytes).collect();
+    assert_eq!(sizes, [7, 9]);
+    // The name went from the first to the second.
+    assert_eq!(recorded[0].moved[0].1.to_string(), old.id());
+    assert_eq!(recorded[1].moved[0].1.to_string(), new.id());
+    assert_eq!(rig.images().resolve("web:1").unwrap().id.to_string(), other.id());
+}
+
+#[test]
 fn an_id_takes_the_only_name_with_it() {
     for prefix in [7 + 64, 7 + 12] {
         let (rig, parts) = rig(&["web:1"]);

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-pub(crate) const RUNTIME: &str = "io.containerd.gantry.v2";
-pub(crate) const IMAGE: &str = "docker.io/library/busybox:test";
+const RUNTIME: &str = "io.containerd.gantry.v2";
+const IMAGE: &str = "docker.io/library/busybox:test";
 const NAMESPACE: &str = "shim-tests";
 
 pub(crate) struct Containerd {
@@ -85,6 +85,11 @@ impl Containerd {
     }
 
     pub(crate) fn start_again(&mut self) {
+        self.spawn();
+        poll("containerd answers", || self.ctr(&["version"]).output().unwrap().status.success());
+    }
+
+    fn spawn(&mut self) {
         let bin = self.path().join("bin");
         #[expect(clippy::disallowed_methods, reason = "the shim is found in PATH")]
         let rest = std::env::var("PATH").unwrap();
@@ -103,7 +108,6 @@ impl Containerd {
             .spawn()
             .unwrap();
         self.child = Some(child);
-        poll("containerd answers", || self.ctr(&["version"]).output().unwrap().status.success());
     }
 
     /// Ends it; its containers go on.
@@ -117,7 +121,9 @@ impl Containerd {
     pub(crate) fn ctr(&self, arguments: &[&str]) -> Command {
         // In the foreground: else it could not use a terminal.
         let mut command = Command::new("timeout");
-        command.args(["--foreground", "30", "ctr", "--address"]).arg(self.path().join("c.sock"));
+        command
+            .args(["--foreground", "--kill-after=5", "30", "ctr", "--address"])
+            .arg(self.path().join("c.sock"));
         command.args(["--namespace", NAMESPACE]).args(arguments).stdin(Stdio::null());
         command
     }
@@ -128,31 +134,36 @@ impl Containerd {
     }
 
     /// The container's cgroup: of one component, so that no parent is left.
-    pub(crate) fn cgroup(&self, id: &str) -> String {
+    fn cgroup(&self, id: &str) -> String {
         format!("/gantry-ctr-{}-{}-{id}", std::process::id(), self.number)
     }
 
-    fn run_command(&self, flags: &[&str], id: &str, script: &str) -> Command {
+    fn run_command(&self, flags: &[&str], id: &str, program: &[&str]) -> Command {
         let mut command = self.ctr(&["run", "--runtime", RUNTIME, "--cgroup", &self.cgroup(id)]);
         command.arg("--fifo-dir").arg(self.path().join("fifo"));
-        command.args(flags).args([IMAGE, id, "sh", "-c", script]);
+        command.args(flags).args([IMAGE, id]).args(program);
         command
     }
 
-    pub(crate) fn run(&self, flags: &[&str], id: &str, script: &str) -> Output {
-        self.run_command(flags, id, script).output().unwrap()
+    pub(crate) fn run_program(&self, flags: &[&str], id: &str, program: &[&str]) -> Output {
+        self.run_command(flags, id, program).output().unwrap()
     }
 
-    pub(crate) fn run_detached(&self, id: &str, script: &str) {
-        succeed(&mut self.run_command(&["--detach"], id, script));
+    pub(crate) fn run(&self, flags: &[&str], id: &str, script: &str) -> Output {
+        self.run_program(flags, id, &["sh", "-c", script])
+    }
+
+    pub(crate) fn run_detached(&self, flags: &[&str], id: &str, script: &str) {
+        let flags = [&["--detach"], flags].concat();
+        succeed(&mut self.run_command(&flags, id, &["sh", "-c", script]));
     }
 
     /// In a terminal of 33 rows and 101 columns.
     pub(crate) fn run_in_terminal(&self, id: &str, script: &str) -> Output {
-        let run = self.run_command(&["--rm", "--tty"], id, script);
+        let run = self.run_command(&["--rm", "--tty"], id, &["sh", "-c", script]);
         let mut line = "stty rows 33 cols 101; exec timeout".to_owned();
         for word in run.get_args() {
-            line.push_str(&format!(" '{}'", word.to_str().unwrap()));
+            line.extend([" '", word.to_str().unwrap(), "'"]);
         }
         Command::new("script").args(["-qec", &line, "/dev/null"]).output().unwrap()
     }
@@ -235,16 +246,28 @@ impl Containerd {
 
 impl Drop for Containerd {
     fn drop(&mut self) {
-        if self.child.is_some() {
-            for (id, ..) in self.tasks() {
-                drop(self.ctr(&["task", "rm", "--force", &id]).output());
-            }
+        if self.child.is_none() {
+            // A test that failed in between: its containers still run.
+            self.spawn();
+        }
+        // Names only, and patiently: a test that failed already must not fail in here.
+        let tasks = self.ctr(&["task", "list", "--quiet"]).output().unwrap().stdout;
+        for id in String::from_utf8_lossy(&tasks).lines() {
+            drop(self.ctr(&["task", "rm", "--force", id]).output());
         }
         self.stop();
         if std::thread::panicking() {
             let log = fs::read_to_string(self.path().join("containerd.log")).unwrap_or_default();
             eprintln!("containerd's log:\n{log}");
+            return;
         }
+        let start = self.cgroup("");
+        let left: Vec<_> = fs::read_dir("/sys/fs/cgroup/pids")
+            .unwrap()
+            .map(|entry| format!("/{}", entry.unwrap().file_name().display()))
+            .filter(|name| name.starts_with(&start))
+            .collect();
+        assert_eq!(left, Vec::<String>::new());
     }
 }
 

@@ -88,6 +88,41 @@ async fn a_process_that_does_not_read_stays_attached() {
     assert_eq!(running.end().await, End::Output);
 }
 
+/// Types until the process's side is full, then the relay's piece, then the client's own side; returns how much it was.
+async fn fill(client: &mut UnixStream) -> usize {
+    let mut typed = 0;
+    let still = Duration::from_millis(200);
+    while let Ok(written) = tokio::time::timeout(still, client.write(&[b'x'; 4096])).await {
+        typed += written.unwrap();
+    }
+    typed
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_a_process_that_does_not_read_ends_the_relay() {
+    let mut left = Vec::new();
+    for keys in [None, Some(DetachKeys::default())] {
+        let Running { mut client, process, relay } = start("", Typing::Passed(keys));
+        assert!(fill(&mut client).await > 0);
+        left.push((process, relay));
+    }
+    for (process, relay) in left {
+        let end = tokio::time::timeout(PATIENCE, relay).await.unwrap().unwrap().unwrap();
+        assert_eq!(end, End::ClientLeft);
+        drop(process);
+    }
+}
+
+#[tokio::test]
+async fn what_a_client_typed_that_left_is_delivered_to_a_process_that_reads() {
+    let Running { mut client, mut process, relay } = start("", Typing::Passed(None));
+    let typed = fill(&mut client).await;
+    drop(client);
+    assert_eq!(read_all(&mut process).await.len(), typed);
+    let end = tokio::time::timeout(PATIENCE, relay).await.unwrap().unwrap().unwrap();
+    assert_eq!(end, End::ClientLeft);
+}
+
 #[tokio::test]
 async fn without_stdin_bytes_go_nowhere_and_the_process_is_not_told_of_the_end() {
     let mut running = start("early", Typing::Dropped);

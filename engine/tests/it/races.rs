@@ -1,0 +1,52 @@
+//! Several clients at once, over and over: whatever comes first, nothing half of it is left.
+
+use std::io::Cursor;
+
+use gantry_engine::container;
+
+use crate::rig::{Rig, archive, layer, soon};
+
+/// Enough that an unguarded removal got in between every time this was tried.
+const ROUNDS: usize = 100;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_container_never_loses_its_layers_to_a_removal() {
+    let rig = Rig::new().await;
+    for round in 0..ROUNDS {
+        rig.import("app").await;
+        let name = format!("web{round}");
+        let create = rig.create(&name, "app");
+        let (created, removed) = tokio::join!(create, rig.remove_image("app"));
+        removed.unwrap();
+        if let Err(error) = created {
+            assert_eq!(error.kind(), gantry_types::ErrorKind::NotFound, "{error}");
+            continue;
+        }
+        // No lower directory means that a layer is not there.
+        let document = container::inspect(&rig.engine, &name, false).await.unwrap();
+        assert!(document.graph_driver.data.contains_key("LowerDir"), "round {round}");
+        container::remove(&rig.engine, &name, container::RemoveOptions::default()).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_image_that_is_removed_while_it_is_loaded_is_whole_or_gone() {
+    let rig = Rig::new().await;
+    let image = archive(&[("app", layer("app"))]);
+    for round in 0..ROUNDS {
+        let (first, second) =
+            (rig.load(Cursor::new(image.clone())), rig.load(Cursor::new(image.clone())));
+        let (first, second, _) =
+            soon("loads", async { tokio::join!(first, second, rig.remove_image("app")) }).await;
+        first.unwrap();
+        second.unwrap();
+        if rig.names().await.is_empty() {
+            assert_eq!((rig.layers(), rig.blobs()), (0, 0), "round {round}");
+            continue;
+        }
+        assert_eq!((rig.layers(), rig.blobs()), (1, 3), "round {round}");
+        let created = rig.create("web", "app").await;
+        created.unwrap_or_else(|error| panic!("round {round}: {error}"));
+        container::remove(&rig.engine, "web", container::RemoveOptions::default()).await.unwrap();
+    }
+}

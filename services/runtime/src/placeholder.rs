@@ -1,0 +1,41 @@
+//! A short-lived child that only exists: for what the kernel or systemd can tie to a process alone.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use gantry_sys::clone::{Fork, Namespaces, clone_into};
+use gantry_sys::{pidfd, process};
+
+use crate::channel::Channel;
+use crate::failure::{During, Failure};
+
+/// The child ends when this is dropped, or when this process dies.
+#[derive(Debug)]
+pub(crate) struct Placeholder {
+    pub pid: i32,
+    pidfd: OwnedFd,
+    lifeline: Option<Channel>,
+}
+
+impl Placeholder {
+    pub(crate) fn new(namespaces: Namespaces) -> Result<Self, Failure> {
+        let (ours, theirs) = Channel::pair().during("make a socket pair")?;
+        match clone_into(namespaces, None).during("make a placeholder process")? {
+            Fork::Child => {
+                drop(ours);
+                drop(theirs.receive());
+                process::exit_now(0)
+            }
+            Fork::Parent(child) => {
+                Ok(Self { pid: child.pid, pidfd: child.pidfd, lifeline: Some(ours) })
+            }
+        }
+    }
+}
+
+impl Drop for Placeholder {
+    fn drop(&mut self) {
+        drop(self.lifeline.take());
+        // It ends by itself; a failure to collect it harms nobody.
+        drop(pidfd::wait(self.pidfd.as_fd()));
+    }
+}
