@@ -78,13 +78,35 @@ impl BodyReader {
         tokio::spawn(async move {
             while let Some(piece) = next_piece(&mut body, stall).await {
                 let last = piece.is_err();
-                if sender.send(piece).await.is_err() || last {
+                if sender.send(piece).await.is_err() {
+                    drain(&mut body).await;
+                    break;
+                }
+                if last {
                     break;
                 }
             }
         });
         Self { pieces, current: Bytes::new() }
     }
+}
+
+/// Reads on, within limits, what nobody wants any more. A client that is still writing when the connection closes sees a
+/// broken pipe instead of the answer.
+pub(crate) async fn drain(body: &mut Incoming) {
+    const LIMIT_BYTES: usize = 64 << 20;
+    const LIMIT_TIME: Duration = Duration::from_secs(2);
+    let read = async {
+        let mut drained = 0;
+        while drained < LIMIT_BYTES {
+            match next_piece(body, LIMIT_TIME).await {
+                Some(Ok(piece)) => drained += piece.len(),
+                Some(Err(_)) | None => break,
+            }
+        }
+    };
+    // Whoever is slower than that has to live without the answer.
+    drop(tokio::time::timeout(LIMIT_TIME, read).await);
 }
 
 /// The next bytes of a body; none at its end.

@@ -13,7 +13,7 @@ use crate::reply::{self, Reply};
 use crate::route::{self, Endpoint, Found, Target};
 use crate::serve::Server;
 use crate::version::ApiVersion;
-use crate::{container, exec, image, system};
+use crate::{body, container, exec, image, system};
 
 /// What becomes of a request.
 pub(crate) enum Outcome {
@@ -69,22 +69,32 @@ fn find(request: &Request<Incoming>) -> Result<(ApiVersion, Found), Error> {
     Ok((version, found))
 }
 
-async fn served(request: Request<Incoming>, server: Server) -> Result<Outcome, Error> {
-    let (version, Found { route, name }) = find(&request)?;
+/// The handler that a request is for, if there is one.
+fn endpoint(request: &Request<Incoming>) -> Result<(ApiVersion, Endpoint, String, Query), Error> {
+    let (version, Found { route, name }) = find(request)?;
     version.check()?;
     let query = Query::parse(request.uri().query().unwrap_or_default())?;
-    let endpoint = match route.target {
-        Target::Serve(endpoint) => endpoint,
+    match route.target {
+        Target::Serve(endpoint) => Ok((version, endpoint, name, query)),
         Target::NotYet(reason) => {
             let method = route.method.to_string();
-            return Err(Error::NotThereYet { method, route: route.pattern, reason });
+            Err(Error::NotThereYet { method, route: route.pattern, reason })
         }
-        Target::NoSuch(before, after) => {
-            return Err(Error::NoSuchObject(format!("{before}{name}{after}")));
+        Target::NoSuch(before, after) => Err(Error::NoSuchObject(format!("{before}{name}{after}"))),
+        Target::NoSwarm(reason) => Err(Error::NoSwarm(reason)),
+    }
+}
+
+async fn served(request: Request<Incoming>, server: Server) -> Result<Outcome, Error> {
+    let found = endpoint(&request);
+    let (head, mut body) = request.into_parts();
+    let (version, endpoint, name, query) = match found {
+        Ok(found) => found,
+        Err(error) => {
+            body::drain(&mut body).await;
+            return Err(error);
         }
-        Target::NoSwarm(reason) => return Err(Error::NoSwarm(reason)),
     };
-    let (head, body) = request.into_parts();
     let engine = server.engine.clone();
     let is_head = head.method == Method::HEAD;
     let call = Call { server, version, is_head, name, query, headers: head.headers, body };

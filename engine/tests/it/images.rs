@@ -1,6 +1,7 @@
 //! Images: nobody waits for somebody else's client, and an archive comes in whole or not at all.
 
-use std::io::Cursor;
+use std::io::{self, Cursor, Read};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use gantry_api::image::ProgressMessage;
 use gantry_engine::image::{ImportRequest, import, load, tag};
@@ -33,6 +34,18 @@ async fn an_idle_client_holds_up_nobody() {
     assert_eq!(rig.names().await, names);
 }
 
+/// How many clients are being read from.
+static READING: AtomicUsize = AtomicUsize::new(0);
+
+struct Counted(Idle);
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        READING.fetch_add(1, Ordering::Relaxed);
+        self.0.read(buffer)
+    }
+}
+
 #[tokio::test]
 async fn many_idle_clients_leave_threads_for_the_others() {
     // As many as tokio has for work that blocks, by default.
@@ -42,12 +55,17 @@ async fn many_idle_clients_leave_threads_for_the_others() {
     let mut loads = tokio::task::JoinSet::new();
     for _ in 0..CLIENTS {
         let (body, release) = Idle::new(Vec::new());
+        let body = Counted(body);
         releases.push(release);
         let engine = rig.engine.clone();
         loads.spawn(async move { load(&engine, body, tokio::sync::mpsc::channel(1).0).await });
     }
-    // Lets each of them begin.
-    tokio::task::yield_now().await;
+    let all_read = async {
+        while READING.load(Ordering::Relaxed) < CLIENTS {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon("the beginning of the loads", all_read).await;
     assert!(soon("list", rig.names()).await.is_empty());
     drop(releases);
     while let Some(result) = loads.join_next().await {

@@ -8,24 +8,38 @@ use crate::rig::{Rig, archive, layer, soon};
 
 /// Enough that an unguarded removal got in between every time this was tried.
 const ROUNDS: usize = 100;
+const CLIENTS: usize = 6;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_container_never_loses_its_layers_to_a_removal() {
-    let rig = Rig::new().await;
+    let rig = std::sync::Arc::new(Rig::new().await);
     for round in 0..ROUNDS {
         rig.import("app").await;
-        let name = format!("web{round}");
-        let create = rig.create(&name, "app");
-        let (created, removed) = tokio::join!(create, rig.remove_image("app"));
-        removed.unwrap();
-        if let Err(error) = created {
-            assert_eq!(error.kind(), gantry_types::ErrorKind::NotFound, "{error}");
-            continue;
+        let mut creates = tokio::task::JoinSet::new();
+        for client in 0..CLIENTS {
+            let (rig, name) = (std::sync::Arc::clone(&rig), format!("web{client}"));
+            creates.spawn(async move { rig.create(&name, "app").await });
         }
-        // No lower directory means that a layer is not there.
-        let document = container::inspect(&rig.engine, &name, false).await.unwrap();
-        assert!(document.graph_driver.data.contains_key("LowerDir"), "round {round}");
-        container::remove(&rig.engine, &name, container::RemoveOptions::default()).await.unwrap();
+        // Some come before it, some after, and some meanwhile.
+        let first = creates.join_next().await;
+        rig.remove_image("app").await.unwrap();
+        let mut results = creates.join_all().await;
+        results.extend(first.map(Result::unwrap));
+        for created in results {
+            let id = match created {
+                Ok(id) => id,
+                Err(error) => {
+                    let text = error.to_string();
+                    assert!(text.starts_with("No such image: "), "round {round}: {text}");
+                    continue;
+                }
+            };
+            // No lower directory means that a layer is not there.
+            let document = container::inspect(&rig.engine, &id, false).await.unwrap();
+            assert!(document.graph_driver.data.contains_key("LowerDir"), "round {round}");
+            let options = container::RemoveOptions::default();
+            container::remove(&rig.engine, &id, options).await.unwrap();
+        }
     }
 }
 
