@@ -17,7 +17,7 @@ PYTHON := .venv/bin/python
 SOAK_RUNS       ?= 1000
 SOAK_RUNS_SHORT ?= 50
 
-TEST_PACKAGES  := busybox-static mmdebstrap libseccomp-dev gzip
+TEST_PACKAGES  := busybox-static containerd mmdebstrap libseccomp-dev gzip
 PEER_PACKAGES  := crun runc podman busybox-static
 VM_PACKAGES    := qemu-system-x86 cpio kmod busybox-static
 
