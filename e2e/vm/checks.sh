@@ -36,13 +36,18 @@ start_daemon() {
     until_true gantry version >/dev/null
 }
 gone() { [ ! -e "$1" ]; }
-# processes WORDS: the pids of processes whose command line contains these words.
+# processes WORDS: the pids of processes whose command line contains these words. busybox' timeout leaves a watcher with
+# the words of what it ran, which looks every second whether it can go.
 processes() {
     for entry in /proc/[0-9]*; do
-        case "$(tr '\0' ' ' <"$entry/cmdline")" in *"$1"*) echo "${entry#/proc/}" ;; esac
+        case "$(tr '\0' ' ' <"$entry/cmdline")" in
+            timeout*) ;;
+            *"$1"*) echo "${entry#/proc/}" ;;
+        esac
     done 2>/dev/null
 }
 running() { [ -n "$(processes "$1")" ]; }
+ended() { ! running "$1"; }
 
 # --- checks; each runs in a shell of its own, with -eu, and fails with the last line that it printed
 
@@ -245,7 +250,7 @@ nothing_is_left() {
     same mounts "$(cat /proc/self/mountinfo)" "$(cat /tmp/mounts.before)"
     left=$(find "$root" -mindepth 1 -type d ! -path "$root/system" ! -path "$root/bundles" ! -path "$root/gantry")
     same 'cgroups left' "$left" ''
-    same 'processes left' "$(processes gantry)" ''
+    until_true ended gantry
     same 'bundles left' "$(ls /run/gantry/containers /run/runc 2>/dev/null | grep -v :)" ''
 }
 

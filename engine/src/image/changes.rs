@@ -85,4 +85,41 @@ mod tests {
         drop(unpack);
         assert!(poll().is_ready());
     }
+
+    #[tokio::test]
+    async fn a_create_waits_for_a_removal() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let settings = crate::Settings {
+            data_root: dir.path().join("data"),
+            exec_root: dir.path().join("exec"),
+            shim: "/nowhere/gantry-shim".into(),
+            init: "/nowhere/gantry-init".into(),
+            cgroup_parent: "/gantry-test".to_owned(),
+            debug: false,
+            embedded_image: &[],
+            fail_at: None,
+        };
+        let engine = crate::Engine::open(settings).await.unwrap();
+        let archive = std::io::Cursor::new(vec![0; 10240]);
+        let image = crate::image::import(&engine, archive, crate::image::ImportRequest::default())
+            .await
+            .unwrap();
+        let request = serde_json::json!({
+            "Image": image, "Cmd": ["x"], "HostConfig": {"NetworkMode": "none"},
+        });
+        let request = serde_json::from_value(request).unwrap();
+        let removal = engine.image_changes.removing().await;
+        let create =
+            crate::container::create(&engine, crate::container::CreateQuery::default(), request);
+        let listen = async {
+            // Far longer than an unguarded create takes.
+            for _ in 0..1000 {
+                crate::blocking::block(|| ()).await;
+                assert!(engine.containers.snapshots().is_empty());
+            }
+            drop(removal);
+        };
+        let (created, ()) = tokio::join!(create, listen);
+        assert!(engine.container(&created.unwrap().id).is_ok());
+    }
 }

@@ -6,7 +6,7 @@ use gantry_engine::container;
 
 use crate::rig::{Rig, archive, layer, soon};
 
-/// Enough that an unguarded removal got in between every time this was tried.
+/// Enough that a removal falls into every step of a create.
 const ROUNDS: usize = 100;
 const CLIENTS: usize = 6;
 
@@ -21,10 +21,12 @@ async fn a_container_never_loses_its_layers_to_a_removal() {
             creates.spawn(async move { rig.create(&name, "app").await });
         }
         // Some come before it, some after, and some meanwhile.
-        let first = creates.join_next().await;
+        let mut results = Vec::new();
+        for _ in 0..round % CLIENTS {
+            results.extend(creates.join_next().await.map(Result::unwrap));
+        }
         rig.remove_image("app").await.unwrap();
-        let mut results = creates.join_all().await;
-        results.extend(first.map(Result::unwrap));
+        results.extend(creates.join_all().await);
         for created in results {
             let id = match created {
                 Ok(id) => id,

@@ -34,8 +34,9 @@ impl Placeholder {
 
 impl Drop for Placeholder {
     fn drop(&mut self) {
+        // Closing the lifeline is not enough: a process made since then has a copy of our end.
         drop(self.lifeline.take());
-        // It ends by itself; a failure to collect it harms nobody.
+        drop(pidfd::send_signal(self.pidfd.as_fd(), gantry_types::Signal::KILL));
         drop(pidfd::wait(self.pidfd.as_fd()));
     }
 }

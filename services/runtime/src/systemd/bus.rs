@@ -25,7 +25,10 @@ pub(super) struct Bus {
 
 impl Bus {
     pub(super) fn connect(path: &Path) -> io::Result<Self> {
-        let stream = unix_socket::connect(path)?;
+        let stream = unix_socket::connect(path).map_err(|error| {
+            let text = format!("connect to the system bus {}: {error}", path.display());
+            io::Error::new(error.kind(), text)
+        })?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         let mut bus = Self { stream, serial: 0, ended_jobs: Vec::new() };

@@ -240,11 +240,11 @@ mod tests {
     #[test]
     fn a_call_has_the_bytes_of_the_specification() {
         let bytes = call().encode(7);
-        assert_eq!(bytes[..16], [b'l', 1, 0, 1, 6, 0, 0, 0, 7, 0, 0, 0, 79, 0, 0, 0]);
+        assert_eq!(bytes[..16], [b'l', 1, 0, 1, 6, 0, 0, 0, 7, 0, 0, 0, 71, 0, 0, 0]);
         // The first field: code 1, signature "o", the path.
         assert_eq!(bytes[16..27], [1, 1, b'o', 0, 2, 0, 0, 0, b'/', b'p', 0]);
-        assert_eq!(bytes.len(), 16 + 80 + 6);
-        assert_eq!(bytes[96..], [1, 0, 0, 0, b'x', 0]);
+        assert_eq!(bytes.len(), 16 + 72 + 6);
+        assert_eq!(bytes[88..], [1, 0, 0, 0, b'x', 0]);
         let fixed = bytes[..16].try_into().unwrap();
         assert_eq!(rest_bytes(&fixed).unwrap(), bytes.len() - 16);
         let incoming = Incoming::decode(&bytes).unwrap();
@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn damaged_messages_are_errors() {
         let bytes = call().encode(1);
-        for end in 0..96 {
+        for end in 0..88 {
             assert!(Incoming::decode(&bytes[..end]).is_err(), "{end} bytes were enough");
         }
         let mut fixed: [u8; 16] = bytes[..16].try_into().unwrap();
