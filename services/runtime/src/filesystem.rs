@@ -1,8 +1,10 @@
 //! Making mounts that are attached nowhere yet, and attaching them to a descriptor. No path of a container is used here.
 
+mod numbered;
+
 use std::fmt::Display;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use gantry_sys::mount::{Change, Propagation, set_attributes};
@@ -15,13 +17,14 @@ use rustix::mount::{
 
 use crate::failure::{During, Failure, errno_text};
 use crate::plan::{MountOptions, Recursion};
+use numbered::Numbered;
 
 /// `fsconfig(2)` takes strings of up to 255 bytes.
 const VALUE_LIMIT: usize = 255;
 
 /// A new file system of this kind, mounted nowhere.
 pub(crate) fn new(kind: &str, source: &str, options: &MountOptions) -> Result<OwnedFd, Failure> {
-    let context = Context::new(kind)?;
+    let mut context = Context::new(kind)?;
     if !source.is_empty() {
         context.set("source", Some(source))?;
     }
@@ -111,13 +114,16 @@ pub(crate) fn attach(mount: BorrowedFd<'_>, target: BorrowedFd<'_>) -> io::Resul
 struct Context {
     fd: OwnedFd,
     kind: String,
+    /// Directories that options name by descriptor: open until the file system is made.
+    named: Vec<OwnedFd>,
+    numbered: Option<Numbered>,
 }
 
 impl Context {
     fn new(kind: &str) -> Result<Self, Failure> {
         let fd = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)
             .during_with(|| format!("open the file system {kind:?}"))?;
-        Ok(Self { fd, kind: kind.to_owned() })
+        Ok(Self { fd, kind: kind.to_owned(), named: Vec::new(), numbered: None })
     }
 
     fn set(&self, key: &str, value: Option<&str>) -> Result<(), Failure> {
@@ -129,8 +135,9 @@ impl Context {
     }
 
     /// Directories of an overlay are named one at a time, and by descriptor when the path is too long for a string.
-    fn set_overlay(&self, key: &str, value: Option<&str>) -> Result<(), Failure> {
+    fn set_overlay(&mut self, key: &str, value: Option<&str>) -> Result<(), Failure> {
         match (key, value) {
+            ("lowerdir", Some(list)) if !takes_single_layers() => self.set_lower(list),
             ("lowerdir", Some(list)) => {
                 split_lower(list).iter().try_for_each(|path| self.set_directory("lowerdir+", path))
             }
@@ -141,20 +148,41 @@ impl Context {
         }
     }
 
-    fn set_directory(&self, key: &str, path: &str) -> Result<(), Failure> {
+    fn set_directory(&mut self, key: &str, path: &str) -> Result<(), Failure> {
         let result = if path.len() <= VALUE_LIMIT {
             fsconfig_set_string(&self.fd, key, path)
         } else {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
             let directory = rustix::fs::open(path, flags, Mode::empty())
                 .during_with(|| format!("open the overlay's {key} {path}"))?;
-            fsconfig_set_fd(&self.fd, key, &directory)
+            // Overlay takes descriptors since Linux 6.13; a name of one works before that, too.
+            let result = fsconfig_set_fd(&self.fd, key, &directory).or_else(|_| {
+                let name = format!("/proc/self/fd/{}", directory.as_raw_fd());
+                fsconfig_set_string(&self.fd, key, name)
+            });
+            self.named.push(directory);
+            result
         };
         result.map_err(|error| self.explain(&error.into(), format_args!("{key} {path}")))
     }
 
-    fn mount(&self, change: Change) -> Result<OwnedFd, Failure> {
-        fsconfig_create(&self.fd).map_err(|error| self.explain(&error.into(), "create"))?;
+    /// All lower directories at once, for kernels that know no other way. A list that is too long for a string names them
+    /// by the numbers of their descriptors, which is short enough for some 80.
+    fn set_lower(&mut self, list: &str) -> Result<(), Failure> {
+        // Kernels of that age refuse a comma, too.
+        if list.len() <= VALUE_LIMIT && !list.contains(',') {
+            return self.set("lowerdir", Some(list));
+        }
+        let numbered = self.numbered.insert(Numbered::open(&split_lower(list))?);
+        let numbers = numbered.list();
+        self.set("lowerdir", Some(&numbers))
+    }
+
+    fn mount(mut self, change: Change) -> Result<OwnedFd, Failure> {
+        let created = fsconfig_create(&self.fd);
+        self.named.clear();
+        self.numbered = None;
+        created.map_err(|error| self.explain(&error.into(), "create"))?;
         let bits = u32::try_from(change.set.bits()).unwrap_or(u32::MAX);
         let attributes = MountAttrFlags::from_bits_retain(bits);
         fsmount(&self.fd, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
@@ -175,6 +203,14 @@ impl Context {
             None => Failure::io(format!("make a {kind} mount: {what}"), &io::Error::other(text)),
         }
     }
+}
+
+/// Whether overlay takes its lower directories one at a time (Linux 6.8). Before 6.5 it is one of the file systems that take
+/// every option, and refuse those that they do not know only when all are there.
+fn takes_single_layers() -> bool {
+    let Ok(context) = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC) else { return true };
+    fsconfig_set_flag(&context, "no such option").is_err()
+        && fsconfig_set_string(&context, "lowerdir+", "/").is_ok()
 }
 
 /// The layers of a `lowerdir` option: separated by colons, with a backslash before a colon that is part of a name.
