@@ -30,12 +30,16 @@ pub(crate) fn merged(lower: &[PathBuf], dirs: &Dirs) -> Result<OwnedFd> {
 }
 
 fn mount(names: &[String]) -> Result<OwnedFd, Errno> {
-    let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
-    match names.iter().try_for_each(|name| fsconfig_set_string(&context, "lowerdir+", &**name)) {
-        // Linux before 6.8 takes all at once only, in 255 bytes: some ten layers.
-        Err(Errno::INVAL) => fsconfig_set_string(&context, "lowerdir", names.join(":"))?,
-        result => result?,
+    match mount_with("lowerdir+", names) {
+        // Linux before 6.8 takes all at once only, in 255 bytes: some ten layers. Before 6.5 it says so at the very end.
+        Err(Errno::INVAL) => mount_with("lowerdir", &[names.join(":")]),
+        result => result,
     }
+}
+
+fn mount_with(option: &str, values: &[String]) -> Result<OwnedFd, Errno> {
+    let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    values.iter().try_for_each(|value| fsconfig_set_string(&context, option, &**value))?;
     fsconfig_set_flag(&context, "ro")?;
     fsconfig_create(&context)?;
     let attributes = MountAttrFlags::MOUNT_ATTR_RDONLY

@@ -24,7 +24,7 @@ pub(crate) fn pipes_carry_input_and_output() {
 }
 
 pub(crate) fn a_terminal_comes_back() {
-    let mut bed = Bed::new(&["sh", "-c", "tty; sleep 1000"]);
+    let mut bed = Bed::new(&["sh", "-c", "tty; sleep 1000; true"]);
     bed.config["process"]["terminal"] = true.into();
     let created = bed.create(&bed.overlay(), Stdio::Terminal).unwrap();
     gantry_runtime::start(&bed.state_dir()).unwrap();
