@@ -2,52 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::error::Error;
+use gantry_oci::runtime::CAPABILITIES;
 
-/// Every capability of `capabilities(7)`, by number.
-const ALL: [&str; 41] = [
-    "CAP_CHOWN",
-    "CAP_DAC_OVERRIDE",
-    "CAP_DAC_READ_SEARCH",
-    "CAP_FOWNER",
-    "CAP_FSETID",
-    "CAP_KILL",
-    "CAP_SETGID",
-    "CAP_SETUID",
-    "CAP_SETPCAP",
-    "CAP_LINUX_IMMUTABLE",
-    "CAP_NET_BIND_SERVICE",
-    "CAP_NET_BROADCAST",
-    "CAP_NET_ADMIN",
-    "CAP_NET_RAW",
-    "CAP_IPC_LOCK",
-    "CAP_IPC_OWNER",
-    "CAP_SYS_MODULE",
-    "CAP_SYS_RAWIO",
-    "CAP_SYS_CHROOT",
-    "CAP_SYS_PTRACE",
-    "CAP_SYS_PACCT",
-    "CAP_SYS_ADMIN",
-    "CAP_SYS_BOOT",
-    "CAP_SYS_NICE",
-    "CAP_SYS_RESOURCE",
-    "CAP_SYS_TIME",
-    "CAP_SYS_TTY_CONFIG",
-    "CAP_MKNOD",
-    "CAP_LEASE",
-    "CAP_AUDIT_WRITE",
-    "CAP_AUDIT_CONTROL",
-    "CAP_SETFCAP",
-    "CAP_MAC_OVERRIDE",
-    "CAP_MAC_ADMIN",
-    "CAP_SYSLOG",
-    "CAP_WAKE_ALARM",
-    "CAP_BLOCK_SUSPEND",
-    "CAP_AUDIT_READ",
-    "CAP_PERFMON",
-    "CAP_BPF",
-    "CAP_CHECKPOINT_RESTORE",
-];
+use crate::error::Error;
 
 /// What a container gets when nothing is asked for; the same 14 as in Docker.
 const DEFAULT: [&str; 14] = [
@@ -79,7 +36,8 @@ fn parse(text: &str) -> Result<Wanted, Error> {
         return Ok(Wanted::All);
     }
     let name = if upper.starts_with("CAP_") { upper } else { format!("CAP_{upper}") };
-    ALL.iter()
+    CAPABILITIES
+        .iter()
         .find(|known| **known == name)
         .map(|known| Wanted::One(known))
         .ok_or_else(|| Error::invalid(format!("invalid capability: {text:?}")))
@@ -87,7 +45,11 @@ fn parse(text: &str) -> Result<Wanted, Error> {
 
 /// The capabilities whose bit is set in `mask`, as `/proc/<pid>/status` shows a bounding set.
 fn within(mask: u64) -> impl Iterator<Item = &'static str> {
-    ALL.iter().enumerate().filter(move |(bit, _)| mask & (1 << bit) != 0).map(|(_, name)| *name)
+    CAPABILITIES
+        .iter()
+        .enumerate()
+        .filter(move |(bit, _)| mask & (1 << bit) != 0)
+        .map(|(_, name)| *name)
 }
 
 /// Everything that the host can give.
@@ -130,7 +92,7 @@ pub(crate) fn resolve(
 }
 
 fn in_order(set: &BTreeSet<&str>) -> Vec<String> {
-    ALL.iter().filter(|name| set.contains(*name)).map(|name| (*name).to_owned()).collect()
+    CAPABILITIES.iter().filter(|name| set.contains(*name)).map(|name| (*name).to_owned()).collect()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Plain data with public fields. Unknown fields are tolerated, `null` reads like an absent list or map. Nothing here checks whether
 //! a document makes sense: the runtime does that where it acts on it.
 
+mod capability;
 mod hooks;
 mod linux;
 mod mount;
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub use capability::CAPABILITIES;
 pub use hooks::{Hook, Hooks};
 pub use linux::{
     Device, DeviceKind, IdMapping, IntelRdt, Linux, MemoryPolicy, Namespace, NamespaceKind,
