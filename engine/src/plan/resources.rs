@@ -140,26 +140,9 @@ fn cpu(host: &HostConfig, facts: &HostFacts) -> Result<Option<Cpu>, Error> {
 
 /// `--ulimit`; −1 is unlimited.
 pub(super) fn rlimits(ulimits: &[Ulimit]) -> Result<Vec<Rlimit>, Error> {
-    const NAMES: [&str; 15] = [
-        "core",
-        "cpu",
-        "data",
-        "fsize",
-        "locks",
-        "memlock",
-        "msgqueue",
-        "nice",
-        "nofile",
-        "nproc",
-        "rss",
-        "rtprio",
-        "rttime",
-        "sigpending",
-        "stack",
-    ];
     let convert = |ulimit: &Ulimit| {
         let name = ulimit.name.to_ascii_lowercase();
-        if !NAMES.contains(&name.as_str()) {
+        if !Ulimit::NAMES.contains(&name.as_str()) {
             return Err(Error::invalid(format!("invalid ulimit type: {}", ulimit.name)));
         }
         // The kernel's RLIM_INFINITY is all ones, which is what −1 becomes.

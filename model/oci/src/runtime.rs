@@ -11,6 +11,7 @@ mod process;
 mod resources;
 mod seccomp;
 mod state;
+mod sysctl;
 
 use std::collections::BTreeMap;
 
@@ -32,6 +33,7 @@ pub use resources::{
 };
 pub use seccomp::{Seccomp, SeccompAction, SeccompArg, SeccompOperator, SeccompSyscall};
 pub use state::{ContainerProcessState, State, Status};
+pub use sysctl::{sysctl_namespace, sysctl_path};
 
 /// The version of the runtime specification that these documents follow.
 pub const SPEC_VERSION: &str = "1.3.0";

@@ -110,27 +110,9 @@ impl LimitFlags {
 
 /// `name=soft[:hard]`.
 fn ulimit(text: &str) -> Result<Ulimit, String> {
-    const NAMES: [&str; 16] = [
-        "as",
-        "core",
-        "cpu",
-        "data",
-        "fsize",
-        "locks",
-        "memlock",
-        "msgqueue",
-        "nice",
-        "nofile",
-        "nproc",
-        "rss",
-        "rtprio",
-        "rttime",
-        "sigpending",
-        "stack",
-    ];
     let (name, values) =
         text.split_once('=').ok_or_else(|| format!("invalid ulimit argument: {text}"))?;
-    if !NAMES.contains(&name) {
+    if !Ulimit::NAMES.contains(&name) {
         return Err(format!("invalid ulimit type: {name}"));
     }
     let number = |value: &str| {

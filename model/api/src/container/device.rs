@@ -68,3 +68,24 @@ pub struct Ulimit {
     #[serde(deserialize_with = "go::lenient")]
     pub soft: i64,
 }
+
+impl Ulimit {
+    /// The limits that can be set: those of `setrlimit(2)` but for the size of the address space, as in Docker.
+    pub const NAMES: [&str; 15] = [
+        "core",
+        "cpu",
+        "data",
+        "fsize",
+        "locks",
+        "memlock",
+        "msgqueue",
+        "nice",
+        "nofile",
+        "nproc",
+        "rss",
+        "rtprio",
+        "rttime",
+        "sigpending",
+        "stack",
+    ];
+}

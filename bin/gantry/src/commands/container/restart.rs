@@ -1,7 +1,6 @@
 //! `restart`: stop, then start.
 
-use gantry_client::StopQuery;
-
+use super::stop::StopFlags;
 use crate::cli::{Takes, Verb};
 use crate::error::Error;
 use crate::output;
@@ -10,12 +9,8 @@ use crate::session::Session;
 /// Restart one or more containers
 #[derive(Debug, clap::Args)]
 pub(crate) struct Restart {
-    /// Signal to send to the container
-    #[arg(short, long)]
-    signal: Option<String>,
-    /// Seconds to wait before killing the container
-    #[arg(short, long, visible_alias = "time", value_name = "SECONDS")]
-    timeout: Option<i64>,
+    #[command(flatten)]
+    flags: StopFlags,
     #[arg(required = true, value_name = "CONTAINER", hide = true)]
     containers: Vec<String>,
 }
@@ -26,7 +21,7 @@ impl Verb for Restart {
 
     async fn execute(self, session: &Session) -> Result<u8, Error> {
         let client = &session.connect().await?;
-        let options = &StopQuery { signal: self.signal, timeout_s: self.timeout };
+        let options = &self.flags.query();
         output::for_each(&self.containers, async |name| {
             Ok(client.container_restart(&name, options).await?)
         })

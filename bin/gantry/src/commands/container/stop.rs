@@ -7,15 +7,28 @@ use crate::error::Error;
 use crate::output;
 use crate::session::Session;
 
-/// Stop one or more running containers
+/// How a container is asked to end; `restart` asks in the same way
 #[derive(Debug, clap::Args)]
-pub(crate) struct Stop {
+pub(super) struct StopFlags {
     /// Signal to send to the container
     #[arg(short, long)]
     signal: Option<String>,
     /// Seconds to wait before killing the container
     #[arg(short, long, visible_alias = "time", value_name = "SECONDS")]
     timeout: Option<i64>,
+}
+
+impl StopFlags {
+    pub(super) fn query(self) -> StopQuery {
+        StopQuery { signal: self.signal, timeout_s: self.timeout }
+    }
+}
+
+/// Stop one or more running containers
+#[derive(Debug, clap::Args)]
+pub(crate) struct Stop {
+    #[command(flatten)]
+    flags: StopFlags,
     #[arg(required = true, value_name = "CONTAINER", hide = true)]
     containers: Vec<String>,
 }
@@ -26,7 +39,7 @@ impl Verb for Stop {
 
     async fn execute(self, session: &Session) -> Result<u8, Error> {
         let client = &session.connect().await?;
-        let options = &StopQuery { signal: self.signal, timeout_s: self.timeout };
+        let options = &self.flags.query();
         output::for_each(&self.containers, async |name| {
             Ok(client.container_stop(&name, options).await?)
         })
