@@ -20,7 +20,8 @@ fn namespaces_are_its_own() {
 #[test]
 fn it_is_the_first_process_and_sees_no_other() {
     assert_eq!(inside(&[], "echo $$"), "1");
-    assert_eq!(inside(&[], "ls -d /proc/[0-9]* | wc -l; :").trim().parse::<u32>().unwrap(), 3);
+    // The shell itself expands this, so that nothing else runs beside it.
+    assert_eq!(inside(&[], "echo /proc/[0-9]*"), "/proc/1");
 }
 
 #[test]
