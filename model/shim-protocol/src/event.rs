@@ -52,7 +52,7 @@ messages! {
         2 => pid: u32,
         3 => exit_status: u32,
         4 => exited_at: Option<Timestamp>,
-        /// The exec's id, or the container's for its first process.
+        /// An exec's id; empty for the container's first process.
         5 => id: String,
     }
 
@@ -78,6 +78,12 @@ messages! {
 
     pub struct TaskPaused {
         1 => container_id: String,
+    }
+
+    pub struct TaskCheckpointed {
+        1 => container_id: String,
+        /// The directory of images.
+        2 => checkpoint: String,
     }
 
     pub struct TaskResumed {
@@ -120,6 +126,7 @@ events! {
     TaskExecStarted "exec-started"
     TaskPaused "paused"
     TaskResumed "resumed"
+    TaskCheckpointed "checkpointed"
 }
 
 impl Event for TaskOom {

@@ -110,7 +110,12 @@ impl FrameBuffer {
         Ok(Some(Frame { stream_id, kind, flags, payload }))
     }
 
-    /// Whether bytes of an unfinished frame wait here.
+    /// How many bytes wait here that were not given out.
+    pub fn len(&self) -> usize {
+        self.bytes.len() - self.consumed
+    }
+
+    /// Whether no bytes of an unfinished frame wait here.
     pub fn is_empty(&self) -> bool {
         self.consumed == self.bytes.len()
     }

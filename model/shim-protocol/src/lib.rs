@@ -11,14 +11,16 @@ mod error;
 pub mod event;
 pub mod exit;
 pub mod frame;
+pub mod group;
 pub mod info;
 pub mod metrics;
 pub mod rpc;
 pub mod stdio;
 pub mod task;
-pub mod wire;
 
 pub use error::Error;
+/// The codec of the messages.
+pub use gantry_protobuf as wire;
 
 /// The task service as containerd 1.x calls it.
 pub const TASK_SERVICE_V2: &str = "containerd.task.v2.Task";
@@ -33,6 +35,11 @@ pub const IO_SOCKET: &str = "io.sock";
 pub const ADDRESS_FILE: &str = "address";
 /// The file inside a bundle that holds one [`exit::ExitRecord`] a line.
 pub const EXITS_FILE: &str = "exits";
+
+/// The file inside a bundle that tells how its container is run, when that is not the usual way.
+pub const RUNTIME_FILE: &str = "runtime.json";
+/// The file inside a bundle that names the file of the group it belongs to (see [`group`]).
+pub const GROUP_FILE: &str = "group";
 
 /// What the lengths of names inside messages are held to (container id, exec id).
 pub const MAX_ID_BYTES: usize = 255;

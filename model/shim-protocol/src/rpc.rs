@@ -53,7 +53,7 @@ pub struct Empty;
 impl Message for Empty {
     fn encode_into(&self, _out: &mut Vec<u8>) {}
 
-    fn merge_field(&mut self, _field: &crate::wire::Field<'_>) -> Result<(), Error> {
+    fn merge_field(&mut self, _field: &crate::wire::Field<'_>) -> Result<(), crate::wire::Error> {
         Ok(())
     }
 }

@@ -11,7 +11,7 @@
 //! | `gantry://?stall-ms=N`, `gantry:///dir/log?…&stall-ms=N` | out | the same, with a limit to the patience with attachers, see below |
 //! | `/dir/fifo` or `fifo:///dir/fifo` | both | a named pipe, as containerd sends it |
 //! | `file:///dir/file` | out | appended to this file |
-//! | `binary://…` | out | understood, so that it can be refused by name |
+//! | `binary:///dir/logger?key=value&env.NAME=value` | out | to a logging program that the shim runs: keys and values are its arguments, `env.` its variables (see [`Logger`]) |
 //!
 //! Paths are absolute and percent-encoded (RFC 3986) inside URIs, and bare otherwise. stdout and
 //! stderr of one process may name the same log; the shim opens it once.
@@ -48,8 +48,21 @@ pub enum Output {
     Fifo(PathBuf),
     /// Appended to a file.
     File(PathBuf),
-    /// To a logging program (containerd's `binary://`).
-    Binary(String),
+    /// To a logging program.
+    Binary(Logger),
+}
+
+/// A logging program, as containerd's `binary://` names it.
+///
+/// It reads stdout at descriptor 3 and stderr at 4, and closes 5 or writes to it when it is ready. Follows
+/// containerd's `docs/shim-io.md` and `NewBinaryCmd` of its shim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logger {
+    pub program: PathBuf,
+    /// Keys and values of the query, in its order; a key without a value has an empty one.
+    pub arguments: Vec<String>,
+    /// Variables besides `CONTAINER_ID` and `CONTAINER_NAMESPACE`, which nobody may set.
+    pub variables: Vec<(String, String)>,
 }
 
 /// Where a process's input comes from.
@@ -68,6 +81,11 @@ pub enum Input {
 
 const RELAY_SCHEME: &str = "gantry://";
 const RELAY_STDIN: &str = "gantry://stdin";
+const LOGGER_SCHEME: &str = "binary://";
+/// What marks a variable among the options of a logging program.
+const VARIABLE_PREFIX: &str = "env.";
+/// More options than this are refused.
+const MAX_LOGGER_OPTIONS: usize = 1024;
 
 impl Output {
     /// Reads the `stdout` or `stderr` field.
@@ -80,8 +98,8 @@ impl Output {
             // containerd allows a query here; it has none that matters to us.
             let path = rest.split_once('?').map_or(rest, |(path, _)| path);
             decode_path(uri, path).map(Self::File)
-        } else if uri.starts_with("binary://") {
-            Ok(Self::Binary(uri.to_owned()))
+        } else if let Some(rest) = uri.strip_prefix(LOGGER_SCHEME) {
+            parse_logger(uri, rest).map(Self::Binary)
         } else {
             parse_fifo(uri).map(Self::Fifo)
         }
@@ -125,7 +143,7 @@ impl fmt::Display for Output {
                 f.write_str("file://")?;
                 encode_path(path, f)
             }
-            Self::Binary(uri) => f.write_str(uri),
+            Self::Binary(logger) => write_logger(logger, f),
         }
     }
 }
@@ -207,6 +225,48 @@ fn write_relay(
     Ok(())
 }
 
+fn parse_logger(uri: &str, rest: &str) -> Result<Logger, Error> {
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let program = decode_path(uri, path)?;
+    let mut logger = Logger { program, arguments: Vec::new(), variables: Vec::new() };
+    for (count, pair) in query.split('&').filter(|pair| !pair.is_empty()).enumerate() {
+        if count >= MAX_LOGGER_OPTIONS {
+            return Err(malformed(uri, "it has more than 1024 options"));
+        }
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let (key, value) = (decode_word(uri, key)?, decode_word(uri, value)?);
+        match key.strip_prefix(VARIABLE_PREFIX) {
+            Some("" | "CONTAINER_ID" | "CONTAINER_NAMESPACE") => {}
+            Some(name) if name.contains('=') => {
+                return Err(malformed(uri, "a variable's name holds an equals sign"));
+            }
+            Some(name) => logger.variables.push((name.to_owned(), value)),
+            None => logger.arguments.extend([key, value]),
+        }
+    }
+    Ok(logger)
+}
+
+fn write_logger(logger: &Logger, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str(LOGGER_SCHEME)?;
+    encode_path(&logger.program, f)?;
+    let mut mark = '?';
+    let mut option = |prefix: &str, key: &str, value: &str| {
+        write!(f, "{mark}{prefix}")?;
+        mark = '&';
+        encode_path(Path::new(key), f)?;
+        f.write_str("=")?;
+        encode_path(Path::new(value), f)
+    };
+    for pair in logger.arguments.chunks(2) {
+        option("", &pair[0], pair.get(1).map_or("", String::as_str))?;
+    }
+    for (name, value) in &logger.variables {
+        option(VARIABLE_PREFIX, name, value)?;
+    }
+    Ok(())
+}
+
 fn parse_fifo(uri: &str) -> Result<PathBuf, Error> {
     if let Some(path) = uri.strip_prefix("fifo://") {
         return decode_path(uri, path);
@@ -221,6 +281,16 @@ fn decode_path(uri: &str, text: &str) -> Result<PathBuf, Error> {
     if !text.starts_with('/') {
         return Err(malformed(uri, "the path is not absolute"));
     }
+    decode(uri, text).map(|bytes| PathBuf::from(OsString::from_vec(bytes)))
+}
+
+/// A key or value of a query, where a plus sign is a space.
+fn decode_word(uri: &str, text: &str) -> Result<String, Error> {
+    String::from_utf8(decode(uri, &text.replace('+', " "))?)
+        .map_err(|_| malformed(uri, "an option is not UTF-8"))
+}
+
+fn decode(uri: &str, text: &str) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
@@ -234,11 +304,11 @@ fn decode_path(uri: &str, text: &str) -> Result<PathBuf, Error> {
             byte
         };
         if byte == 0 {
-            return Err(malformed(uri, "the path holds a NUL"));
+            return Err(malformed(uri, "it holds a NUL"));
         }
         bytes.push(byte);
     }
-    Ok(PathBuf::from(OsString::from_vec(bytes)))
+    Ok(bytes)
 }
 
 fn hex_digit(digit: u8) -> Option<u8> {

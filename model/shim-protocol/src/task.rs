@@ -4,9 +4,8 @@
 //! Follows `api/runtime/task/v2/shim.proto` and `v3/shim.proto` of containerd. `exec_id` is empty
 //! for the container's first process.
 
-use crate::Error;
 use crate::rpc::Any;
-use crate::wire::{Field, Value, messages};
+use crate::wire::{Error, Field, Value, messages};
 use gantry_types::Timestamp;
 use std::collections::BTreeMap;
 
@@ -55,8 +54,12 @@ impl Value for TaskStatus {
     }
 }
 
+/// The type URL of [`CheckpointOptions`].
+pub const CHECKPOINT_OPTIONS_TYPE_URL: &str = "containerd.runc.v1.CheckpointOptions";
 /// The type URL of [`RuncOptions`].
 pub const RUNC_OPTIONS_TYPE_URL: &str = "containerd.runc.v1.Options";
+/// The type URL of [`ProcessDetails`].
+pub const PROCESS_DETAILS_TYPE_URL: &str = "containerd.runc.v1.ProcessDetails";
 
 messages! {
     /// What containerd can say to a runtime of runc's kind (`containerd.runc.v1.Options`), as far as it
@@ -64,9 +67,38 @@ messages! {
     pub struct RuncOptions {
         1 => no_pivot_root: bool,
         2 => no_new_keyring: bool,
+        /// The cgroup that the shim itself runs in.
+        3 => shim_cgroup: String,
+        /// Who owns the process's ends of its pipes.
+        4 => io_uid: u32,
+        5 => io_gid: u32,
         /// Another runtime's program.
         6 => binary_name: String,
+        /// Where the runtime keeps its records, one directory for each namespace in it.
+        7 => root: String,
         9 => systemd_cgroup: bool,
+        11 => criu_work_path: String,
+    }
+
+    /// How a container is written to files (`containerd.runc.v1.CheckpointOptions`).
+    pub struct CheckpointOptions {
+        /// The container ends; else it runs on.
+        1 => exit: bool,
+        2 => open_tcp: bool,
+        3 => external_unix_sockets: bool,
+        4 => terminal: bool,
+        5 => file_locks: bool,
+        /// Names of namespaces that are not written.
+        6 => empty_namespaces: Vec<String>,
+        7 => cgroups_mode: String,
+        /// Instead of the request's path.
+        8 => image_path: String,
+        9 => work_path: String,
+    }
+
+    /// What [`ProcessInfo`] tells of a process that an exec started (`containerd.runc.v1.ProcessDetails`).
+    pub struct ProcessDetails {
+        1 => exec_id: String,
     }
 
     /// One mount of a root file system (`containerd.types.Mount`).

@@ -12,6 +12,14 @@ messages! {
         3 => cpu: Option<Cpu>,
         4 => memory: Option<Memory>,
         5 => block_io: Option<BlockIo>,
+        9 => memory_oom_control: Option<MemoryOomControl>,
+    }
+
+    /// What `memory.oom_control` says.
+    pub struct MemoryOomControl {
+        1 => oom_kill_disable: u64,
+        2 => under_oom: u64,
+        3 => oom_kill: u64,
     }
 
     pub struct Pids {

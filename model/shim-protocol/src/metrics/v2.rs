@@ -12,6 +12,16 @@ messages! {
         2 => cpu: Option<Cpu>,
         4 => memory: Option<Memory>,
         6 => io: Option<Io>,
+        8 => memory_events: Option<MemoryEvents>,
+    }
+
+    /// What `memory.events` says.
+    pub struct MemoryEvents {
+        1 => low: u64,
+        2 => high: u64,
+        3 => max: u64,
+        4 => oom: u64,
+        5 => oom_kill: u64,
     }
 
     pub struct Pids {
@@ -50,8 +60,20 @@ messages! {
         17 => slab_unreclaimable: u64,
         18 => pgfault: u64,
         19 => pgmajfault: u64,
+        22 => workingset_nodereclaim: u64,
+        23 => pgrefill: u64,
+        24 => pgscan: u64,
+        25 => pgsteal: u64,
+        26 => pgactivate: u64,
+        27 => pgdeactivate: u64,
+        28 => pglazyfree: u64,
+        29 => pglazyfreed: u64,
+        30 => thp_fault_alloc: u64,
+        31 => thp_collapse_alloc: u64,
         32 => usage: u64,
         33 => usage_limit: u64,
+        34 => swap_usage: u64,
+        35 => swap_limit: u64,
         36 => max_usage: u64,
     }
 

@@ -26,7 +26,11 @@ fn outputs_come_back_as_they_went() {
         },
         Output::Fifo(strange.clone()),
         Output::File(strange),
-        Output::Binary("binary:///bin/logger?a=b".to_owned()),
+        Output::Binary(Logger {
+            program: PathBuf::from("/bin/a logger"),
+            arguments: ["a", "b", "flag", ""].map(str::to_owned).to_vec(),
+            variables: vec![("X".to_owned(), "1&2".to_owned())],
+        }),
     ] {
         assert_eq!(Output::parse(&output.to_string()), Ok(output.clone()), "{output}");
     }
@@ -70,6 +74,11 @@ fn malformed_uris_are_refused() {
         "gantry:///l%00",
         "fifo://x",
         "file://x",
+        "binary://logger",
+        "binary://",
+        "binary:///l?a=%00",
+        "binary:///l?a=%ff",
+        "binary:///l?env.a%3Db=c",
         "http://x",
         "/run/\0",
     ] {
@@ -81,4 +90,15 @@ fn malformed_uris_are_refused() {
     }
     assert!(Input::parse("gantry:///log").is_err());
     assert!(Input::parse("file:///x").is_err());
+}
+
+#[test]
+fn a_loggers_options_are_arguments_and_variables() {
+    let uri = "binary:///bin/logger?id=a+b%2Bc&flag&env.X=1&env.CONTAINER_ID=forged&=v";
+    let Ok(Output::Binary(logger)) = Output::parse(uri) else { panic!("{uri} is not understood") };
+    assert_eq!(logger.program, PathBuf::from("/bin/logger"));
+    assert_eq!(logger.arguments, ["id", "a b+c", "flag", "", "", "v"]);
+    assert_eq!(logger.variables, [("X".to_owned(), "1".to_owned())]);
+    let many = format!("binary:///l?{}", "a&".repeat(1025));
+    assert!(Output::parse(&many).is_err());
 }

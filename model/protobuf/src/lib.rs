@@ -1,15 +1,15 @@
 //! A small protobuf codec: the proto3 wire format, the trait every message implements, and the
-//! macro that declares messages. Which messages there are is told elsewhere ([`crate::task`], …).
+//! macro that declares messages. Which messages there are is told by those who speak them.
 //!
 //! Follows <https://protobuf.dev/programming-guides/encoding/>. Decoding is strict: wire types must
 //! fit, text must be UTF-8, varints must fit their fields; unknown fields are skipped. It never
 //! panics and never recurses deeper than the message types themselves nest.
 
+mod error;
 mod value;
 
-pub(crate) use value::Value;
-
-use crate::Error;
+pub use error::Error;
+pub use value::Value;
 
 /// More fields than this in one message (repeated ones counted each) are refused: it bounds what a
 /// frame of many tiny entries costs in memory.
@@ -178,7 +178,7 @@ impl<'a> Iterator for Fields<'a> {
 }
 
 /// The numbers of a packed field.
-pub(crate) fn unpack(packed: &[u8]) -> Result<Vec<u64>, Error> {
+fn unpack(packed: &[u8]) -> Result<Vec<u64>, Error> {
     let mut numbers = Vec::new();
     let mut rest = Fields::new(packed);
     while !rest.rest.is_empty() {
@@ -187,7 +187,7 @@ pub(crate) fn unpack(packed: &[u8]) -> Result<Vec<u64>, Error> {
     Ok(numbers)
 }
 
-pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     loop {
         let low = (value & 0x7f) as u8;
         value >>= 7;
@@ -199,46 +199,46 @@ pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     }
 }
 
-pub(crate) fn put_varint_field(out: &mut Vec<u8>, number: u32, value: u64) {
+fn put_varint_field(out: &mut Vec<u8>, number: u32, value: u64) {
     put_varint(out, u64::from(number) << 3);
     put_varint(out, value);
 }
 
-pub(crate) fn put_bytes_field(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
+fn put_bytes_field(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
     put_varint(out, u64::from(number) << 3 | 2);
     put_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
 /// Declares protobuf messages: each field with its number, as in a `.proto` file.
+#[macro_export]
 macro_rules! messages {
     ($(
         $(#[$meta:meta])*
-        pub struct $name:ident {
+        $visibility:vis struct $name:ident {
             $( $(#[$field_meta:meta])* $number:literal => $field:ident: $kind:ty, )+
         }
     )*) => {$(
         $(#[$meta])*
         #[derive(Clone, Debug, Default, PartialEq, Eq)]
-        pub struct $name {
+        $visibility struct $name {
             $( $(#[$field_meta])* pub $field: $kind, )+
         }
 
-        impl $crate::wire::Message for $name {
+        impl $crate::Message for $name {
             fn encode_into(&self, out: &mut Vec<u8>) {
-                $( $crate::wire::Value::write(&self.$field, $number, out); )+
+                $( $crate::Value::write(&self.$field, $number, out); )+
             }
 
-            fn merge_field(&mut self, field: &$crate::wire::Field<'_>) -> Result<(), $crate::Error> {
+            fn merge_field(&mut self, field: &$crate::Field<'_>) -> Result<(), $crate::Error> {
                 match field.number {
-                    $( $number => $crate::wire::Value::merge(&mut self.$field, field), )+
+                    $( $number => $crate::Value::merge(&mut self.$field, field), )+
                     _ => Ok(()),
                 }
             }
         }
     )*};
 }
-pub(crate) use messages;
 
 #[cfg(test)]
 mod tests;

@@ -1,16 +1,17 @@
 //! How each Rust type of a message's field is written and read. Which fields there are, is not
 //! decided here.
 
-use super::{
-    Field, Fields, Message, Payload, put_bytes_field, put_varint, put_varint_field, unpack,
+use crate::{
+    Error, Field, Fields, Message, Payload, put_bytes_field, put_varint, put_varint_field, unpack,
 };
-use crate::Error;
 use gantry_types::Timestamp;
 use std::collections::BTreeMap;
 
 /// A type that a message field can have.
-pub(crate) trait Value {
+pub trait Value {
+    /// Appends the field, unless it has its type's default value.
     fn write(&self, number: u32, out: &mut Vec<u8>);
+    /// Takes the value in; what is repeated is added.
     fn merge(&mut self, field: &Field<'_>) -> Result<(), Error>;
 }
 
@@ -101,6 +102,22 @@ impl Value for i32 {
             .cast_signed()
             .try_into()
             .map_err(|_| Error::OutOfRange { field: field.number, value })?;
+        Ok(())
+    }
+}
+
+/// For protocols that tell a zero from nothing (proto2, or `optional` in proto3).
+impl Value for Option<u32> {
+    fn write(&self, number: u32, out: &mut Vec<u8>) {
+        if let Some(value) = self {
+            put_varint_field(out, number, (*value).into());
+        }
+    }
+
+    fn merge(&mut self, field: &Field<'_>) -> Result<(), Error> {
+        let mut value = 0_u32;
+        value.merge(field)?;
+        *self = Some(value);
         Ok(())
     }
 }
