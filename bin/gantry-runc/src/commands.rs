@@ -1,5 +1,6 @@
 //! The commands by name.
 
+mod checkpoint;
 mod create;
 mod delete;
 mod events;
@@ -9,6 +10,7 @@ mod kill;
 mod list;
 mod pause;
 mod ps;
+mod restore;
 mod run;
 mod spec;
 mod start;
@@ -37,6 +39,8 @@ Commands:
   events ID         print what a container uses, now (--stats) or from time to time
   ps ID             list a container's processes
   pause, resume ID  freeze a container, let it go on
+  checkpoint ID     write a running container to files, by the program criu
+  restore ID        make it again from them
   update ID         change a container's limits
   spec              write a config.json to start from
   features          print what this runtime can do
@@ -46,7 +50,10 @@ Commands:
 pub(crate) fn dispatch(global: &Global, args: Vec<String>) -> Result<u8, Error> {
     if global.version {
         let version = env!("CARGO_PKG_VERSION");
-        return print(&format!("gantry-runc version {version}\nspec: {SPEC_VERSION}\n"));
+        // Docker shows the second line; a release's tag names its commit.
+        return print(&format!(
+            "gantry-runc version {version}\ncommit: v{version}\nspec: {SPEC_VERSION}\n"
+        ));
     }
     let mut args = args.into_iter();
     let command = args.next();
@@ -59,6 +66,7 @@ pub(crate) fn dispatch(global: &Global, args: Vec<String>) -> Result<u8, Error> 
     }
     match command.as_deref() {
         None | Some("help") => print(USAGE),
+        Some("checkpoint") => checkpoint::run(global, rest),
         Some("create") => create::run(global, rest),
         Some("delete") => delete::run(global, rest),
         Some("events") => events::run(global, rest),
@@ -68,6 +76,7 @@ pub(crate) fn dispatch(global: &Global, args: Vec<String>) -> Result<u8, Error> 
         Some("list") => list::run(global, rest),
         Some("pause") => pause::pause(global, rest),
         Some("ps") => ps::run(global, rest),
+        Some("restore") => restore::run(global, rest),
         Some("resume") => pause::resume(global, rest),
         Some("run") => run::run(global, rest),
         Some("spec") => spec::run(rest),

@@ -1,9 +1,15 @@
 //! The flags before the command.
 
 use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use gantry_runtime::{Caller, CgroupRefusals, SEARCH_PATH};
+
 use crate::arguments::{Arguments, Flag, switch, value};
+use crate::bus;
 use crate::error::Error;
 use crate::log::{Format, Log};
 
@@ -13,8 +19,14 @@ pub(crate) struct Global {
     /// Holds a directory for each container.
     pub root: PathBuf,
     pub systemd_cgroup: bool,
-    /// The system bus's socket.
+    /// The socket of the bus that systemd is on.
     pub system_bus: PathBuf,
+    /// What `--rootless` says.
+    pub cgroup_refusals: CgroupRefusals,
+    /// `PATH`, for the tools that map a user's ids.
+    pub search_path: String,
+    /// Another `criu` than the one in `PATH`.
+    pub criu: Option<String>,
     pub version: bool,
     pub help: bool,
     pub log: Log,
@@ -33,6 +45,7 @@ const FLAGS: [Flag; 9] = [
 ];
 
 const DEFAULT_ROOT: &str = "/run/gantry-runc";
+const OWN_NAME: &str = "gantry-runc";
 
 impl Global {
     /// The settings, and the command with its arguments.
@@ -45,14 +58,26 @@ impl Global {
                 return Err(Error::usage(format!("--log-format is text or json, not {other:?}")));
             }
         };
-        if matches!(parsed.get("rootless"), Some("true")) {
-            return Err(Error::usage("--rootless=true is not supported"));
-        }
+        let cgroup_refusals = match parsed.get("rootless") {
+            None | Some("auto") => CgroupRefusals::ByCaller,
+            Some("true") => CgroupRefusals::Tolerated,
+            Some("false") => CgroupRefusals::Reported,
+            Some(other) => {
+                let text = format!("--rootless is true, false or auto, not {other:?}");
+                return Err(Error::usage(text));
+            }
+        };
         let log = parsed.get("log").filter(|path| !path.is_empty()).map(PathBuf::from);
         let global = Self {
-            root: parsed.get("root").unwrap_or(DEFAULT_ROOT).into(),
+            root: match parsed.get("root") {
+                Some(root) => root.into(),
+                None => default_root()?,
+            },
             systemd_cgroup: parsed.is_set("systemd-cgroup"),
-            system_bus: system_bus(std::env::var_os("DBUS_SYSTEM_BUS_ADDRESS")),
+            system_bus: system_bus(parsed.is_set("systemd-cgroup"))?,
+            cgroup_refusals,
+            search_path: search_path(std::env::var_os("PATH")),
+            criu: parsed.get("criu").filter(|name| !name.is_empty()).map(str::to_owned),
             version: parsed.is_set("version"),
             help: parsed.is_set("help"),
             log: Log::new(log, format, parsed.is_set("debug")),
@@ -69,15 +94,52 @@ impl Global {
     }
 }
 
-/// The first address with a path, as the bus's own library understands it; else the usual place.
-fn system_bus(address: Option<OsString>) -> PathBuf {
-    let address = address.and_then(|address| address.into_string().ok()).unwrap_or_default();
-    let mut paths = address
-        .split(';')
-        .filter_map(|one| one.strip_prefix("unix:"))
-        .flat_map(|keys| keys.split(','))
-        .filter_map(|key| key.strip_prefix("path="));
-    paths.next().unwrap_or(gantry_runtime::SYSTEM_BUS).into()
+/// Root's own directory; whoever is not root has one for what lasts as long as his session (`XDG_RUNTIME_DIR`).
+fn default_root() -> Result<PathBuf, Error> {
+    let caller = Caller::detect()
+        .map_err(|source| Error::System { what: "look at the own rights", source })?;
+    let user = rustix::process::geteuid().as_raw();
+    let root = root_of(caller, std::env::var_os("XDG_RUNTIME_DIR"), user);
+    if caller != Caller::Root {
+        check_owner(&root, user)?;
+    }
+    Ok(root)
+}
+
+/// Records name processes to kill and hooks to run. Where others may write, as when `XDG_RUNTIME_DIR` is `/tmp`, they could be theirs.
+fn check_owner(root: &Path, user: u32) -> Result<(), Error> {
+    match fs::symlink_metadata(root) {
+        Ok(found) if found.is_dir() && found.uid() == user && found.mode() & 0o022 == 0 => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Ok(_) => Err(Error::usage(format!(
+            "{} is not a directory that only you may write: set XDG_RUNTIME_DIR or give --root",
+            root.display()
+        ))),
+        Err(source) => Err(Error::File { what: "look at", path: root.to_owned(), source }),
+    }
+}
+
+fn root_of(caller: Caller, runtime_dir: Option<OsString>, user: u32) -> PathBuf {
+    let runtime_dir = runtime_dir.map(PathBuf::from).filter(|path| path.is_absolute());
+    match (caller, runtime_dir) {
+        (Caller::Root, _) | (Caller::NamespaceRoot, None) => DEFAULT_ROOT.into(),
+        (_, Some(runtime_dir)) => runtime_dir.join(OWN_NAME),
+        (Caller::User, None) => format!("/run/user/{user}/{OWN_NAME}").into(),
+    }
+}
+
+/// Looked for only where it is used.
+fn system_bus(systemd_cgroup: bool) -> Result<PathBuf, Error> {
+    if !systemd_cgroup {
+        return Ok(gantry_runtime::SYSTEM_BUS.into());
+    }
+    bus::find().map_err(|source| Error::System { what: "look at the own rights", source })
+}
+
+/// Without a word the usual places, as everywhere.
+fn search_path(path: Option<OsString>) -> String {
+    let path = path.and_then(|path| path.into_string().ok());
+    path.filter(|path| !path.is_empty()).unwrap_or_else(|| SEARCH_PATH.to_owned())
 }
 
 #[cfg(test)]
@@ -85,14 +147,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bus_is_where_its_address_says() {
-        for (address, path) in [
-            (None, gantry_runtime::SYSTEM_BUS),
-            (Some("unix:path=/a/b,guid=12"), "/a/b"),
-            (Some("tcp:host=x;unix:guid=1,path=/c"), "/c"),
-            (Some("unix:abstract=/x"), gantry_runtime::SYSTEM_BUS),
+    fn records_lie_where_their_owner_may_write() {
+        use Caller::{NamespaceRoot, Root, User};
+        for (caller, runtime_dir, expected) in [
+            (Root, Some("/run/user/0"), "/run/gantry-runc"),
+            (NamespaceRoot, Some("/run/user/7"), "/run/user/7/gantry-runc"),
+            (NamespaceRoot, None, "/run/gantry-runc"),
+            (User, Some("/run/user/7"), "/run/user/7/gantry-runc"),
+            (User, Some("relative"), "/run/user/9/gantry-runc"),
+            (User, None, "/run/user/9/gantry-runc"),
         ] {
-            assert_eq!(system_bus(address.map(OsString::from)), Path::new(path), "{address:?}");
+            let root = root_of(caller, runtime_dir.map(OsString::from), 9);
+            assert_eq!(root, Path::new(expected), "{caller:?} {runtime_dir:?}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Where errors go: the standard error, and a log file in the formats that callers of runc parse.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -30,7 +31,13 @@ impl Log {
     pub(crate) fn error(&self, message: &str) {
         self.write("error", message);
         // A caller may have closed it; there is nobody else to tell.
-        drop(writeln!(io::stderr(), "gantry-runc: {message}"));
+        drop(writeln!(io::stderr(), "gantry-runc: {}", plain(message)));
+    }
+
+    /// Something that stops nothing, but that somebody should know.
+    pub(crate) fn warn(&self, message: &str) {
+        self.write("warning", message);
+        drop(writeln!(io::stderr(), "gantry-runc: warning: {}", plain(message)));
     }
 
     pub(crate) fn debug(&self, message: &str) {
@@ -52,4 +59,15 @@ impl Log {
         // The error that is being reported matters more than the log's own.
         drop(file.and_then(|mut file| writeln!(file, "{line}")));
     }
+}
+
+/// One line that drives no terminal: texts of documents, images and hooks are part of messages.
+fn plain(message: &str) -> Cow<'_, str> {
+    if !message.contains(char::is_control) {
+        return message.into();
+    }
+    let escape = |letter: char| {
+        if letter.is_control() { letter.escape_default().to_string() } else { letter.to_string() }
+    };
+    message.chars().map(escape).collect()
 }

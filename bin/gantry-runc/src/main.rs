@@ -3,7 +3,9 @@
 //! Each command has a file; what a container is and does is the library's business alone.
 
 mod arguments;
+mod bus;
 mod commands;
+mod criu;
 mod error;
 mod global;
 mod inherited;
@@ -15,7 +17,12 @@ mod run_process;
 use std::process::ExitCode;
 
 use error::Error;
+use gantry_sys::heap::Heap;
 use global::Global;
+
+/// A command is over in milliseconds.
+#[global_allocator]
+static HEAP: Heap = Heap::new();
 
 fn main() -> ExitCode {
     let args: Vec<String> =

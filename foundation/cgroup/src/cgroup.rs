@@ -23,6 +23,8 @@ pub struct Cgroup {
 pub(crate) struct Member {
     pub(crate) hierarchy: Hierarchy,
     pub(crate) directory: Directory,
+    /// [`Cgroup::create`] made it.
+    pub(crate) is_new: bool,
 }
 
 impl Cgroup {
@@ -36,7 +38,7 @@ impl Cgroup {
         for (hierarchy, start) in starts(hierarchies, path)? {
             let directory = start.join(path.names());
             match Directory::open(&directory) {
-                Ok(directory) => members.push(Member { hierarchy, directory }),
+                Ok(directory) => members.push(Member { hierarchy, directory, is_new: false }),
                 Err(source) if source.kind() == io::ErrorKind::NotFound => {
                     missing = Some(Error::Open { directory, source });
                 }
@@ -65,7 +67,9 @@ impl Cgroup {
                 .max_by_key(|it| it.root().as_os_str().len())
                 .ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
             match Directory::open(path) {
-                Ok(directory) => members.push(Member { hierarchy: hierarchy.clone(), directory }),
+                Ok(directory) => {
+                    members.push(Member { hierarchy: hierarchy.clone(), directory, is_new: false });
+                }
                 Err(error) if is_gone(&error) => {}
                 Err(source) => return Err(failed(source)),
             }
@@ -73,9 +77,21 @@ impl Cgroup {
         Ok(Self { layout: hierarchies.layout(), members })
     }
 
+    /// Opens the cgroup that a process is in, by its number in this process's pid namespace. For processes that somebody else
+    /// placed; in hierarchies where it is in the root it has none.
+    pub fn of_process(hierarchies: &Hierarchies, pid: u32) -> Result<Self, Error> {
+        Self::open_directories(hierarchies, &own_place::places(hierarchies, pid)?)
+    }
+
     /// The cgroup's directory in each hierarchy.
     pub fn directories(&self) -> impl Iterator<Item = &Path> {
         self.members.iter().map(|member| member.directory.path())
+    }
+
+    /// Those of the directories that [`Cgroup::create`] made, and did not find: what may be removed to take it back.
+    pub fn new_directories(&self) -> Vec<PathBuf> {
+        let new = self.members.iter().filter(|member| member.is_new);
+        new.map(|member| member.directory.path().to_owned()).collect()
     }
 
     /// Every process in this cgroup and below it, by the numbers of this process's pid namespace.

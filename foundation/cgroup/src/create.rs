@@ -1,12 +1,14 @@
 //! Making a cgroup: directories in every hierarchy, what they need before a process can join, and the limits.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gantry_oci::runtime::LinuxResources;
+use rustix::fs::Mode;
+use rustix::io::Errno;
 
 use crate::apply::Occasion;
-use crate::cgroup::{Cgroup, Member, starts};
+use crate::cgroup::{Cgroup, Member, for_each_below, starts};
 use crate::directory::Directory;
 use crate::error::Error;
 use crate::hierarchy::{Hierarchies, Hierarchy, Layout, Version};
@@ -19,7 +21,7 @@ const CPUSET_FILES: [&str; 2] = ["cpuset.cpus", "cpuset.mems"];
 
 impl Cgroup {
     /// Makes the cgroup in every hierarchy and sets its limits. Directories that are there already are taken over when
-    /// no process is in them. Devices are denied except those that `resources` and the specification's default list allow.
+    /// no process is in them or below. Devices are denied except those that `resources` and the specification's default list allow.
     ///
     /// # Errors
     /// Whatever fails, all directories that this call made are removed again. A limit that the kernel does not know or
@@ -29,19 +31,38 @@ impl Cgroup {
         path: &CgroupPath,
         resources: &LinuxResources,
     ) -> Result<Self, Error> {
+        Self::create_on(Occasion::Creation, hierarchies, path, resources)
+    }
+
+    /// The same without a word about devices: for callers whom the kernel does not let restrict them, and who cannot make device nodes
+    /// either.
+    pub fn create_without_devices(
+        hierarchies: &Hierarchies,
+        path: &CgroupPath,
+        resources: &LinuxResources,
+    ) -> Result<Self, Error> {
+        let resources = LinuxResources { devices: Vec::new(), ..resources.clone() };
+        Self::create_on(Occasion::Update, hierarchies, path, &resources)
+    }
+
+    fn create_on(
+        occasion: Occasion,
+        hierarchies: &Hierarchies,
+        path: &CgroupPath,
+        resources: &LinuxResources,
+    ) -> Result<Self, Error> {
         let mut made = Made::default();
         let layout = hierarchies.layout();
         let mut members = Vec::new();
         for (hierarchy, start) in starts(hierarchies, path)? {
-            let start = Directory::open(&start)
-                .map_err(|source| Error::Open { directory: start.clone(), source })?;
             let wanted = controllers_to_enable(&hierarchy, layout, resources);
-            let directory = make(&mut made, &start, path, &wanted)?;
-            members.push(Member { hierarchy, directory });
+            let (directory, is_new) = make(&mut made, &start, path, &wanted)?;
+            members.push(Member { hierarchy, directory, is_new });
         }
         let cgroup = Self { layout, members };
         cgroup.fill_cpuset(path.prefixes().count())?;
-        cgroup.apply_on(Occasion::Creation, resources)?;
+        cgroup.refuse_frozen()?;
+        cgroup.apply_on(occasion, resources)?;
         made.keep();
         Ok(cgroup)
     }
@@ -84,6 +105,7 @@ fn controllers_to_enable(
     }
     let wanted = |name: &&str| match *name {
         _ if layout == Layout::Unified => true,
+        name if resources.unified.keys().any(|file| file.split('.').next() == Some(name)) => true,
         "hugetlb" => !resources.hugepage_limits.is_empty(),
         "rdma" => !resources.rdma.is_empty(),
         "pids" => resources.pids.is_some(),
@@ -95,50 +117,64 @@ fn controllers_to_enable(
     hierarchy.controllers().filter(wanted).map(str::to_owned).collect()
 }
 
-/// Makes the directories of `path` below `start`, with `controllers` enabled on the way, and opens the last one.
+/// Makes the directories of `path` below `start`, with `controllers` enabled on the way, and opens the last one. True when that is new.
 fn make(
     made: &mut Made,
-    start: &Directory,
+    start: &Path,
     path: &CgroupPath,
     controllers: &[String],
-) -> Result<Directory, Error> {
-    let failure = |source| Error::Create { directory: start.path().join(path.names()), source };
+) -> Result<(Directory, bool), Error> {
+    let failure = |source| Error::Create { directory: start.join(path.names()), source };
     let (directory, is_new) = try_often(|| make_all(made, start, path)).map_err(failure)?;
     if !is_new {
-        let processes = directory.processes()?.len();
+        let mut processes = 0;
+        for_each_below(&directory, &mut |directory| {
+            processes += directory.processes()?.len();
+            Ok(())
+        })?;
         if processes > 0 {
             return Err(Error::InUse { directory: directory.path().to_owned(), processes });
         }
     }
-    enable(start, path, controllers);
-    Ok(directory)
+    if !controllers.is_empty() {
+        let start = Directory::open(start)
+            .map_err(|source| Error::Open { directory: start.to_owned(), source })?;
+        enable(&start, path, controllers);
+    }
+    Ok((directory, is_new))
 }
 
 /// Makes the cgroup's directory and opens it, and those above as far as they are missing.
-fn make_all(
-    made: &mut Made,
-    start: &Directory,
-    path: &CgroupPath,
-) -> io::Result<(Directory, bool)> {
-    let own = path.names();
-    let is_new = match start.make_child(own) {
+fn make_all(made: &mut Made, start: &Path, path: &CgroupPath) -> io::Result<(Directory, bool)> {
+    let own = start.join(path.names());
+    let is_new = match make_directory(&own) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let mut is_new = false;
             for names in path.prefixes() {
-                is_new = start.make_child(names)?;
+                let directory = start.join(names);
+                is_new = make_directory(&directory)?;
                 if is_new {
-                    made.0.push(start.path().join(names));
+                    made.0.push(directory);
                 }
             }
             is_new
         }
         Ok(true) => {
-            made.0.push(start.path().join(own));
+            made.0.push(own.clone());
             true
         }
         other => other?,
     };
-    Ok((start.child(own)?, is_new))
+    Ok((Directory::open(&own)?, is_new))
+}
+
+/// Makes one directory. False when it was there already.
+fn make_directory(path: &Path) -> io::Result<bool> {
+    match rustix::fs::mkdir(path, Mode::from_raw_mode(0o755)) {
+        Ok(()) => Ok(true),
+        Err(Errno::EXIST) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn try_often<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
@@ -154,9 +190,6 @@ fn try_often<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
 /// Passes controllers down to the cgroup. A controller that cannot be passed is not an error here: when a limit needs it, its
 /// file is missing, and that error names the limit.
 fn enable(start: &Directory, path: &CgroupPath, controllers: &[String]) {
-    if controllers.is_empty() {
-        return;
-    }
     let file = "cgroup.subtree_control";
     let ancestors = std::iter::once(".").chain(path.prefixes());
     for names in ancestors.take(path.prefixes().count()) {

@@ -38,15 +38,6 @@ impl Directory {
         Ok(Self { fd, path: self.path.parent().unwrap_or(&self.path).to_owned() })
     }
 
-    /// Makes a directory below this one. False when it was there already.
-    pub(crate) fn make_child(&self, names: &str) -> io::Result<bool> {
-        match rustix::fs::mkdirat(&self.fd, names, Mode::from_raw_mode(0o755)) {
-            Ok(()) => Ok(true),
-            Err(Errno::EXIST) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
-    }
-
     /// Removes a directory below this one. False when it was gone already.
     pub(crate) fn remove_child(&self, names: &str) -> Result<bool, Errno> {
         match rustix::fs::unlinkat(&self.fd, names, AtFlags::REMOVEDIR) {
@@ -107,6 +98,26 @@ impl Directory {
             value: value.to_owned(),
             source,
         })
+    }
+
+    /// Writes one value after the other; a file that takes several in a row is opened once.
+    pub(crate) fn write_each(&self, values: &[(&str, String)]) -> Result<(), Error> {
+        for values in values.chunk_by(|(before, _), (file, _)| before == file) {
+            let mut open = None;
+            for (file, value) in values {
+                let fd = match open.take() {
+                    Some(fd) => Ok(fd),
+                    None => self.open_for_writing(file),
+                };
+                let written = fd.and_then(|fd| write_once(&fd, value).map(|()| fd));
+                open = Some(written.map_err(|source| Error::Write {
+                    file: self.path.join(file),
+                    value: value.clone(),
+                    source,
+                })?);
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn try_read(&self, file: &str) -> io::Result<String> {

@@ -49,6 +49,10 @@ pub enum Error {
         "cgroup {directory} cannot be frozen: neither the freezer controller nor cgroup v2 is available"
     )]
     NoFreezer { directory: PathBuf },
+    #[error("cgroup {directory} is frozen: thaw it first, or use another path")]
+    Frozen { directory: PathBuf },
+    #[error("give {file} to user {uid}")]
+    Delegate { uid: u32, file: PathBuf, source: io::Error },
     #[error("kill process {pid} of cgroup {directory}")]
     Kill { pid: i32, directory: PathBuf, source: io::Error },
     #[error("remove cgroup {directory}")]
@@ -85,7 +89,7 @@ impl Error {
             {
                 ErrorKind::InvalidParameter
             }
-            Self::InUse { .. } => ErrorKind::Conflict,
+            Self::InUse { .. } | Self::Frozen { .. } => ErrorKind::Conflict,
             Self::Open { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 ErrorKind::NotFound
             }

@@ -47,9 +47,27 @@ impl Cgroup {
         write(self.freezer()?, false)
     }
 
+    /// [`Cgroup::thaw`] where it is needed: after a freeze, and after one that was cut short.
+    pub(crate) fn release(&self) -> Result<(), Error> {
+        let member = self.freezer()?;
+        if state(member)? == State::Thawed { Ok(()) } else { write(member, false) }
+    }
+
     /// Whether all processes are stopped by [`Cgroup::freeze`].
     pub fn is_frozen(&self) -> Result<bool, Error> {
         Ok(state(self.freezer()?)? == State::Frozen)
+    }
+
+    /// A process that joins a frozen cgroup stops at once, and whoever waits for it waits for ever.
+    pub(crate) fn refuse_frozen(&self) -> Result<(), Error> {
+        // Without a freezer nothing is frozen.
+        let Ok(member) = self.freezer() else { return Ok(()) };
+        match state(member)? {
+            State::Thawed => Ok(()),
+            State::Freezing | State::Frozen => {
+                Err(Error::Frozen { directory: member.directory.path().to_owned() })
+            }
+        }
     }
 
     fn freezer(&self) -> Result<&Member, Error> {

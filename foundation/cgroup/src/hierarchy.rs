@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::directory::Directory;
 use crate::error::Error;
-use crate::mountinfo;
+use crate::path::CgroupPath;
+use crate::{mountinfo, own_place};
 
 /// Where everybody mounts them.
 const USUAL_PLACE: &str = "/sys/fs/cgroup";
@@ -101,6 +102,19 @@ impl Hierarchies {
         self.0.iter()
     }
 
+    /// On a machine with v2 alone: the path of a cgroup `names` beside the one that this process is in, where delegation gives users
+    /// a part of the tree. `None` on other machines, and where this process is at the root.
+    ///
+    /// # Errors
+    /// `/proc/self/cgroup` or the table of mounts cannot be read, or `names` are no path.
+    pub fn beside_own(&self, names: &str) -> Result<Option<CgroupPath>, Error> {
+        let (Layout::Unified, [hierarchy]) = (self.layout(), self.0.as_slice()) else {
+            return Ok(None);
+        };
+        let starts = own_place::starts(self)?;
+        starts.first().map_or(Ok(None), |start| below(&hierarchy.root, start, names))
+    }
+
     #[cfg(test)]
     pub(crate) fn of(hierarchies: Vec<Hierarchy>) -> Self {
         Self(hierarchies)
@@ -148,6 +162,15 @@ impl Hierarchy {
     #[must_use]
     pub fn holds(&self, controller: &str) -> bool {
         self.controllers.iter().any(|name| name == controller)
+    }
+}
+
+/// The path of `names` in a directory of a hierarchy; `None` in its root.
+fn below(root: &Path, start: &Path, names: &str) -> Result<Option<CgroupPath>, Error> {
+    let start = start.strip_prefix(root).ok().and_then(Path::to_str);
+    match start.filter(|start| !start.is_empty()) {
+        Some(start) => format!("/{start}/{names}").parse().map(Some),
+        None => Ok(None),
     }
 }
 
@@ -217,4 +240,22 @@ fn by_table() -> Result<Vec<Hierarchy>, Error> {
 /// The kind of file system that is mounted at `path`. `None` when there is none.
 fn magic(path: &Path) -> Option<i64> {
     Some(rustix::fs::statfs(path).ok()?.f_type)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_beside_the_own_one_is_named_from_the_root() {
+        for (start, expected) in [
+            ("/c/user.slice/user-7.slice", Some("/user.slice/user-7.slice/a/b")),
+            ("/c", None),
+            ("/elsewhere", None),
+        ] {
+            let place = below(Path::new("/c"), Path::new(start), "a/b").unwrap();
+            assert_eq!(place.map(|place| place.to_string()).as_deref(), expected);
+        }
+        assert!(below(Path::new("/c"), Path::new("/c/x"), "..").is_err());
+    }
 }

@@ -13,7 +13,9 @@ use crate::hierarchy::Version;
 /// A process with one thread that writes `0` to a v1 `tasks` file moves itself without the lock that a write to
 /// `cgroup.procs` takes; after an idle moment that lock waits for an RCU grace period, some 5 ms. On v2 being born in the
 /// cgroup avoids it.
-#[derive(Debug)]
+///
+/// The default one opens nothing: its user stays where it is.
+#[derive(Debug, Default)]
 pub struct JoinHandle {
     tasks: Vec<(PathBuf, OwnedFd)>,
     unified: Option<(PathBuf, OwnedFd)>,
@@ -39,6 +41,18 @@ impl Cgroup {
             }
         }
         Ok(JoinHandle { tasks, unified })
+    }
+
+    /// Moves another process, with all its threads, into the cgroup. A child that moves itself is faster, see [`JoinHandle`].
+    pub fn add(&self, pid: i32) -> Result<(), Error> {
+        for member in &self.members {
+            let directory = member.directory.path().to_owned();
+            let procs = member.directory.open_for_writing("cgroup.procs");
+            procs
+                .and_then(|procs| write_once(&procs, &pid.to_string()))
+                .map_err(|source| Error::Join { directory, source })?;
+        }
+        Ok(())
     }
 }
 

@@ -18,8 +18,8 @@ impl Cgroup {
             && member.directory.has("cgroup.kill")
         {
             member.directory.write("cgroup.kill", "1")?;
-            // What v1's freezer holds dies only when it is let go.
-            return if self.is_frozen()? { self.thaw() } else { Ok(()) };
+            // What v1's freezer holds, or is about to, dies only when it is let go.
+            return self.release();
         }
         if self.freeze().is_ok() {
             let killed = self.kill_each();

@@ -17,6 +17,7 @@
 mod apply;
 mod cgroup;
 mod create;
+mod delegate;
 mod devices;
 mod directory;
 mod error;
@@ -41,4 +42,5 @@ pub use hierarchy::{Hierarchies, Hierarchy, Layout, Version};
 pub use join::JoinHandle;
 pub use mounts::ContainerMount;
 pub use path::CgroupPath;
+pub use resources::cpu::weight as cpu_weight;
 pub use stats::{BlockIoStats, CpuStats, DeviceIo, MemoryStats, PidsStats, Stats};

@@ -1,4 +1,4 @@
-//! Where this process is in each hierarchy: the start of relative paths.
+//! Where a process is in each hierarchy; this process's place is the start of relative paths.
 
 use std::path::{Path, PathBuf};
 
@@ -24,6 +24,17 @@ pub(crate) fn starts(hierarchies: &Hierarchies) -> Result<Vec<PathBuf>, Error> {
             start(hierarchy, hierarchies.layout(), &own, mount_root)
         })
         .collect())
+}
+
+/// The directories of the cgroups that a process is in; those that are a hierarchy's root are left out.
+pub(crate) fn places(hierarchies: &Hierarchies, pid: u32) -> Result<Vec<PathBuf>, Error> {
+    let file = PathBuf::from(format!("/proc/{pid}/cgroup"));
+    let table = std::fs::read_to_string(&file).map_err(|source| Error::Read { file, source })?;
+    let directory = |hierarchy: &Hierarchy| {
+        let path = table.lines().find_map(|line| place(line, hierarchy))?.strip_prefix('/')?;
+        (!path.is_empty()).then(|| hierarchy.root().join(path))
+    };
+    Ok(hierarchies.iter().filter_map(directory).collect())
 }
 
 /// The start in one hierarchy, of which the directory `mount_root` is what is mounted.

@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-use crate::cgroup::{Cgroup, is_gone};
+use crate::cgroup::{Cgroup, is_gone, starts};
 use crate::directory::Directory;
 use crate::error::Error;
+use crate::hierarchy::{Hierarchies, Version};
+use crate::path::CgroupPath;
 
 /// How long processes that were killed may take to leave.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -15,6 +17,29 @@ const FIRST_PAUSE: Duration = Duration::from_micros(100);
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
 impl Cgroup {
+    /// Removes a cgroup that nobody is in any more, with one call for each hierarchy. False when somebody or something is in it still;
+    /// then it is for [`Cgroup::kill`] and [`Cgroup::remove`].
+    ///
+    /// # Errors
+    /// [`Error::Remove`] when the kernel refuses it for another reason.
+    pub fn remove_empty(hierarchies: &Hierarchies, path: &CgroupPath) -> Result<bool, Error> {
+        let mut places = starts(hierarchies, path)?;
+        // Those that are asked who is in a cgroup come first: while they are there, so are the others.
+        places.sort_by_key(|(hierarchy, _)| {
+            let counts = hierarchy.version() == Version::V2;
+            (!counts, !hierarchy.holds("pids"))
+        });
+        for (_, start) in places {
+            let directory = start.join(path.names());
+            match rustix::fs::rmdir(&directory) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(Errno::BUSY | Errno::NOTEMPTY) => return Ok(false),
+                Err(error) => return Err(Error::Remove { directory, source: error.into() }),
+            }
+        }
+        Ok(true)
+    }
+
     /// Removes the cgroup from every hierarchy. What is gone already is fine. Parents stay, for other containers.
     ///
     /// # Errors

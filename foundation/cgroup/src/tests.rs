@@ -182,3 +182,45 @@ fn what_does_not_exist_cannot_be_opened() {
     let error = Cgroup::open(&machine.hierarchies, &path("/gantry/two")).unwrap_err();
     assert_eq!(error.kind(), gantry_types::ErrorKind::NotFound);
 }
+
+#[test]
+fn a_new_owner_gets_the_files_that_organise_and_no_limit() {
+    use std::os::unix::fs::MetadataExt;
+    let machine = machine();
+    machine.open().delegate(4711).unwrap();
+    let owner = |file: &str| {
+        fs::symlink_metadata(machine.root.path().join("gantry/one").join(file)).unwrap().uid()
+    };
+    for file in [".", "cgroup.procs", "cgroup.subtree_control"] {
+        assert_eq!(owner(file), 4711, "{file}");
+    }
+    for file in ["pids.max", "memory.max", "cgroup.kill", "cgroup.freeze", "cpu.max"] {
+        assert_eq!(owner(file), 0, "{file}");
+    }
+}
+
+#[test]
+fn a_directory_that_is_there_is_taken_only_when_nobody_is_below_it() {
+    let machine = machine();
+    let create = || {
+        Cgroup::create_without_devices(
+            &machine.hierarchies,
+            &path("/gantry"),
+            &resources(json!({})),
+        )
+    };
+    assert_eq!(create().unwrap().new_directories(), Vec::<std::path::PathBuf>::new());
+    fs::write(machine.root.path().join("gantry/one/cgroup.procs"), "7\n8\n").unwrap();
+    let error = create().unwrap_err();
+    assert!(matches!(error, Error::InUse { processes: 2, .. }), "{error}");
+}
+
+#[test]
+fn a_frozen_cgroup_takes_nobody_in() {
+    let machine = machine();
+    fs::write(machine.root.path().join("gantry/one/cgroup.freeze"), "1\n").unwrap();
+    let error =
+        Cgroup::create(&machine.hierarchies, &path("/gantry/one"), &LinuxResources::default())
+            .unwrap_err();
+    assert!(matches!(error, Error::Frozen { .. }), "{error}");
+}

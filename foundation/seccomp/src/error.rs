@@ -16,6 +16,12 @@ pub enum Error {
     EmptyName,
     #[error("seccomp profile: errno {errno} of {subject} is above {limit}")]
     ErrnoTooLarge { subject: String, errno: u32, limit: u32 },
+    #[error("seccomp profile: errnoRet {errno} of {subject}: the action {action} takes none")]
+    UselessErrno { subject: String, errno: u32, action: &'static str },
+    #[error("seccomp profile: a rule names no system call")]
+    NoNames,
+    #[error("seccomp profile: listenerMetadata needs listenerPath")]
+    MetadataWithoutListener,
     #[error("seccomp profile: argument index {index} of system call {syscall:?} is above 5")]
     ArgumentIndex { syscall: String, index: u32 },
     #[error("seccomp profile: SCMP_ACT_NOTIFY cannot be the default action")]

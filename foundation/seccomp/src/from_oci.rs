@@ -37,6 +37,16 @@ const FOREIGN: &[&str] = &[
 /// What carries the listener's descriptor out of the container; waiting on it for that listener would never end.
 const HANDOVER: &[&str] = &["write", "sendmsg"];
 
+/// Changes whenever a profile may become another program than before: programs that were kept are told apart by it.
+pub const COMPILER_VERSION: u32 = 1;
+
+/// The program of a profile that was compiled with this crate; `None` when it has to be compiled.
+pub fn ready(seccomp: &Seccomp) -> Result<Option<Program>, Error> {
+    let flags = flags(seccomp)?;
+    let found = precompiled::find(&profile(Machine::NATIVE, seccomp)?);
+    Ok(found.map(|ready| Program { instructions: Cow::Borrowed(ready), flags }))
+}
+
 /// Compiles a profile for this machine, or finds it among the ready ones.
 ///
 /// As with runc and libseccomp: system calls that no architecture has are ignored; calls through an architecture that the
@@ -151,11 +161,17 @@ fn flags(seccomp: &Seccomp) -> Result<Flags, Error> {
 fn profile(machine: Machine, seccomp: &Seccomp) -> Result<Profile<'_>, Error> {
     let default_action =
         action(seccomp.default_action, seccomp.default_errno_ret, || "the default action".into())?;
+    if !seccomp.listener_metadata.is_empty() && seccomp.listener_path.is_empty() {
+        return Err(Error::MetadataWithoutListener);
+    }
     if default_action == Action::Notify {
         return Err(Error::NotifyDefault);
     }
     let mut rules = Vec::with_capacity(seccomp.syscalls.len());
     for syscall in &seccomp.syscalls {
+        if syscall.names.is_empty() {
+            return Err(Error::NoNames);
+        }
         add_rules(&mut rules, syscall)?;
     }
     Ok(Profile { machine, architectures: architectures(machine, seccomp)?, default_action, rules })
@@ -224,6 +240,19 @@ fn action(
             .filter(|&errno| errno <= limit)
             .ok_or_else(|| Error::ErrnoTooLarge { subject: subject(), errno, limit: limit.into() })
     };
+    let takes_none = match action {
+        SeccompAction::Errno | SeccompAction::Trace => None,
+        SeccompAction::Kill => Some("SCMP_ACT_KILL"),
+        SeccompAction::KillThread => Some("SCMP_ACT_KILL_THREAD"),
+        SeccompAction::KillProcess => Some("SCMP_ACT_KILL_PROCESS"),
+        SeccompAction::Trap => Some("SCMP_ACT_TRAP"),
+        SeccompAction::Allow => Some("SCMP_ACT_ALLOW"),
+        SeccompAction::Log => Some("SCMP_ACT_LOG"),
+        SeccompAction::Notify => Some("SCMP_ACT_NOTIFY"),
+    };
+    if let (Some(action), Some(errno)) = (takes_none, errno) {
+        return Err(Error::UselessErrno { subject: subject(), errno, action });
+    }
     Ok(match action {
         SeccompAction::Kill | SeccompAction::KillThread => Action::KillThread,
         SeccompAction::KillProcess => Action::KillProcess,

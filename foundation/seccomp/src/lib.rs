@@ -29,6 +29,8 @@ mod syscalls;
 
 pub use architecture::Machine;
 pub use error::Error;
-pub use from_oci::{compile, compile_for, default_profile, default_profile_for};
+pub use from_oci::{
+    COMPILER_VERSION, compile, compile_for, default_profile, default_profile_for, ready,
+};
 pub use instruction::Instruction;
 pub use program::{Flags, Program};

@@ -68,8 +68,24 @@ pub fn clone_into(
     cgroup: Option<BorrowedFd<'_>>,
 ) -> io::Result<Fork<Child>> {
     refuse_threads()?;
+    clone3(namespaces.0, cgroup)
+}
+
+/// Like [`clone_into`], but the new process becomes a sibling of this one, a child of its parent (`CLONE_PARENT`): for a process that
+/// enters namespaces on its parent's behalf. The parent waits for it; this process only gets to know it.
+///
+/// Only for a process that [`clone_into`] made and that has started no thread: the `/proc` around it may be somebody else's by now, so
+/// that it cannot be asked.
+pub fn clone_beside(
+    namespaces: Namespaces,
+    cgroup: Option<BorrowedFd<'_>>,
+) -> io::Result<Fork<Child>> {
+    clone3(namespaces.0 | libc::CLONE_PARENT as u64, cgroup)
+}
+
+fn clone3(what: u64, cgroup: Option<BorrowedFd<'_>>) -> io::Result<Fork<Child>> {
     let mut pidfd: libc::c_int = -1;
-    let mut flags = namespaces.0 | CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
+    let mut flags = what | CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
     let mut cgroup_fd = 0;
     if let Some(fd) = cgroup {
         flags |= CLONE_INTO_CGROUP;
@@ -80,7 +96,8 @@ pub fn clone_into(
         pidfd: (&raw mut pidfd) as u64,
         child_tid: 0,
         parent_tid: 0,
-        exit_signal: libc::SIGCHLD as u64,
+        // A sibling has this process's own, and the kernel refuses another.
+        exit_signal: if what & libc::CLONE_PARENT as u64 == 0 { libc::SIGCHLD as u64 } else { 0 },
         stack: 0,
         stack_size: 0,
         tls: 0,
@@ -88,7 +105,7 @@ pub fn clone_into(
         set_tid_size: 0,
         cgroup: cgroup_fd,
     };
-    // SAFETY: without CLONE_VM the child has its own copy of all memory, and this process has no second thread (checked above), so
+    // SAFETY: without CLONE_VM the child has its own copy of all memory, and this process has no second thread (checked by the callers), so
     // the copy is consistent; `args` outlives the call and has the size that is passed.
     let pid = check(unsafe {
         libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<libc::clone_args>())

@@ -54,7 +54,8 @@ mod tests {
     #[test]
     fn a_failing_execve_says_why() {
         let none = CStringList::new(Vec::<String>::new()).unwrap();
-        let error = execve(c"/nonexistent", &none, &none);
+        let name = CStringList::new(["nonexistent"]).unwrap();
+        let error = execve(c"/nonexistent", &name, &none);
         assert_eq!(error.raw_os_error(), Some(libc::ENOENT));
     }
 

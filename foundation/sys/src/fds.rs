@@ -22,6 +22,24 @@ pub fn close_inherited() -> io::Result<()> {
     Ok(())
 }
 
+/// Closes every descriptor above 2 except the first `preserved` ones and those kept. Only for a forked process that from then on uses
+/// nothing but those, and ends or executes a program without dropping the rest: an owner of what is closed here must not close the
+/// number again.
+pub fn close_all_but(kept: &[BorrowedFd<'_>], preserved: u32) -> io::Result<()> {
+    let mut kept: Vec<u32> = kept.iter().map(|fd| fd.as_raw_fd().cast_unsigned()).collect();
+    kept.sort_unstable();
+    let mut first = preserved.saturating_add(3);
+    for number in kept.into_iter().chain([u32::MAX]) {
+        if number > first {
+            let last = if number == u32::MAX { number } else { number - 1 };
+            // SAFETY: takes no pointers; by the callers' contract nothing uses, or closes again, what is closed here.
+            check(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0_u32) })?;
+        }
+        first = first.max(number.saturating_add(1));
+    }
+    Ok(())
+}
+
 /// Makes 0, 1 and 2 refer to what the arguments refer to, and keeps them over an exec.
 pub fn set_stdio(
     stdin: BorrowedFd<'_>,
@@ -35,6 +53,20 @@ pub fn set_stdio(
         check(unsafe { libc::dup2(source.as_raw_fd(), target) }.into())?;
     }
     Ok(())
+}
+
+/// Makes `first`, `first + 1` and so on refer to what `fds` refer to, keeps them over an exec, and marks all others above as
+/// close-on-exec. Only for a forked child that runs a program next: whatever had these numbers in it is closed.
+pub fn hand_over(first: u32, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let end = first + u32::try_from(fds.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let number = |number: u32| i32::try_from(number).map_err(|_| io::ErrorKind::InvalidInput);
+    // Copies above the targets first: a source may have a target's number itself.
+    let copies = fds.iter().map(|fd| above(*fd, number(end)?)).collect::<io::Result<Vec<_>>>()?;
+    for (target, source) in (first..).zip(&copies) {
+        // SAFETY: takes no pointers; the callers' contract says that nothing uses the old descriptors with these numbers any more.
+        check(unsafe { libc::dup2(source.as_raw_fd(), number(target)?) }.into())?;
+    }
+    close_on_exec_from(end)
 }
 
 /// Whether descriptor `number` is open.
@@ -68,9 +100,51 @@ pub fn fill_stdio() -> io::Result<()> {
 }
 
 fn above_stdio(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    above(fd, 3)
+}
+
+fn above(fd: BorrowedFd<'_>, least: i32) -> io::Result<OwnedFd> {
     // SAFETY: takes no pointers; the descriptor is open for as long as the borrow.
-    let copy = check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 3) }.into())?;
+    let copy = check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, least) }.into())?;
     let copy = i32::try_from(copy).map_err(|_| io::ErrorKind::InvalidData)?;
     // SAFETY: the kernel just made this descriptor, and nobody else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+    use std::os::unix::process::CommandExt;
+    use std::process::Command;
+
+    use super::*;
+
+    /// What a child has open that closed all but these.
+    fn left_open(kept: Vec<OwnedFd>, preserved: u32) -> String {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "cd /proc/self/fd && echo *"]);
+        let close = move || {
+            let kept: Vec<BorrowedFd<'_>> = kept.iter().map(AsFd::as_fd).collect();
+            close_all_but(&kept, preserved)?;
+            kept.iter().try_for_each(|fd| keep_on_exec(fd.as_raw_fd()))
+        };
+        // SAFETY: the child of a process with threads: it makes system calls and allocates a little, which the C library's fork allows.
+        unsafe { command.pre_exec(close) };
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    }
+
+    #[test]
+    fn only_what_is_kept_stays_open() {
+        let open = |least| above(rustix::stdio::stdin(), least).unwrap();
+        let _others = [open(20), open(42), open(60)];
+        let (low, high) = (open(41), open(50));
+        let numbers = [low.as_raw_fd().to_string(), high.as_raw_fd().to_string()];
+        let said = left_open(vec![high, low], 0);
+        let words: Vec<&str> = said.split_whitespace().collect();
+        assert!(numbers.iter().all(|number| words.contains(&number.as_str())), "{said}");
+        // The standard streams, and one that the shell lists the directory through.
+        assert!(words.len() <= 6 && words.contains(&"0") && words.contains(&"2"), "{said}");
+        let said = left_open(Vec::new(), 0);
+        assert!(said.split_whitespace().count() <= 4, "{said}");
+    }
 }

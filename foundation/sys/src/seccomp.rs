@@ -25,6 +25,15 @@ const SECCOMP_SET_MODE_FILTER: libc::c_uint = 1;
 /// `SECCOMP_FILTER_FLAG_NEW_LISTENER`: the call returns a descriptor for notifications.
 pub const FLAG_NEW_LISTENER: u32 = 8;
 
+/// Whether this kernel knows a `SECCOMP_FILTER_FLAG_*`. Nothing is loaded: the kernel looks at the flags before it looks for a program.
+pub fn knows_flag(flag: u32) -> bool {
+    let none = std::ptr::null::<Program>();
+    // SAFETY: the kernel answers EFAULT to a null pointer, or EINVAL to flags that it does not know.
+    let answer =
+        check(unsafe { libc::syscall(libc::SYS_seccomp, SECCOMP_SET_MODE_FILTER, flag, none) });
+    matches!(answer, Err(error) if error.raw_os_error() == Some(libc::EFAULT))
+}
+
 /// Installs the filter with `SECCOMP_FILTER_FLAG_*` flags. It needs `no_new_privs` or `CAP_SYS_ADMIN`. With [`FLAG_NEW_LISTENER`] the
 /// notification descriptor comes back.
 pub fn load(instructions: &[Instruction], flags: u32) -> io::Result<Option<OwnedFd>> {

@@ -5,29 +5,27 @@ use std::os::fd::{FromRawFd, OwnedFd};
 
 use gantry_types::Signal;
 
-use crate::check;
+use crate::{check, signals};
 
 /// Blocks `signals` in the calling thread and gives a descriptor that is readable when one of them has come (`signalfd(2)`,
 /// close-on-exec, not blocking). Read it with [`drain`]; children that run a program must unblock them again
 /// ([`crate::signals::reset_all`]).
 pub fn watch(signals: &[Signal]) -> io::Result<OwnedFd> {
-    // SAFETY: all zeroes is a valid value of the C structure.
-    let mut set: libc::sigset_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the set is ours and lives.
-    check(unsafe { libc::sigemptyset(&raw mut set) }.into())?;
-    for signal in signals {
-        // SAFETY: the set was initialised above.
-        check(unsafe { libc::sigaddset(&raw mut set, signal.as_raw()) }.into())?;
-    }
-    let nothing = std::ptr::null_mut();
-    // SAFETY: the set is initialised and outlives the call; no old set is asked for.
-    check(unsafe { libc::sigprocmask(libc::SIG_BLOCK, &raw const set, nothing) }.into())?;
+    let set = signals.iter().fold(0, |set, signal| set | mask(*signal));
+    signals::change_mask(libc::SIG_BLOCK, set)?;
     let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
-    // SAFETY: the set is initialised; -1 asks for a new descriptor.
-    let fd = check(unsafe { libc::signalfd(-1, &raw const set, flags) }.into())?;
+    let (new, set) = (-1, &raw const set);
+    // SAFETY: the set outlives the call and has the size that is passed; -1 asks for a new descriptor.
+    let fd =
+        check(unsafe { libc::syscall(libc::SYS_signalfd4, new, set, size_of::<u64>(), flags) })?;
     let fd = i32::try_from(fd).map_err(|_| io::ErrorKind::InvalidData)?;
     // SAFETY: the kernel just made this descriptor, and nobody else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// A signal's bit in the kernel's sets.
+fn mask(signal: Signal) -> u64 {
+    1 << (signal.as_raw() - 1)
 }
 
 /// Reads until nothing is there; calls `each` with every signal's number.
@@ -67,6 +65,6 @@ mod tests {
         assert_eq!(unsafe { libc::pthread_kill(this, libc::SIGHUP) }, 0);
         drain(&fd, |number| seen.push(number)).unwrap();
         assert_eq!(seen, [1]);
-        crate::signals::unblock_all().unwrap();
+        signals::unblock_all().unwrap();
     }
 }

@@ -18,7 +18,7 @@ pub fn reset_all() -> io::Result<()> {
         // SAFETY: SIG_DFL runs no code of ours, so no handler's rules can be broken; the structure outlives the call, and 8 is the size
         // of the kernel's signal sets.
         check(unsafe {
-            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), nothing, 8)
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), nothing, 8_usize)
         })?;
     }
     unblock_all()
@@ -26,12 +26,13 @@ pub fn reset_all() -> io::Result<()> {
 
 /// Blocks no signal in the calling thread.
 pub fn unblock_all() -> io::Result<()> {
-    // SAFETY: all zeroes is a valid value of the C structure.
-    let mut none: libc::sigset_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the set is ours and lives.
-    check(unsafe { libc::sigemptyset(&raw mut none) }.into())?;
-    let nothing = std::ptr::null_mut();
-    // SAFETY: the set is initialised and outlives the call; no old set is asked for.
-    check(unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const none, nothing) }.into())?;
+    change_mask(libc::SIG_SETMASK, 0)
+}
+
+/// Changes which signals the calling thread blocks. The C libraries' own functions would not do: each refuses some signals.
+pub(crate) fn change_mask(how: libc::c_int, set: u64) -> io::Result<()> {
+    let (set, old, size) = (&raw const set, std::ptr::null_mut::<u64>(), size_of::<u64>());
+    // SAFETY: the set outlives the call and has the size that is passed; no old set is asked for.
+    check(unsafe { libc::syscall(libc::SYS_rt_sigprocmask, how, set, old, size) })?;
     Ok(())
 }

@@ -16,12 +16,15 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
 
+use crate::check;
+
 /// Bytes of `sun_path`, its closing NUL not counted.
 const LONGEST_PATH: usize = 107;
 
 /// Who is at the other end (`SO_PEERCRED`), as of its `connect` or `listen`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeerCredentials {
+    /// Zero when the peer is outside of this process's pid namespace.
     pub pid: i32,
     pub uid: u32,
     pub gid: u32,
@@ -60,12 +63,18 @@ pub fn bind_datagram(path: &Path) -> io::Result<UnixDatagram> {
 
 /// The peer's process and user.
 pub fn peer_credentials(socket: BorrowedFd<'_>) -> io::Result<PeerCredentials> {
-    let credentials = rustix::net::sockopt::socket_peercred(socket)?;
-    Ok(PeerCredentials {
-        pid: credentials.pid.as_raw_nonzero().get(),
-        uid: credentials.uid.as_raw(),
-        gid: credentials.gid.as_raw(),
-    })
+    // Not rustix's: its type has no room for the zero that stands for a process in another pid namespace.
+    let mut found = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    let mut size = libc::socklen_t::try_from(size_of::<libc::ucred>()).unwrap_or(0);
+    let (fd, into) = (socket.as_raw_fd(), (&raw mut found).cast());
+    let (level, name) = (libc::SOL_SOCKET, libc::SO_PEERCRED);
+    // SAFETY: the kernel writes at most `size` bytes, which is the structure's size; both numbers outlive the call, and every content is
+    // a valid value.
+    check(unsafe { libc::getsockopt(fd, level, name, into, &raw mut size) }.into())?;
+    if size as usize != size_of::<libc::ucred>() {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    Ok(PeerCredentials { pid: found.pid, uid: found.uid, gid: found.gid })
 }
 
 /// Sends `data` (at least one byte) as one message, with a descriptor when given.

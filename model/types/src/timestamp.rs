@@ -1,6 +1,7 @@
 //! Moments in UTC with nanoseconds, and RFC 3339 as the Engine API writes it. No clock: see `gantry_sys::clock`.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ pub struct Timestamp {
 
 const NANOS_PER_SECOND: u32 = 1_000_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
+/// What RFC 3339 can say: the years 0 to 9999.
+const WRITABLE_SECONDS: RangeInclusive<i64> = -62_167_219_200..=253_402_300_799;
 
 impl Timestamp {
     /// Year 1, Go's zero time, which the Engine API shows for "never".
@@ -50,8 +53,12 @@ impl Timestamp {
     /// Seconds since 1970 with up to nine decimals, the form of `since` and `until` in queries.
     fn from_unix_text(text: &str) -> Option<Self> {
         let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-        let seconds = whole.parse().ok()?;
-        Some(Self { seconds, nanos: nanos_of(fraction)? })
+        Self::writable(whole.parse().ok()?, nanos_of(fraction)?)
+    }
+
+    /// `None` for what could be kept but not written again.
+    fn writable(seconds: i64, nanos: u32) -> Option<Self> {
+        WRITABLE_SECONDS.contains(&seconds).then_some(Self { seconds, nanos })
     }
 
     fn from_rfc3339(text: &str) -> Option<Self> {
@@ -61,7 +68,8 @@ impl Timestamp {
         let (clock, zone) = rest.split_at(zone);
         let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
         let [hour, minute, second] = numbers(clock, ':')?;
-        let valid = (1..=12).contains(&month)
+        let valid = (0..=9999).contains(&year)
+            && (1..=12).contains(&month)
             && (1..=31).contains(&day)
             && (0..24).contains(&hour)
             && (0..60).contains(&minute)
@@ -72,7 +80,7 @@ impl Timestamp {
         let days = days_from_civil(year, month, day);
         let seconds =
             days * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second - zone_offset(zone)?;
-        Some(Self { seconds, nanos: nanos_of(fraction)? })
+        Self::writable(seconds, nanos_of(fraction)?)
     }
 }
 
@@ -83,7 +91,9 @@ fn zone_offset(zone: &str) -> Option<i64> {
         _ => {
             let sign = if zone.starts_with('-') { -1 } else { 1 };
             let (hours, minutes) = zone.get(1..)?.split_once(':')?;
-            Some(sign * (hours.parse::<i64>().ok()? * 3600 + minutes.parse::<i64>().ok()? * 60))
+            let hours = hours.parse::<u8>().ok().filter(|hours| *hours < 24)?;
+            let minutes = minutes.parse::<u8>().ok().filter(|minutes| *minutes < 60)?;
+            Some(sign * (i64::from(hours) * 3600 + i64::from(minutes) * 60))
         }
     }
 }
@@ -181,6 +191,8 @@ mod tests {
             (Timestamp::ZERO, "0001-01-01T00:00:00Z"),
             (Timestamp { seconds: 1_709_210_096, nanos: 120_000_000 }, "2024-02-29T12:34:56.12Z"),
             (Timestamp { seconds: 951_782_400, nanos: 1 }, "2000-02-29T00:00:00.000000001Z"),
+            (Timestamp { seconds: 253_402_300_799, nanos: 0 }, "9999-12-31T23:59:59Z"),
+            (Timestamp { seconds: -62_167_219_200, nanos: 0 }, "0000-01-01T00:00:00Z"),
         ];
         for (moment, text) in cases {
             assert_eq!(moment.to_string(), text);
@@ -198,9 +210,20 @@ mod tests {
         {
             assert_eq!(text.parse(), Ok(noon), "{text}");
         }
-        for text in
-            ["", "yesterday", "2024-13-01T00:00:00Z", "2024-01-01", "1.x", "2024-01-01T25:00:00Z"]
-        {
+        for text in [
+            "",
+            "yesterday",
+            "2024-13-01T00:00:00Z",
+            "2024-01-01",
+            "1.x",
+            "2024-01-01T25:00:00Z",
+            "10000-01-01T00:00:00Z",
+            "9999-12-31T23:59:59-00:01",
+            "2024-01-01T00:00:00+9223372036854775807:00",
+            "2024-01-01T00:00:00+00:60",
+            "-9223372036854775808",
+            "253402300800",
+        ] {
             assert!(text.parse::<Timestamp>().is_err(), "{text}");
         }
     }

@@ -1,7 +1,7 @@
 //! The few words between the parent and the process it makes, over a socket that keeps messages apart.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use gantry_sys::unix_socket::{receive_with_fd, send_with_fd};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -18,6 +18,8 @@ pub(crate) enum Word {
     Hooks,
     /// Parent: go on.
     Go,
+    /// Parent: the child's pid where the parent is.
+    Pid(i32),
     /// Child: all is set up; with the terminal's master when there is one.
     Ready(Option<OwnedFd>),
     /// Child: a step failed, and the child is about to end.
@@ -28,6 +30,7 @@ pub(crate) enum Word {
 
 const HOOKS: u8 = b'H';
 const GO: u8 = b'G';
+const PID: u8 = b'P';
 const READY: u8 = b'R';
 const FAILED: u8 = b'F';
 
@@ -41,10 +44,18 @@ impl Channel {
         Ok((Self(left), Self(right)))
     }
 
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+
     pub(crate) fn send(&self, word: &Word) -> io::Result<()> {
         match word {
             Word::Hooks => send_with_fd(self.0.as_fd(), &[HOOKS], None),
             Word::Go => send_with_fd(self.0.as_fd(), &[GO], None),
+            Word::Pid(pid) => {
+                let [a, b, c, d] = pid.to_ne_bytes();
+                send_with_fd(self.0.as_fd(), &[PID, a, b, c, d], None)
+            }
             Word::Ready(fd) => {
                 send_with_fd(self.0.as_fd(), &[READY], fd.as_ref().map(OwnedFd::as_fd))
             }
@@ -67,6 +78,7 @@ impl Channel {
             None => Word::End,
             Some((&HOOKS, _)) => Word::Hooks,
             Some((&GO, _)) => Word::Go,
+            Some((&PID, &[a, b, c, d])) => Word::Pid(i32::from_ne_bytes([a, b, c, d])),
             Some((&READY, _)) => Word::Ready(fd),
             Some((&FAILED, message)) => Word::Failed(Failure::decode(message)),
             Some(_) => return Err(io::ErrorKind::InvalidData.into()),
@@ -86,10 +98,12 @@ mod tests {
         let (reader, _writer) = io::pipe().unwrap();
         child.send(&Word::Ready(Some(reader.into()))).unwrap();
         parent.send(&Word::Go).unwrap();
+        parent.send(&Word::Pid(-7)).unwrap();
         assert!(matches!(parent.receive().unwrap(), Word::Hooks));
         assert!(matches!(parent.receive().unwrap(), Word::Failed(f) if f.message == "no"));
         assert!(matches!(parent.receive().unwrap(), Word::Ready(Some(_))));
         assert!(matches!(child.receive().unwrap(), Word::Go));
+        assert!(matches!(child.receive().unwrap(), Word::Pid(-7)));
         drop(child);
         assert!(matches!(parent.receive().unwrap(), Word::End));
     }

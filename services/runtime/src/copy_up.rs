@@ -10,6 +10,7 @@ use rustix::fs::{
     AtFlags, Dir, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid, chownat, fchmod,
     fstat, futimens, mkdirat, mknodat, openat, readlinkat, sendfile, statat, symlinkat,
 };
+use rustix::io::Errno;
 
 use crate::failure::{During, Failure};
 
@@ -64,7 +65,11 @@ impl Copy {
                 FileType::Socket => {}
                 kind => {
                     let mode = Mode::from_raw_mode(found.st_mode & 0o7777);
-                    mknodat(to, name, kind, mode, found.st_rdev)?;
+                    match mknodat(to, name, kind, mode, found.st_rdev) {
+                        // A user namespace may not make devices; a tmpfs of its would not open them either.
+                        Err(Errno::PERM) if kind != FileType::Fifo => continue,
+                        made => made?,
+                    }
                     own(to, name, &found)?;
                 }
             }
@@ -90,8 +95,8 @@ fn file(from: BorrowedFd<'_>, to: BorrowedFd<'_>, name: &CStr) -> io::Result<()>
 
 /// The owner first: a change of it takes the set-id bits away.
 fn finish(file: &OwnedFd, found: &Stat) -> io::Result<()> {
-    rustix::fs::fchown(file, Some(Uid::from_raw(found.st_uid)), Some(Gid::from_raw(found.st_gid)))?;
-    fchmod(file, Mode::from_raw_mode(found.st_mode & 0o7777))?;
+    let bits = give(found, |uid, gid| rustix::fs::fchown(file, uid, gid))?;
+    fchmod(file, Mode::from_raw_mode(found.st_mode & bits))?;
     let time = |seconds, nanos: u64| Timespec {
         tv_sec: seconds,
         tv_nsec: i64::try_from(nanos).unwrap_or(0),
@@ -104,8 +109,29 @@ fn finish(file: &OwnedFd, found: &Stat) -> io::Result<()> {
 }
 
 fn own(at: BorrowedFd<'_>, name: &CStr, found: &Stat) -> io::Result<()> {
-    let (uid, gid) = (Uid::from_raw(found.st_uid), Gid::from_raw(found.st_gid));
-    Ok(chownat(at, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?)
+    let chown = |uid, gid| chownat(at, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW);
+    give(found, chown).map(drop)
+}
+
+/// Gives a copy the owner and the group of what was found, and tells which mode bits it may have: an id that this user namespace lacks
+/// cannot own it, and then nobody shall run it with that id's rights.
+fn give(
+    found: &Stat,
+    chown: impl Fn(Option<Uid>, Option<Gid>) -> Result<(), Errno>,
+) -> io::Result<u32> {
+    let (uid, gid) = (Some(Uid::from_raw(found.st_uid)), Some(Gid::from_raw(found.st_gid)));
+    match chown(uid, gid) {
+        Err(Errno::INVAL) => {}
+        given => return Ok(given.map(|()| 0o7777)?),
+    }
+    let mut bits = 0o1777;
+    for (uid, gid, bit) in [(uid, None, 0o4000), (None, gid, 0o2000)] {
+        match chown(uid, gid) {
+            Err(Errno::INVAL) => {}
+            given => bits |= given.map(|()| bit)?,
+        }
+    }
+    Ok(bits)
 }
 
 #[cfg(test)]

@@ -21,16 +21,31 @@ pub(crate) fn take_identity(identity: &Identity, plan: &CapabilityPlan) -> Resul
     match set_thread_groups(&groups) {
         // A user namespace may forbid it; without groups to set there is nothing lost.
         Err(Errno::PERM) if groups.is_empty() => {}
-        result => result.during_with(|| format!("set the groups {:?}", identity.groups))?,
+        result => result.during_with(|| {
+            format!(
+                "set the groups {:?} (the user namespace must map and allow them)",
+                identity.groups
+            )
+        })?,
     }
     let gid = Gid::from_raw(identity.gid);
-    set_thread_res_gid(gid, gid, gid).during_with(|| format!("set the gid {}", identity.gid))?;
+    set_thread_res_gid(gid, gid, gid).map_err(|error| cannot_be("gid", identity.gid, error))?;
     let uid = Uid::from_raw(identity.uid);
-    set_thread_res_uid(uid, uid, uid).during_with(|| format!("set the uid {}", identity.uid))?;
+    set_thread_res_uid(uid, uid, uid).map_err(|error| cannot_be("uid", identity.uid, error))?;
     set_keep_capabilities(false).during("stop keeping capabilities")?;
     let now = capabilities(None).during("read capabilities")?;
     set_capabilities(None, CapabilitySets { effective: now.permitted, ..now })
         .during("make capabilities effective")
+}
+
+fn cannot_be(kind: &str, id: u32, error: Errno) -> Failure {
+    // The kernel's word for an id that it cannot translate.
+    let hint = if error == Errno::INVAL {
+        ", which is not mapped in the container's user namespace"
+    } else {
+        ""
+    };
+    Failure::io(format!("set the {kind} {id}{hint}"), &error.into())
 }
 
 /// Gives up everything that is not in the plan. What cannot be granted is left out, as the specification wants.

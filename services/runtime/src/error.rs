@@ -36,6 +36,17 @@ pub enum Error {
     Start(Box<str>, ErrorKind, Option<u8>),
     #[error("set up the container's cgroup")]
     Cgroup(#[source] gantry_cgroup::Error),
+    /// Nobody but the machine's root meets this.
+    #[error("cannot set linux.resources.{limit}: no cgroup is writable for this user")]
+    NoCgroupFor { limit: &'static str, source: gantry_cgroup::Error },
+    #[error(
+        "container {id} has no cgroup, which pausing, limits and statistics need: none was writable for its user when it was created"
+    )]
+    NoCgroup { id: String },
+    #[error(
+        "container {id} was created without linux.intelRdt, so that its schemata cannot be changed"
+    )]
+    NoResctrl { id: String },
     #[error("compile the seccomp profile")]
     Seccomp(#[source] gantry_seccomp::Error),
     #[error("cannot start a container that has stopped")]
@@ -56,6 +67,14 @@ pub enum Error {
     ResumeStatus { id: String, status: Status },
     #[error("container {id} did not end within {seconds} s of SIGKILL")]
     Unkillable { id: String, seconds: u64 },
+    #[error("container cannot be checkpointed in {} state", status.as_str())]
+    CheckpointStatus { status: Status },
+    /// What is said to be a checkpoint.
+    #[error("the checkpoint {} cannot be used: {reason}", path.display())]
+    Images { path: PathBuf, reason: String },
+    /// The other program failed.
+    #[error("criu failed to {what} the container: {reason}")]
+    Criu { what: &'static str, reason: String },
     /// A system call on the container failed.
     #[error("{what}")]
     System { what: &'static str, source: io::Error },
@@ -68,6 +87,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::InvalidId { .. }
+            | Self::Images { .. }
             | Self::Parse { .. }
             | Self::InvalidConfig { .. }
             | Self::Seccomp(_) => ErrorKind::InvalidParameter,
@@ -79,7 +99,11 @@ impl Error {
             | Self::NotRunning
             | Self::DeleteRunning { .. }
             | Self::PauseStatus { .. }
-            | Self::ResumeStatus { .. } => ErrorKind::Conflict,
+            | Self::CheckpointStatus { .. }
+            | Self::ResumeStatus { .. }
+            | Self::NoResctrl { .. }
+            | Self::NoCgroup { .. } => ErrorKind::Conflict,
+            Self::NoCgroupFor { .. } => ErrorKind::Forbidden,
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::TooLarge { .. } => ErrorKind::TooLarge,
             Self::Unsupported { .. } => ErrorKind::NotImplemented,
@@ -91,7 +115,7 @@ impl Error {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::StorageFull,
                 _ => ErrorKind::Internal,
             },
-            Self::Unkillable { .. } | Self::Hook { .. } => ErrorKind::Internal,
+            Self::Criu { .. } | Self::Unkillable { .. } | Self::Hook { .. } => ErrorKind::Internal,
         }
     }
 

@@ -1,14 +1,15 @@
 //! `exec`: another process in a running container, the parent's side.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use gantry_oci::runtime::Status;
-use gantry_sys::clone::{Child, Fork, Namespaces, clone_into};
+use gantry_cgroup::{Cgroup, JoinHandle};
+use gantry_sys::clone::{Child, Namespaces};
 use gantry_sys::pidfd;
+use gantry_sys::self_copy::Pending;
 use gantry_types::Signal;
 
-use crate::birthplace::PidNamespace;
+use crate::birthplace::{Birthplace, Born};
 use crate::channel::{Channel, Word};
 use crate::create::{died, set_oom_score};
 use crate::enter::Enter;
@@ -20,17 +21,22 @@ use crate::options::{ExecOptions, Started, Stdio};
 use crate::plan::ProcessPlan;
 use crate::record::Record;
 use crate::rollback::Rollback;
+use crate::rootless::Caller;
 
 /// Runs another process in a container and returns when its program runs, or has failed to.
 ///
 /// The caller must have one thread; the process becomes its child. It gets the container's cgroup, namespaces and system call filter.
 pub fn exec(state_dir: &Path, options: &ExecOptions<'_>) -> Result<Started, Error> {
+    exec_from(None, state_dir, options)
+}
+
+/// The same for a caller that goes on from a copy of its program before anything of it enters the container.
+pub fn exec_from(
+    own_copy: Option<&Pending>,
+    state_dir: &Path,
+    options: &ExecOptions<'_>,
+) -> Result<Started, Error> {
     let record = Record::read(state_dir)?;
-    match record.status(state_dir)? {
-        Status::Stopped => return Err(Error::ExecStopped),
-        Status::Paused => return Err(Error::ExecPaused),
-        _ => {}
-    }
     let container = record.process()?.ok_or(Error::ExecStopped)?;
     let plan = ProcessPlan::new(options.process).map_err(Error::refused)?;
     if plan.terminal != matches!(options.stdio, Stdio::Terminal) {
@@ -39,7 +45,14 @@ pub fn exec(state_dir: &Path, options: &ExecOptions<'_>) -> Result<Started, Erro
     }
     let filter = Filter::read(state_dir)
         .map_err(|source| Error::Read { path: state_dir.to_owned(), source })?;
-    let join = record.open_cgroup()?.join_handle().map_err(Error::Cgroup)?;
+    let cgroup = record.has_cgroup().then(|| record.open_cgroup()).transpose()?;
+    if cgroup.as_ref().is_some_and(|cgroup| cgroup.is_frozen().unwrap_or(false)) {
+        return Err(Error::ExecPaused);
+    }
+    let join = cgroup.as_ref().map_or(Ok(JoinHandle::default()), Cgroup::join_handle);
+    let join = join.map_err(Error::Cgroup)?;
+    let caller = Caller::detect().during("look at the own rights")?;
+    let namespaces = record.namespaces_to_enter(caller)?;
     let keyring = format!("_ses.{}", record.id);
     let (ours, theirs) = Channel::pair().during("make a socket pair")?;
     let notifies = filter.as_ref().is_some_and(Filter::notifies);
@@ -52,29 +65,43 @@ pub fn exec(state_dir: &Path, options: &ExecOptions<'_>) -> Result<Started, Erro
         join_cgroup: &join,
         container: &container,
         record: &record,
+        namespaces,
         stdio: &options.stdio,
         preserve_fds: options.preserve_fds,
         keyring: &keyring,
     };
-    // The pidfd of the first process stands for the pid namespace that it lives in.
-    let pid_namespace = PidNamespace::enter(Some(&container))?;
-    let child = match clone_into(Namespaces::NONE, join.unified()).during("clone")? {
-        Fork::Child => {
+    let is_held_back = enter.waits_for_parent();
+    let approach = |socket: BorrowedFd<'_>| enter.approach(&[socket, ours.as_fd(), theirs.as_fd()]);
+    let foreign = caller != Caller::User && namespaces.contains(Namespaces::PID);
+    let first = (namespaces, container.as_fd());
+    let mut birthplace = Birthplace::of_exec(caller, first, join.unified(), plan.oom_score_adj);
+    birthplace.approach = foreign.then_some(&approach);
+    if let Some(copy) = own_copy {
+        copy.finish().during("run from a sealed copy of the program")?;
+    }
+    let child = match birthplace.bear()? {
+        Born::Child(entered) => {
             drop(ours);
-            enter.run(&theirs)
+            enter.run(&theirs, entered)
         }
-        Fork::Parent(child) => child,
+        Born::Parent(child) => child,
     };
     drop(theirs);
-    pid_namespace.leave()?;
     let mut rollback = Rollback::new();
     let handle = child.pidfd.try_clone().during("copy a descriptor")?;
     rollback.on_failure(move || {
         drop(pidfd::send_signal(handle.as_fd(), Signal::KILL));
         drop(pidfd::wait(handle.as_fd()));
     });
-    if let Some(score) = plan.oom_score_adj {
+    if notifies {
+        ours.send(&Word::Pid(child.pid)).during("tell the new process its pid")?;
+    }
+    if let (Some(score), Caller::Root) = (plan.oom_score_adj, caller) {
         set_oom_score(child.pid, score)?;
+    }
+    record.resctrl.as_ref().map_or(Ok(()), |group| group.add(child.pid))?;
+    if is_held_back {
+        ours.send(&Word::Go).during("let the new process go on")?;
     }
     let started = attend(child, &ours)?;
     rollback.keep();

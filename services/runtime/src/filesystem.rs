@@ -1,29 +1,89 @@
 //! Making mounts that are attached nowhere yet, and attaching them to a descriptor. No path of a container is used here.
+//!
+//! Kernels before 5.12, and sandboxes around the runtime, may lack the calls for that. Then the new process does the same with the
+//! classic calls ([`classic`]), in the mount namespace that only it is in.
 
+mod classic;
+mod context;
 mod numbered;
 
-use std::fmt::Display;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::sync::OnceLock;
 
-use gantry_sys::mount::{Change, Propagation, set_attributes};
-use rustix::fs::{CWD, Mode, OFlags};
+use gantry_sys::mount::{Attributes, Change, Propagation};
+use rustix::fs::CWD;
+use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create,
-    fsconfig_set_fd, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount,
-    open_tree,
+    FsOpenFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, fsopen, move_mount, open_tree,
+    unmount,
 };
 
-use crate::failure::{During, Failure, errno_text};
+use crate::failure::{During, Failure};
 use crate::plan::{MountOptions, Recursion};
-use numbered::Numbered;
+use classic::Stage;
+use context::Context;
 
-/// `fsconfig(2)` takes strings of up to 255 bytes.
-const VALUE_LIMIT: usize = 255;
+/// Whether the kernel lets this process make mounts that are attached nowhere. Tried once: version numbers say nothing about sandboxes.
+pub(crate) fn is_modern() -> bool {
+    static MODERN: OnceLock<bool> = OnceLock::new();
+    *MODERN.get_or_init(|| {
+        // None of these does anything: a change of nothing, a flag that does not exist, a handle on a directory.
+        let attributes = gantry_sys::mount::set_attributes(CWD, Change::default());
+        let context = fsopen("tmpfs", FsOpenFlags::from_bits_retain(1 << 30));
+        let tree = open_tree(CWD, ".", OpenTreeFlags::OPEN_TREE_CLOEXEC);
+        let lacks = |errno: Errno| errno == Errno::NOSYS;
+        !(attributes.is_err_and(|error| Errno::from_io_error(&error).is_some_and(lacks))
+            || context.is_err_and(lacks)
+            || tree.is_err_and(lacks))
+    })
+}
+
+/// For a new process in its own mount namespace, before it makes its first mount: where the kernel offers only the classic calls, all
+/// that is here goes by them from now on. Until the process is somebody in its user namespace it makes at most so many copies.
+pub(crate) fn begin(copies: usize) -> Result<(), Failure> {
+    if is_modern() { Ok(()) } else { Stage::begin(copies) }
+}
+
+/// Cuts the host's mounts off, so that nothing that is mounted from here on travels there.
+pub(crate) fn isolate(host: BorrowedFd<'_>) -> io::Result<()> {
+    if Stage::get().is_some() {
+        // The stage is cut off already. What lies on it still has peers, which it shall have in the container.
+        return Ok(());
+    }
+    let propagation = Some(Propagation::Private);
+    set_attributes(host, Change { propagation, recursive: true, ..Change::default() })
+}
+
+/// After the change of the root, takes the host's mounts away that lie over it.
+pub(crate) fn unmount_host(root: &str) -> io::Result<()> {
+    if Stage::get().is_some() {
+        // The stage lies over the host's root.
+        unmount(root, UnmountFlags::DETACH)?;
+    }
+    Ok(unmount(root, UnmountFlags::DETACH)?)
+}
+
+/// Changes the mount whose root the descriptor refers to (attached or not).
+pub(crate) fn set_attributes(mount: BorrowedFd<'_>, change: Change) -> io::Result<()> {
+    match Stage::get() {
+        Some(_) => classic::set_attributes(mount, change),
+        None => gantry_sys::mount::set_attributes(mount, change),
+    }
+}
 
 /// A new file system of this kind, mounted nowhere.
 pub(crate) fn new(kind: &str, source: &str, options: &MountOptions) -> Result<OwnedFd, Failure> {
+    let mount = match Stage::get() {
+        Some(stage) => stage.new_filesystem(kind, source, options)?,
+        None => new_detached(kind, source, options)?,
+    };
+    change_propagation(mount.as_fd(), &options.propagation)?;
+    Ok(mount)
+}
+
+fn new_detached(kind: &str, source: &str, options: &MountOptions) -> Result<OwnedFd, Failure> {
     let mut context = Context::new(kind)?;
     if !source.is_empty() {
         context.set("source", Some(source))?;
@@ -31,7 +91,7 @@ pub(crate) fn new(kind: &str, source: &str, options: &MountOptions) -> Result<Ow
     for flag in &options.superblock {
         context.set(flag, None)?;
     }
-    if options.change.set.contains(gantry_sys::mount::Attributes::RDONLY) && !is_virtual(kind) {
+    if options.change.set.contains(Attributes::RDONLY) && !is_virtual(kind) {
         context.set("ro", None)?;
     }
     for (key, value) in &options.data {
@@ -41,9 +101,7 @@ pub(crate) fn new(kind: &str, source: &str, options: &MountOptions) -> Result<Ow
             context.set(key, value.as_deref())?;
         }
     }
-    let mount = context.mount(options.change)?;
-    change_propagation(mount.as_fd(), &options.propagation)?;
-    Ok(mount)
+    context.mount(options.change)
 }
 
 /// File systems without a device: read-only is a matter of the mount alone, and whoever mounts them may have to write first.
@@ -53,12 +111,18 @@ fn is_virtual(kind: &str) -> bool {
 
 /// A copy of the mount (or the tree of mounts) at `path`, attached nowhere and private.
 pub(crate) fn copy_of_path(path: &Path, recursion: Recursion) -> io::Result<OwnedFd> {
-    copy(CWD, path, OpenTreeFlags::empty(), recursion)
+    match Stage::get() {
+        Some(stage) => stage.copy_of_path(path, recursion),
+        None => copy(CWD, path, OpenTreeFlags::empty(), recursion),
+    }
 }
 
 /// A copy of the mount that an open file lies on, with that file as its root.
 pub(crate) fn copy_of(file: BorrowedFd<'_>, recursion: Recursion) -> io::Result<OwnedFd> {
-    copy(file, Path::new(""), OpenTreeFlags::AT_EMPTY_PATH, recursion)
+    match Stage::get() {
+        Some(stage) => stage.copy_of(file, recursion),
+        None => copy(file, Path::new(""), OpenTreeFlags::AT_EMPTY_PATH, recursion),
+    }
 }
 
 fn copy(
@@ -81,11 +145,32 @@ pub(crate) fn change_bind(mount: BorrowedFd<'_>, options: &MountOptions) -> io::
         set_attributes(mount, Change { propagation, recursive: true, ..Change::default() })?;
     }
     for change in [options.change, options.recursive_change] {
-        if !change.is_nothing() {
-            set_attributes(mount, change)?;
-        }
+        change_as_far_as_possible(mount, change)?;
     }
     change_each(mount, &options.propagation)
+}
+
+/// A user namespace cannot lift what its surroundings have put on a mount. When times of access are noted is theirs to choose, too, but
+/// no reason to fail.
+fn change_as_far_as_possible(mount: BorrowedFd<'_>, change: Change) -> io::Result<()> {
+    if change.is_nothing() {
+        return Ok(());
+    }
+    let refused = match set_attributes(mount, change) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => error,
+        changed => return changed,
+    };
+    let times = Attributes::ATIME.with(Attributes::NODIRATIME);
+    let rest =
+        Change { set: change.set.without(times), clear: change.clear.without(times), ..change };
+    if rest != change && (rest.is_nothing() || set_attributes(mount, rest).is_ok()) {
+        return Ok(());
+    }
+    if rest.clear.is_empty() {
+        return Err(refused);
+    }
+    let text = "operation not permitted: the source's own options, such as ro, cannot be lifted in a user namespace";
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, text))
 }
 
 fn change_propagation(
@@ -106,137 +191,16 @@ fn change_each(mount: BorrowedFd<'_>, propagation: &[(Propagation, Recursion)]) 
 
 /// Attaches a detached mount on top of what the descriptor refers to.
 pub(crate) fn attach(mount: BorrowedFd<'_>, target: BorrowedFd<'_>) -> io::Result<()> {
+    if Stage::get().is_some() {
+        return classic::attach(mount, target);
+    }
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     Ok(move_mount(mount, "", target, "", flags)?)
-}
-
-/// A file system on its way to a mount (`fsopen(2)`).
-struct Context {
-    fd: OwnedFd,
-    kind: String,
-    /// Directories that options name by descriptor: open until the file system is made.
-    named: Vec<OwnedFd>,
-    numbered: Option<Numbered>,
-}
-
-impl Context {
-    fn new(kind: &str) -> Result<Self, Failure> {
-        let fd = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)
-            .during_with(|| format!("open the file system {kind:?}"))?;
-        Ok(Self { fd, kind: kind.to_owned(), named: Vec::new(), numbered: None })
-    }
-
-    fn set(&self, key: &str, value: Option<&str>) -> Result<(), Failure> {
-        match value {
-            Some(value) => fsconfig_set_string(&self.fd, key, value),
-            None => fsconfig_set_flag(&self.fd, key),
-        }
-        .map_err(|error| self.explain(&error.into(), format_args!("option {key:?}")))
-    }
-
-    /// Directories of an overlay are named one at a time, and by descriptor when the path is too long for a string.
-    fn set_overlay(&mut self, key: &str, value: Option<&str>) -> Result<(), Failure> {
-        match (key, value) {
-            ("lowerdir", Some(list)) if !takes_single_layers() => self.set_lower(list),
-            ("lowerdir", Some(list)) => {
-                split_lower(list).iter().try_for_each(|path| self.set_directory("lowerdir+", path))
-            }
-            ("upperdir" | "workdir" | "lowerdir+" | "datadir+", Some(path)) => {
-                self.set_directory(key, path)
-            }
-            _ => self.set(key, value),
-        }
-    }
-
-    fn set_directory(&mut self, key: &str, path: &str) -> Result<(), Failure> {
-        let result = if path.len() <= VALUE_LIMIT {
-            fsconfig_set_string(&self.fd, key, path)
-        } else {
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            let directory = rustix::fs::open(path, flags, Mode::empty())
-                .during_with(|| format!("open the overlay's {key} {path}"))?;
-            // Overlay takes descriptors since Linux 6.13; a name of one works before that, too.
-            let result = fsconfig_set_fd(&self.fd, key, &directory).or_else(|_| {
-                let name = format!("/proc/self/fd/{}", directory.as_raw_fd());
-                fsconfig_set_string(&self.fd, key, name)
-            });
-            self.named.push(directory);
-            result
-        };
-        result.map_err(|error| self.explain(&error.into(), format_args!("{key} {path}")))
-    }
-
-    /// All lower directories at once, for kernels that know no other way. A list that is too long for a string names them
-    /// by the numbers of their descriptors, which is short enough for some 80.
-    fn set_lower(&mut self, list: &str) -> Result<(), Failure> {
-        // Kernels of that age refuse a comma, too.
-        if list.len() <= VALUE_LIMIT && !list.contains(',') {
-            return self.set("lowerdir", Some(list));
-        }
-        let numbered = self.numbered.insert(Numbered::open(&split_lower(list))?);
-        let numbers = numbered.list();
-        self.set("lowerdir", Some(&numbers))
-    }
-
-    fn mount(mut self, change: Change) -> Result<OwnedFd, Failure> {
-        let created = fsconfig_create(&self.fd);
-        self.named.clear();
-        self.numbered = None;
-        created.map_err(|error| self.explain(&error.into(), "create"))?;
-        let bits = u32::try_from(change.set.bits()).unwrap_or(u32::MAX);
-        let attributes = MountAttrFlags::from_bits_retain(bits);
-        fsmount(&self.fd, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
-            .map_err(|error| self.explain(&error.into(), "fsmount"))
-    }
-
-    /// The kernel leaves a sentence about what it did not like in the context; without one there is the errno.
-    fn explain(&self, error: &io::Error, what: impl Display) -> Failure {
-        let mut log = [0; 512];
-        let said = match rustix::io::read(&self.fd, &mut log) {
-            Ok(length) => String::from_utf8_lossy(&log[..length]).trim().to_owned(),
-            Err(_) => String::new(),
-        };
-        let kind = &self.kind;
-        let text = errno_text(error);
-        match said.strip_prefix("e ") {
-            Some(said) => Failure::io(format!("make a {kind} mount: {what}: {said}"), error),
-            None => Failure::io(format!("make a {kind} mount: {what}"), &io::Error::other(text)),
-        }
-    }
-}
-
-/// Whether overlay takes its lower directories one at a time (Linux 6.8). Before 6.5 it is one of the file systems that take
-/// every option, and refuse those that they do not know only when all are there.
-fn takes_single_layers() -> bool {
-    let Ok(context) = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC) else { return true };
-    fsconfig_set_flag(&context, "no such option").is_err()
-        && fsconfig_set_string(&context, "lowerdir+", "/").is_ok()
-}
-
-/// The layers of a `lowerdir` option: separated by colons, with a backslash before a colon that is part of a name.
-fn split_lower(list: &str) -> Vec<String> {
-    let mut layers = vec![String::new()];
-    let mut letters = list.chars();
-    while let Some(letter) = letters.next() {
-        match letter {
-            ':' => layers.push(String::new()),
-            '\\' => layers.last_mut().into_iter().for_each(|layer| layer.extend(letters.next())),
-            _ => layers.last_mut().into_iter().for_each(|layer| layer.push(letter)),
-        }
-    }
-    layers
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lower_directories_are_separated_by_colons_that_are_not_escaped() {
-        assert_eq!(split_lower("/a:/b"), ["/a", "/b"]);
-        assert_eq!(split_lower(r"/a\:b:/c\\d"), ["/a:b", r"/c\d"]);
-        assert_eq!(split_lower("/a"), ["/a"]);
-    }
 
     #[test]
     fn an_unknown_option_is_named() {

@@ -1,16 +1,20 @@
 //! A compiled system call filter: loading it, and keeping it beside the container's record for later `exec`s.
 
+mod cache;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use gantry_oci::runtime::Seccomp;
+use gantry_seccomp::Program;
 use gantry_sys::seccomp::{FLAG_NEW_LISTENER, Instruction, load};
 use rustix::io::Errno;
 
 use crate::error::Error;
 use crate::failure::{During, Failure};
 use crate::listener::Handover;
+use cache::Place;
 
 /// Instructions and the flags to load them with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +30,28 @@ const FLAG_TSYNC: u32 = 1;
 const INSTRUCTION_BYTES: usize = 8;
 
 impl Filter {
+    /// Compiles a profile, unless it is ready since the build or was compiled before and kept in the directory.
+    pub(crate) fn cached(profile: &Seccomp, directory: Option<&Path>) -> Result<Self, Error> {
+        if let Some(program) = gantry_seccomp::ready(profile).map_err(Error::Seccomp)? {
+            return Ok(Self::from(&program));
+        }
+        let place = directory.and_then(|directory| Place::of(profile, directory));
+        if let Some(found) = place.as_ref().and_then(Place::find) {
+            return Ok(found);
+        }
+        let filter = Self::compile(profile)?;
+        if let Some(place) = place {
+            // The next one compiles again.
+            drop(place.keep(&filter));
+        }
+        Ok(filter)
+    }
+
     pub(crate) fn compile(profile: &Seccomp) -> Result<Self, Error> {
-        let program = gantry_seccomp::compile(profile).map_err(Error::Seccomp)?;
+        Ok(Self::from(&gantry_seccomp::compile(profile).map_err(Error::Seccomp)?))
+    }
+
+    fn from(program: &Program) -> Self {
         let instructions = program
             .instructions()
             .iter()
@@ -43,7 +67,7 @@ impl Filter {
             // The kernel takes only one of the two; the process has one thread.
             flags &= !FLAG_TSYNC;
         }
-        Ok(Self { instructions, flags })
+        Self { instructions, flags }
     }
 
     /// Whether system calls are passed on to an agent.
@@ -73,13 +97,24 @@ impl Filter {
     }
 
     pub(crate) fn save(&self, state_dir: &Path) -> io::Result<()> {
+        fs::write(path(state_dir), self.encode())
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = self.flags.to_ne_bytes().to_vec();
+        bytes.extend(self.program());
+        bytes
+    }
+
+    /// The instructions as the kernel takes and shows them.
+    pub(crate) fn program(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.instructions.len() * INSTRUCTION_BYTES);
         for step in &self.instructions {
             bytes.extend(step.code.to_ne_bytes());
             bytes.extend([step.jump_true, step.jump_false]);
             bytes.extend(step.value.to_ne_bytes());
         }
-        fs::write(path(state_dir), bytes)
+        bytes
     }
 
     /// The filter of a container; `None` when it has none.
@@ -88,6 +123,10 @@ impl Filter {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             read => read?,
         };
+        Self::decode(&bytes).map(Some)
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> io::Result<Self> {
         let damaged = || io::Error::new(io::ErrorKind::InvalidData, "damaged filter");
         let (flags, steps) = bytes.split_first_chunk::<4>().ok_or_else(damaged)?;
         let (steps, rest) = steps.as_chunks::<INSTRUCTION_BYTES>();
@@ -103,7 +142,7 @@ impl Filter {
                 value: u32::from_ne_bytes([v0, v1, v2, v3]),
             })
             .collect();
-        Ok(Some(Self { instructions, flags: u32::from_ne_bytes(*flags) }))
+        Ok(Self { instructions, flags: u32::from_ne_bytes(*flags) })
     }
 }
 

@@ -5,12 +5,13 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
+use rustix::fs::{CWD, FileType, FlockOperation, Mode, OFlags, flock, mknodat, open};
 use rustix::io::Errno;
 
+use crate::channel::{Channel, Word};
 use crate::failure::Failure;
 
 /// The fifos as the waiting process holds them: open for both directions, so that neither end ever blocks or breaks.
@@ -26,9 +27,9 @@ pub(crate) enum Pushed {
     /// The process went on and executed its program, or died on the way.
     Through,
     Failed(Failure),
-    /// No process waits there any more.
+    /// No process waits there any more: it has died, or somebody who opened the gate before has.
     Nobody,
-    /// Somebody opened the gate before.
+    /// Somebody opened the gate before, or is about to.
     Again,
 }
 
@@ -38,6 +39,11 @@ impl Gate {
             go: make_fifo(&go_path(state_dir))?,
             status: make_fifo(&status_path(state_dir))?,
         })
+    }
+
+    /// What the waiting process needs of the gate.
+    pub(crate) fn descriptors(&self) -> [BorrowedFd<'_>; 2] {
+        [self.go.as_fd(), self.status.as_fd()]
     }
 
     /// Waits for `start`.
@@ -52,32 +58,81 @@ impl Gate {
     }
 }
 
-/// Whether the container still waits to be started.
-pub(crate) fn is_closed(state_dir: &Path) -> bool {
-    go_path(state_dir).exists()
+/// What a process waits for when all is set up.
+pub(crate) enum Waiting<'a> {
+    /// Whoever finds the container's record.
+    AtGate(&'a Gate),
+    /// Its creator, at the other end of this channel.
+    ForCreator(Channel),
 }
 
+impl Waiting<'_> {
+    pub(crate) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        match self {
+            Self::AtGate(gate) => gate.descriptors().to_vec(),
+            Self::ForCreator(channel) => vec![channel.as_fd()],
+        }
+    }
+
+    pub(crate) fn wait(&self) -> io::Result<()> {
+        match self {
+            Self::AtGate(gate) => gate.wait(),
+            Self::ForCreator(channel) => match channel.receive()? {
+                Word::Go => Ok(()),
+                // A container whose creator dies before its start has nobody to start it.
+                _ => Err(io::ErrorKind::BrokenPipe.into()),
+            },
+        }
+    }
+
+    /// Tells whoever started the process that the program did not come to run.
+    pub(crate) fn report(&self, failure: Failure) -> io::Result<()> {
+        match self {
+            Self::AtGate(gate) => gate.report(&failure),
+            Self::ForCreator(channel) => channel.send(&Word::Failed(failure)),
+        }
+    }
+}
+
+/// Whether the container still waits to be started. Not the name counts but who waits behind it: a `start` may have been killed before
+/// it could remove the name.
+pub(crate) fn is_closed(state_dir: &Path) -> bool {
+    open(go_path(state_dir), PUSHER | OFlags::WRONLY, Mode::empty()).is_ok()
+}
+
+/// Never waits for the other end.
+const PUSHER: OFlags = OFlags::NONBLOCK.union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW);
+
 /// Lets the waiting process go, and waits until its program runs or it has failed.
+///
+/// Whoever is killed on the way leaves a gate that the next can push: the process is told first, and the name goes last.
 pub(crate) fn push(state_dir: &Path) -> io::Result<Pushed> {
-    let flags = OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let go = match open(go_path(state_dir), flags | OFlags::WRONLY, Mode::empty()) {
+    let status = match open(status_path(state_dir), PUSHER | OFlags::RDONLY, Mode::empty()) {
+        // Its creator starts it.
+        Err(Errno::NOENT) => return Ok(Pushed::Again),
+        opened => opened?,
+    };
+    // Of two that push at once one does. The lock ends with its holder, however that ends.
+    match flock(&status, FlockOperation::NonBlockingLockExclusive) {
+        Err(Errno::AGAIN) => return Ok(Pushed::Again),
+        locked => locked?,
+    }
+    let go = match open(go_path(state_dir), PUSHER | OFlags::WRONLY, Mode::empty()) {
         Ok(fd) => File::from(fd),
         Err(Errno::NOENT) => return Ok(Pushed::Again),
         Err(Errno::NXIO) => return Ok(Pushed::Nobody),
         Err(error) => return Err(error.into()),
     };
-    let status = open(status_path(state_dir), flags | OFlags::RDONLY, Mode::empty())?;
-    // Of two that push at once, one gets to remove the name.
-    match rustix::fs::unlink(go_path(state_dir)) {
-        Ok(()) => {}
-        Err(Errno::NOENT) => return Ok(Pushed::Again),
-        Err(error) => return Err(error.into()),
-    }
     match (&go).write_all(&[0]) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Pushed::Nobody),
         result => result?,
     }
     let said = read_to_end(status)?;
+    match rustix::fs::unlink(go_path(state_dir)) {
+        // The container may have been deleted meanwhile.
+        Ok(()) | Err(Errno::NOENT) => {}
+        Err(error) => return Err(error.into()),
+    }
     Ok(if said.is_empty() { Pushed::Through } else { Pushed::Failed(Failure::decode(&said)) })
 }
 
@@ -118,6 +173,21 @@ mod tests {
         waiter.join().unwrap();
         assert!(!is_closed(dir.path()));
         assert!(matches!(push(dir.path()).unwrap(), Pushed::Again));
+    }
+
+    #[test]
+    fn a_push_that_was_cut_short_can_be_made_good() {
+        let dir = tempfile::tempdir().unwrap();
+        let gate = Gate::make(dir.path()).unwrap();
+        // What a pusher that is killed right after its word leaves: the name.
+        let go = open(go_path(dir.path()), PUSHER | OFlags::WRONLY, Mode::empty()).unwrap();
+        File::from(go).write_all(&[0]).unwrap();
+        gate.wait().unwrap();
+        assert!(is_closed(dir.path()), "the process has not executed anything yet");
+        let waiter = std::thread::spawn(move || drop(gate));
+        assert!(matches!(push(dir.path()).unwrap(), Pushed::Through | Pushed::Nobody));
+        waiter.join().unwrap();
+        assert!(!is_closed(dir.path()));
     }
 
     #[test]

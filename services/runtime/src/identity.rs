@@ -3,6 +3,7 @@
 //! The files come from an image and are not trusted: they are read through the root's descriptor, up to a limit, and lines that make no
 //! sense are skipped.
 
+use std::io;
 use std::path::Path;
 
 use gantry_oci::runtime::User;
@@ -29,7 +30,16 @@ pub(crate) struct Identity {
 
 /// Resolves the user of a process inside the container's root.
 pub(crate) fn resolve(root: &Root, user: &User) -> Result<Identity, Failure> {
-    let identity = find(root, user)?;
+    checked(find(root, user)?)
+}
+
+/// The same of what was written, with the files' contents given.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn resolve_with(text: &str, passwd: &str, group: &str) -> Result<Identity, Failure> {
+    checked(Written::parse(text).resolve(passwd, || Ok(group.to_owned()))?)
+}
+
+fn checked(identity: Identity) -> Result<Identity, Failure> {
     // To the kernel this number means "leave it as it is", which is root.
     let mut ids = [identity.uid, identity.gid].into_iter().chain(identity.groups.iter().copied());
     if ids.any(|id| id == u32::MAX) {
@@ -39,8 +49,12 @@ pub(crate) fn resolve(root: &Root, user: &User) -> Result<Identity, Failure> {
 }
 
 fn find(root: &Root, user: &User) -> Result<Identity, Failure> {
-    let passwd = read(root, "/etc/passwd")?;
     let mut identity = if user.username.is_empty() {
+        // The home directory is all that is wanted of the table, which may be closed to the root of a user namespace.
+        let passwd = match read_bytes(root, "/etc/passwd") {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => String::new(),
+            read => as_text(&read.during("read the container's /etc/passwd")?),
+        };
         Identity {
             uid: user.uid,
             gid: user.gid,
@@ -48,6 +62,7 @@ fn find(root: &Root, user: &User) -> Result<Identity, Failure> {
             home: home_of(&passwd, user.uid),
         }
     } else {
+        let passwd = read(root, "/etc/passwd")?;
         Written::parse(&user.username).resolve(&passwd, || read(root, "/etc/group"))?
     };
     identity.groups.extend(&user.additional_gids);
@@ -83,11 +98,16 @@ fn add_groups(groups: &mut Vec<u32>, wanted: &[String], group: &str) -> Result<(
 }
 
 fn read(root: &Root, path: &str) -> Result<String, Failure> {
-    let bytes = root
-        .read(Path::new(path), FILE_LIMIT_BYTES)
-        .during_with(|| format!("read the container's {path}"))?
-        .unwrap_or_default();
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    let bytes = read_bytes(root, path).during_with(|| format!("read the container's {path}"))?;
+    Ok(as_text(&bytes))
+}
+
+fn read_bytes(root: &Root, path: &str) -> io::Result<Vec<u8>> {
+    Ok(root.read(Path::new(path), FILE_LIMIT_BYTES)?.unwrap_or_default())
+}
+
+fn as_text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// `user` or `user:group`, each a name or a number; either may be empty.

@@ -3,38 +3,42 @@
 mod devices;
 mod masks;
 mod mounts;
-mod sysctl;
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use gantry_cgroup::JoinHandle;
-use gantry_oci::runtime::State;
+use gantry_oci::runtime::{Hook, State, Status};
 use gantry_sys::clone::{Namespaces, setns, unshare};
-use gantry_sys::mount::{Attributes, Change, Propagation, set_attributes};
-use gantry_sys::{net, process, signals};
+use gantry_sys::mount::{Attributes, Change};
+use gantry_sys::{fds, memory, net, process, signals};
 use rustix::fs::{CWD, Mode, OFlags};
-use rustix::mount::{UnmountFlags, unmount};
 use rustix::process::{Gid, Uid, chroot, fchdir, pivot_root, umask};
 use rustix::thread::{set_thread_res_gid, set_thread_res_uid};
 
+use crate::birthplace::enter_new_time;
 use crate::channel::{Channel, Word};
 use crate::failure::{Class, During, Failure};
 use crate::filesystem;
 use crate::filter::Filter;
-use crate::gate::Gate;
+use crate::gate::{Gate, Waiting};
 use crate::hooks;
 use crate::listener::Listener;
 use crate::options::{CreateFlags, Stdio};
-use crate::plan::{Plan, Recursion};
-use crate::prepare::Prepared;
-use crate::program::{Program, Ready, place_stdio};
+use crate::plan::{MemoryPolicyPlan, Plan, Recursion};
+use crate::prepare::{Prepared, Sources, prepare};
+use crate::procfs::Procfs;
+use crate::program::{Program, Ready, place_stdio, use_own_null};
 use crate::root::Root;
+use crate::rootless::Caller;
 use crate::terminal::Terminal;
 
 /// All that the new process needs; made by the parent before the clone.
 pub(crate) struct Init<'a> {
     pub plan: &'a Plan,
-    pub prepared: &'a Prepared,
+    pub caller: Caller,
+    /// Absent where only the new process may make mounts.
+    pub prepared: Option<&'a Prepared>,
+    pub sources: Sources<'a>,
     pub filter: Option<&'a Filter>,
     pub listener: Option<&'a Listener<'a>>,
     pub join_cgroup: &'a JoinHandle,
@@ -44,41 +48,61 @@ pub(crate) struct Init<'a> {
     pub keyring: &'a str,
     /// For hooks that run in the container.
     pub state: &'a State,
-    pub gate: &'a Gate,
+    /// Where it waits for its start; without one it waits for its creator.
+    pub gate: Option<&'a Gate>,
 }
 
 impl Init<'_> {
     /// The rest of the process's life as ours: it ends in the program, or in an exit after the failure has been told.
-    pub(crate) fn run(&self, channel: Channel) -> ! {
-        let (terminal, ready) = match self.set_up(&channel) {
+    ///
+    /// `entered` are the namespaces that it came through on its way.
+    pub(crate) fn run(&self, channel: Channel, entered: Result<Namespaces, Failure>) -> ! {
+        let (terminal, ready) = match entered.and_then(|entered| self.set_up(&channel, entered)) {
             Ok(done) => done,
             Err(failure) => give_up(channel.send(&Word::Failed(failure)).is_ok()),
         };
         if channel.send(&Word::Ready(terminal)).is_err() {
             give_up(false);
         }
-        drop(channel);
-        if self.gate.wait().is_err() {
+        let waiting = match self.gate {
+            Some(gate) => {
+                drop(channel);
+                Waiting::AtGate(gate)
+            }
+            None => Waiting::ForCreator(channel),
+        };
+        if self.keep_alone(waiting.descriptors()).is_err() || waiting.wait().is_err() {
             give_up(false);
         }
         let failure = match self.start_hooks() {
             Ok(()) => ready.execute(),
             Err(failure) => failure,
         };
-        give_up(self.gate.report(&failure).is_ok())
+        give_up(waiting.report(failure).is_ok())
     }
 
-    fn set_up(&self, channel: &Channel) -> Result<(Option<OwnedFd>, Ready<'_>), Failure> {
-        process::set_dumpable(false).during("forbid tracing")?;
+    fn set_up(
+        &self,
+        channel: &Channel,
+        entered: Namespaces,
+    ) -> Result<(Option<OwnedFd>, Ready<'_>), Failure> {
+        // A user could not write the mappings of a process that he may not trace. Nobody else is in its namespaces yet.
+        let is_mapped_by_user =
+            self.caller == Caller::User && self.plan.namespaces.new.contains(Namespaces::USER);
+        if !is_mapped_by_user {
+            process::set_dumpable(false).during("forbid tracing")?;
+        }
         signals::reset_all().during("reset signals")?;
-        let agent = self.listener.map(|listener| listener.prepare(self.state, true)).transpose()?;
+        let agent = self.listener.map(|listener| listener.prepare_first(self.state)).transpose()?;
         join_cgroup(self.join_cgroup)?;
-        self.enter_namespaces(channel)?;
+        let own = self.enter_namespaces(channel, entered)?;
+        let prepared = own.as_ref().or(self.prepared);
+        let prepared = prepared.ok_or_else(|| Failure::invalid("nobody prepared the mounts"))?;
         process::setsid().during("start a session")?;
         umask(Mode::empty());
         self.set_names()?;
 
-        let root = self.build_root()?;
+        let root = self.build_root(prepared)?;
         let terminal = match self.stdio {
             Stdio::Terminal => Some(Terminal::open(&root, self.plan.process.console_size)?),
             _ => None,
@@ -86,14 +110,20 @@ impl Init<'_> {
         if let Some(terminal) = &terminal {
             terminal.attach_console(&root)?;
         }
+        // While the host's mounts are there: the classic mount calls need them.
+        let procfs = self.plan.needs_procfs().then(|| Procfs::open(&root)).transpose()?;
         self.run_hooks(channel)?;
         self.change_root(&root)?;
 
-        sysctl::apply(&self.plan.sysctls)?;
+        if let Some(procfs) = &procfs {
+            procfs.set_parameters(&self.plan.sysctls)?;
+        }
         if let Some(persona) = self.plan.personality {
             process::set_personality(persona).during("set the personality")?;
         }
+        set_memory_policy(self.plan.memory_policy.as_ref())?;
         place_stdio(self.stdio, terminal.as_ref().map(|terminal| terminal.slave.as_fd()))?;
+        use_own_null(&root)?;
         let program = Program {
             plan: &self.plan.process,
             filter: self.filter,
@@ -102,21 +132,42 @@ impl Init<'_> {
             keyring: (!self.flags.no_new_keyring).then_some(self.keyring),
         };
         program.close_others()?;
-        let ready = program.prepare(&root)?;
+        let ready = program.prepare(&root, procfs.as_ref())?;
         Ok((terminal.map(|terminal| terminal.master), ready))
     }
 
-    fn enter_namespaces(&self, channel: &Channel) -> Result<(), Failure> {
+    /// Gives the mounts' sources, where only this process may make them: it does so with its maker's ids, in the host's file system.
+    fn enter_namespaces(
+        &self,
+        channel: &Channel,
+        entered: Namespaces,
+    ) -> Result<Option<Prepared>, Failure> {
         let namespaces = &self.plan.namespaces;
-        if namespaces.new.contains(Namespaces::USER) {
-            // Until the parent has written the mappings this process is nobody.
+        if namespaces.new.contains(Namespaces::USER) || !self.plan.net_devices.is_empty() {
+            // Until the parent has written the mappings this process is nobody, and its parameters may be those of a device.
             expect_go(channel)?;
+            process::set_dumpable(false).during("forbid tracing")?;
         }
-        for (kind, file) in &namespaces.join {
+        let prepared = if self.prepared.is_none() {
+            if !filesystem::is_modern() && !namespaces.new.contains(Namespaces::MOUNT) {
+                // The classic calls would set their stage where the runtime itself lives.
+                return Err(Failure::unsupported(
+                    "a mount namespace given by path, on a kernel without detached mounts,",
+                ));
+            }
+            filesystem::begin(self.sources.count(self.plan))?;
+            Some(prepare(self.plan, &self.sources)?)
+        } else {
+            None
+        };
+        for (kind, file) in namespaces.join.iter().filter(|(kind, _)| !entered.contains(*kind)) {
             setns(file.as_fd(), *kind).during_with(|| format!("join a namespace ({kind:?})"))?;
         }
         if namespaces.has_user() {
             become_root()?;
+        }
+        if let (Some(offsets), true) = (&namespaces.time_offsets, self.caller != Caller::Root) {
+            enter_new_time(offsets)?;
         }
         if namespaces.new_cgroup {
             unshare(Namespaces::CGROUP).during("make a cgroup namespace")?;
@@ -124,7 +175,7 @@ impl Init<'_> {
         if namespaces.new.contains(Namespaces::NETWORK) {
             net::bring_loopback_up().during("bring the loopback device up")?;
         }
-        Ok(())
+        Ok(prepared)
     }
 
     fn set_names(&self) -> Result<(), Failure> {
@@ -139,21 +190,15 @@ impl Init<'_> {
     }
 
     /// Attaches the root file system on top of our own root directory, in this mount namespace only, and mounts everything in it.
-    fn build_root(&self) -> Result<Root, Failure> {
+    fn build_root(&self, prepared: &Prepared) -> Result<Root, Failure> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let host = rustix::fs::openat(CWD, "/", flags, Mode::empty()).during("open /")?;
-        // Nothing that is mounted from here on may travel to the host.
-        let change = Change {
-            propagation: Some(Propagation::Private),
-            recursive: true,
-            ..Change::default()
-        };
-        set_attributes(host.as_fd(), change).during("make all mounts private")?;
-        let tree = self.prepared.root.as_fd();
+        filesystem::isolate(host.as_fd()).during("make all mounts private")?;
+        let tree = prepared.root.as_fd();
         filesystem::attach(tree, host.as_fd()).during("attach the root file system")?;
-        let root = Root::new(self.prepared.root.try_clone().during("copy a descriptor")?);
-        mounts::apply(&root, self.plan, self.prepared)?;
-        devices::make(&root, self.plan)?;
+        let root = Root::new(prepared.root.try_clone().during("copy a descriptor")?);
+        mounts::apply(&root, self.plan, prepared, self.caller)?;
+        devices::make(&root, self.plan, self.caller)?;
         masks::apply(&root, &self.plan.linux)?;
         Ok(root)
     }
@@ -164,11 +209,23 @@ impl Init<'_> {
             channel.send(&Word::Hooks).during("ask for hooks")?;
             expect_go(channel)?;
         }
-        hooks::run("createContainer", &hooks.create_container, self.state)
+        self.run_inside("createContainer", &hooks.create_container, Status::Creating)
+    }
+
+    /// A runtime that stays may die while this process waits: a copy of its sockets in here would keep its callers waiting, too.
+    fn keep_alone<'a>(&'a self, mut kept: Vec<BorrowedFd<'a>>) -> std::io::Result<()> {
+        kept.extend(self.listener.map(Listener::as_fd));
+        fds::close_all_but(&kept, self.preserve_fds)
     }
 
     fn start_hooks(&self) -> Result<(), Failure> {
-        hooks::run("startContainer", &self.plan.hooks.start_container, self.state)
+        self.run_inside("startContainer", &self.plan.hooks.start_container, Status::Created)
+    }
+
+    /// Hooks in the container's namespaces know its process by the number that it has there.
+    fn run_inside(&self, stage: &str, hooks: &[Hook], status: Status) -> Result<(), Failure> {
+        let state = State { status, pid: Some(process::pid()), ..self.state.clone() };
+        hooks::run(stage, hooks, &state)
     }
 
     /// Makes the root file system `/`, and the host's mounts disappear from this namespace.
@@ -179,13 +236,13 @@ impl Init<'_> {
         } else {
             // The old root ends up on top of the new one, at the same place; from there it is taken away with all that is below.
             pivot_root(".", ".").during("pivot_root")?;
-            unmount(".", UnmountFlags::DETACH).during("unmount the host's root")?;
+            filesystem::unmount_host(".").during("unmount the host's root")?;
         }
         fchdir(root.as_fd()).during("enter the new root")?;
         chroot(".").during("chroot to the new root")?;
         if self.plan.root_readonly {
             let change = Change { set: Attributes::RDONLY, ..Change::default() };
-            set_attributes(root.as_fd(), change).during("make the root read-only")?;
+            filesystem::set_attributes(root.as_fd(), change).during("make the root read-only")?;
         }
         if let Some((propagation, recursion)) = self.plan.root_propagation {
             let change = Change {
@@ -193,7 +250,8 @@ impl Init<'_> {
                 recursive: recursion == Recursion::All,
                 ..Change::default()
             };
-            set_attributes(root.as_fd(), change).during("set the root's propagation")?;
+            filesystem::set_attributes(root.as_fd(), change)
+                .during("set the root's propagation")?;
         }
         Ok(())
     }
@@ -212,6 +270,11 @@ pub(crate) fn become_root() -> Result<(), Failure> {
     let (uid, gid) = (Uid::ROOT, Gid::ROOT);
     set_thread_res_gid(gid, gid, gid).during("become the user namespace's root group")?;
     set_thread_res_uid(uid, uid, uid).during("become the user namespace's root")
+}
+
+pub(crate) fn set_memory_policy(policy: Option<&MemoryPolicyPlan>) -> Result<(), Failure> {
+    let Some(policy) = policy else { return Ok(()) };
+    memory::set_memory_policy(policy.mode, &policy.nodes).during("set linux.memoryPolicy")
 }
 
 fn expect_go(channel: &Channel) -> Result<(), Failure> {

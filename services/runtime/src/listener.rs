@@ -44,15 +44,20 @@ pub(crate) struct Listener<'a> {
 }
 
 impl Listener<'_> {
-    /// Makes the message ready: in the new process, while the host's `/proc` is still there.
-    pub(crate) fn prepare(&self, state: &State, is_init: bool) -> Result<Handover<'_>, Failure> {
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    /// Makes the message of a container's first process ready: in that process, while the host's `/proc` is still there.
+    pub(crate) fn prepare_first(&self, state: &State) -> Result<Handover<'_>, Failure> {
         let link = fs::read_link("/proc/self").during("find the own pid")?;
         let pid = link.to_str().and_then(|pid| pid.parse().ok());
         let pid = pid.ok_or_else(|| Failure::invalid("/proc/self is no pid"))?;
-        let mut state = state.clone();
-        if is_init {
-            state.pid = Some(pid);
-        }
+        self.prepare(State { pid: Some(pid), ..state.clone() }, pid)
+    }
+
+    /// Makes the message of a further process ready, which has this pid where the runtime is.
+    pub(crate) fn prepare(&self, state: State, pid: i32) -> Result<Handover<'_>, Failure> {
         let message = ContainerProcessState {
             oci_version: SPEC_VERSION.to_owned(),
             fds: vec![ContainerProcessState::SECCOMP_FD.to_owned()],

@@ -3,7 +3,8 @@
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use gantry_oci::runtime::Process;
+use gantry_oci::runtime::{Process, Spec};
+use gantry_sys::self_copy::Pending;
 
 /// How [`create`](crate::create()) makes a container.
 #[derive(Debug)]
@@ -12,6 +13,8 @@ pub struct CreateOptions<'a> {
     pub id: &'a str,
     /// Directory that holds `config.json`.
     pub bundle: &'a Path,
+    /// What is in `config.json`, from a caller that has read it already.
+    pub spec: Option<&'a Spec>,
     /// Directory for the container's record. `create` makes it (its parent must exist) and `delete` removes it.
     pub state_dir: &'a Path,
     pub rootfs: Rootfs<'a>,
@@ -26,6 +29,15 @@ pub struct CreateOptions<'a> {
     pub notify: bool,
     /// The system bus's socket, for [`CreateFlags::systemd_cgroup`].
     pub system_bus: &'a Path,
+    pub cgroup_refusals: CgroupRefusals,
+    /// Directory for compiled system call filters, to be found again by later containers; made when it is needed (its parent must
+    /// exist), for the caller alone. It holds a few megabytes at most, and may be removed at any time.
+    pub filter_cache: Option<&'a Path>,
+    /// The copy of its program that the caller goes on from before anything of it enters the container.
+    pub own_copy: Option<&'a Pending>,
+    /// Directories, separated by colons, in which `newuidmap` and `newgidmap` are looked for when an ordinary user asks for ids that are
+    /// not his own.
+    pub search_path: &'a str,
 }
 
 impl<'a> CreateOptions<'a> {
@@ -34,6 +46,7 @@ impl<'a> CreateOptions<'a> {
         Self {
             id,
             bundle,
+            spec: None,
             state_dir,
             rootfs: Rootfs::FromSpec,
             stdio: Stdio::Inherit,
@@ -42,8 +55,25 @@ impl<'a> CreateOptions<'a> {
             env: &[],
             notify: false,
             system_bus: Path::new(SYSTEM_BUS),
+            cgroup_refusals: CgroupRefusals::ByCaller,
+            filter_cache: None,
+            own_copy: None,
+            search_path: SEARCH_PATH,
         }
     }
+}
+
+/// The usual places of programs.
+pub const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What to do when nobody lets the caller make a cgroup. One that a limit of the container needs is never done without.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CgroupRefusals {
+    /// The machine's root fails; others do without.
+    #[default]
+    ByCaller,
+    Tolerated,
+    Reported,
 }
 
 /// The system bus's usual place.

@@ -1,6 +1,7 @@
 //! A short-lived child that only exists: for what the kernel or systemd can tie to a process alone.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use gantry_sys::clone::{Fork, Namespaces, clone_into};
 use gantry_sys::{pidfd, process};
@@ -18,8 +19,16 @@ pub(crate) struct Placeholder {
 
 impl Placeholder {
     pub(crate) fn new(namespaces: Namespaces) -> Result<Self, Failure> {
-        let (ours, theirs) = Channel::pair().during("make a socket pair")?;
-        match clone_into(namespaces, None).during("make a placeholder process")? {
+        Self::born_in(namespaces, None).during("make a placeholder process")
+    }
+
+    /// One that is in a cgroup of v2 from its first moment.
+    pub(crate) fn born_in(
+        namespaces: Namespaces,
+        cgroup: Option<BorrowedFd<'_>>,
+    ) -> io::Result<Self> {
+        let (ours, theirs) = Channel::pair()?;
+        match clone_into(namespaces, cgroup)? {
             Fork::Child => {
                 drop(ours);
                 drop(theirs.receive());

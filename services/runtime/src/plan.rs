@@ -1,23 +1,36 @@
 //! A bundle's document, turned into checked values before anything is touched.
 
 mod capabilities;
+mod cgroup_owner;
+mod labels;
+mod list;
+mod memory_policy;
 mod mount_options;
 mod namespaces;
+mod net_devices;
 mod process;
 mod sysctl;
+mod version;
 
 use std::path::{Path, PathBuf};
 
-use gantry_oci::runtime::{Hooks, IdMapping, Linux, Mount, Process, Spec};
+use gantry_oci::runtime::{Hooks, IdMapping, Linux, Mount, Spec};
 use gantry_sys::mount::Propagation;
 
 pub(crate) use capabilities::CapabilityPlan;
-pub use capabilities::names as capability_names;
+pub use capabilities::capability_warnings;
+pub(crate) use capabilities::names as capability_names;
+pub(crate) use labels::LabelPlan;
+pub(crate) use labels::{has_apparmor, has_selinux};
+pub(crate) use memory_policy::MemoryPolicyPlan;
+pub(crate) use memory_policy::{memory_policy_flags, memory_policy_modes};
 pub(crate) use mount_options::{BindKind, MountOptions, Recursion};
 pub(crate) use namespaces::NamespacePlan;
+pub(crate) use net_devices::{InsideName, NetDevicePlan};
 pub(crate) use process::{ProcessPlan, RlimitPlan};
 
 use crate::failure::Failure;
+use crate::{hooks, resctrl};
 
 /// What `create` is going to do.
 #[derive(Debug)]
@@ -35,6 +48,8 @@ pub(crate) struct Plan {
     pub hooks: Hooks,
     /// As `personality(2)` takes it.
     pub personality: Option<u32>,
+    pub memory_policy: Option<MemoryPolicyPlan>,
+    pub net_devices: Vec<NetDevicePlan>,
     /// The rest, which needs no translation.
     pub linux: Linux,
 }
@@ -73,9 +88,15 @@ pub(crate) enum MountKind {
 
 impl Plan {
     pub(crate) fn new(spec: Spec) -> Result<Self, Failure> {
+        version::check(&spec.oci_version)?;
         let process = spec.process.ok_or_else(|| Failure::invalid("process is missing"))?;
         let linux = spec.linux.unwrap_or_default();
-        refuse_unsupported(&linux, &process)?;
+        labels::mount_label(&linux.mount_label)?;
+        check_paths("maskedPaths", &linux.masked_paths)?;
+        check_paths("readonlyPaths", &linux.readonly_paths)?;
+        linux.intel_rdt.as_ref().map_or(Ok(()), resctrl::check)?;
+        let hooks = spec.hooks.unwrap_or_default();
+        hooks::check(&hooks)?;
         let namespaces = NamespacePlan::new(&linux)?;
         namespaces.check_names(&spec.hostname, &spec.domainname)?;
         let sysctls = sysctl::plan(&linux.sysctl, &namespaces)?;
@@ -92,6 +113,7 @@ impl Plan {
         };
         Ok(Self {
             process: ProcessPlan::new(&process)?,
+            net_devices: net_devices::plan(&linux.net_devices, &namespaces)?,
             namespaces,
             mounts,
             root_path: spec.root.as_ref().map(|root| PathBuf::from(&root.path)),
@@ -100,10 +122,18 @@ impl Plan {
             hostname: spec.hostname,
             domainname: spec.domainname,
             sysctls,
-            hooks: spec.hooks.unwrap_or_default(),
+            hooks,
             personality: linux.personality.as_ref().map(process::personality).transpose()?,
+            memory_policy: linux.memory_policy.as_ref().map(MemoryPolicyPlan::new).transpose()?,
             linux,
         })
+    }
+}
+
+impl Plan {
+    /// Whether something is written to a procfs on the way to the program.
+    pub(crate) fn needs_procfs(&self) -> bool {
+        !self.sysctls.is_empty() || self.process.labels.needs_procfs()
     }
 }
 
@@ -143,6 +173,15 @@ impl MountPlan {
     }
 }
 
+fn check_paths(field: &str, paths: &[String]) -> Result<(), Failure> {
+    match paths.iter().find(|path| !path.starts_with('/')) {
+        Some(path) => {
+            Err(Failure::invalid(format!("linux.{field}: {path:?} is not an absolute path")))
+        }
+        None => Ok(()),
+    }
+}
+
 /// Mappings alone mean `idmap`; the option alone means the container's own mappings.
 fn id_mapping(
     mappings: IdMappings,
@@ -158,22 +197,6 @@ fn id_mapping(
         _ => return Err("uidMappings and gidMappings need each other"),
     };
     Ok(Some(MountIds { mappings, recursion }))
-}
-
-/// What the specification knows and this runtime does not do yet is refused, never silently left out.
-fn refuse_unsupported(linux: &Linux, process: &Process) -> Result<(), Failure> {
-    let asked = [
-        (!linux.net_devices.is_empty(), "linux.netDevices"),
-        (linux.intel_rdt.is_some(), "linux.intelRdt"),
-        (linux.memory_policy.is_some(), "linux.memoryPolicy"),
-        (!linux.mount_label.is_empty(), "linux.mountLabel (SELinux)"),
-        (!process.selinux_label.is_empty(), "process.selinuxLabel (SELinux)"),
-        (!process.apparmor_profile.is_empty(), "process.apparmorProfile (AppArmor)"),
-    ];
-    match asked.iter().find(|(asked, _)| *asked) {
-        Some((_, what)) => Err(Failure::unsupported(*what)),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]

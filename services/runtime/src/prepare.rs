@@ -5,7 +5,7 @@ use std::path::Path;
 
 use gantry_cgroup::ContainerMount;
 use gantry_sys::clone::Namespaces;
-use gantry_sys::mount::{Change, Propagation, set_attributes, set_id_mapping};
+use gantry_sys::mount::{Change, Propagation, set_id_mapping};
 use rustix::fs::{FileType, fstat};
 
 use crate::failure::{During, Failure};
@@ -34,12 +34,28 @@ pub(crate) struct CgroupMount {
     pub tree: OwnedFd,
 }
 
-pub(crate) fn prepare(
-    plan: &Plan,
-    bundle: &Path,
-    rootfs: Rootfs<'_>,
-    cgroups: &[ContainerMount],
-) -> Result<Prepared, Failure> {
+/// Where the sources are to be found.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sources<'a> {
+    pub bundle: &'a Path,
+    pub rootfs: Rootfs<'a>,
+    /// The container's own cgroups; none when it has no cgroup.
+    pub cgroups: &'a [ContainerMount],
+}
+
+impl Sources<'_> {
+    /// At most so many mounts are prepared from them.
+    pub(crate) fn count(&self, plan: &Plan) -> usize {
+        let root = match self.rootfs {
+            Rootfs::FromSpec => 1,
+            Rootfs::Mounts(mounts) => mounts.len(),
+        };
+        root + plan.mounts.len() + self.cgroups.len()
+    }
+}
+
+pub(crate) fn prepare(plan: &Plan, sources: &Sources<'_>) -> Result<Prepared, Failure> {
+    let Sources { bundle, rootfs, cgroups } = *sources;
     let root = match rootfs {
         Rootfs::FromSpec => root_of_bundle(plan, bundle)?,
         Rootfs::Mounts(mounts) => root_of_recipe(mounts)?,
@@ -49,9 +65,14 @@ pub(crate) fn prepare(
     {
         return Err(Failure::invalid("the root file system is not a directory"));
     }
-    let private = Some(Propagation::Private);
-    let change = Change { propagation: private, recursive: true, ..Change::default() };
-    set_attributes(root.as_fd(), change).during("make the root file system private")?;
+    // A slave hears of what is mounted on the host later; everything else is cut off from it.
+    let propagation = match plan.root_propagation {
+        Some((Propagation::Slave, _)) => Propagation::Slave,
+        _ => Propagation::Private,
+    };
+    let change = Change { propagation: Some(propagation), recursive: true, ..Change::default() };
+    filesystem::set_attributes(root.as_fd(), change)
+        .during("cut the root file system off from the host's mounts")?;
     let binds =
         plan.mounts.iter().map(|mount| bind(mount, plan, bundle)).collect::<Result<_, _>>()?;
     let cgroups = if plan.mounts.iter().any(|mount| mount.kind == MountKind::Cgroup) {
@@ -70,7 +91,7 @@ fn root_of_bundle(plan: &Plan, bundle: &Path) -> Result<OwnedFd, Failure> {
 }
 
 /// All mounts of a recipe go to one place, so each covers the one before it; that one must still be possible.
-fn root_of_recipe(mounts: &[RootfsMount]) -> Result<OwnedFd, Failure> {
+pub(crate) fn root_of_recipe(mounts: &[RootfsMount]) -> Result<OwnedFd, Failure> {
     let mut top = None;
     for mount in mounts {
         top = Some(step_of_recipe(mount)?);

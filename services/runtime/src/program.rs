@@ -20,8 +20,9 @@ use crate::identity::{self, Identity};
 use crate::listener::Handover;
 use crate::options::Stdio;
 use crate::plan::{ProcessPlan, RlimitPlan};
+use crate::procfs::Procfs;
 use crate::root::{Missing, Root};
-use crate::{command, terminal};
+use crate::{command, labels, terminal};
 
 /// What is to run, and where.
 #[derive(Debug)]
@@ -46,8 +47,12 @@ pub(crate) struct Ready<'a> {
 }
 
 impl<'a> Program<'a> {
-    /// Takes on user, limits and rights. The process's root directory is the container's.
-    pub(crate) fn prepare(self, root: &Root) -> Result<Ready<'a>, Failure> {
+    /// Takes on user, limits and rights. The process's root directory is the container's. The procfs is needed where there are labels.
+    pub(crate) fn prepare(
+        self,
+        root: &Root,
+        procfs: Option<&Procfs>,
+    ) -> Result<Ready<'a>, Failure> {
         let plan = self.plan;
         let identity = identity::resolve(root, &plan.user)?;
         let mut env = plan.env.clone();
@@ -55,6 +60,9 @@ impl<'a> Program<'a> {
             env.push(format!("HOME={}", identity.home));
         }
         own_stdio(&identity)?;
+        if let Some(procfs) = procfs {
+            labels::apply(&plan.labels, procfs)?;
+        }
         if let Some(name) = self.keyring {
             join_keyring(name)?;
         }
@@ -126,6 +134,29 @@ pub(crate) fn place_stdio(stdio: &Stdio, slave: Option<BorrowedFd<'_>>) -> Resul
         }
         _ => fds::fill_stdio().during("fill closed standard streams"),
     }
+}
+
+/// Standard streams that are the host's null device become the container's own: so that nothing leads to the host's mounts, which
+/// cannot be written to a checkpoint.
+pub(crate) fn use_own_null(root: &Root) -> Result<(), Failure> {
+    let what = "give a standard stream the container's null device";
+    let streams = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
+    let mut nulls = [false; 3];
+    for (stream, null) in streams.iter().zip(&mut nulls) {
+        *null = terminal::is_null(&fstat(stream).during(what)?);
+    }
+    if !nulls.contains(&true) {
+        return Ok(());
+    }
+    // An image without one, or with something else in its place, leaves things as they are.
+    let Ok(own) = root.open(Path::new("/dev/null"), OFlags::RDWR | OFlags::NONBLOCK) else {
+        return Ok(());
+    };
+    if !terminal::is_null(&fstat(&own).during(what)?) {
+        return Ok(());
+    }
+    let choose = |at: usize| if nulls[at] { own.as_fd() } else { streams[at] };
+    fds::set_stdio(choose(0), choose(1), choose(2)).during(what)
 }
 
 /// Programs reopen `/dev/stdout` and the like: the streams must belong to the user.

@@ -1,20 +1,39 @@
 //! A container's record: `state.json` in its state directory. It outlives the process that made the container.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use gantry_cgroup::{Cgroup, CgroupPath, Hierarchies};
 use gantry_oci::runtime::{Hooks, SPEC_VERSION, State, Status};
+use gantry_sys::clone::Namespaces;
 use gantry_sys::{pidfd, process};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::{gate, listener};
+use crate::failure::During;
+use crate::plan::MemoryPolicyPlan;
+use crate::rootless::Caller;
+use crate::rootless::processes::{self, OwnNamespaces};
+use crate::{gate, listener, resctrl};
 
-const RECORD_LIMIT_BYTES: u64 = 4 << 20;
+/// All kinds, by their names below `/proc/<pid>/ns`.
+const NAMESPACES: [(&str, Namespaces); 8] = [
+    ("user", Namespaces::USER),
+    ("mnt", Namespaces::MOUNT),
+    ("pid", Namespaces::PID),
+    ("net", Namespaces::NETWORK),
+    ("ipc", Namespaces::IPC),
+    ("uts", Namespaces::UTS),
+    ("cgroup", Namespaces::CGROUP),
+    ("time", Namespaces::TIME),
+];
+const LINE_LIMIT_BYTES: u64 = 4 << 20;
+/// More than a container's life writes.
+const LINES_LIMIT: u64 = 8;
 
 /// What later operations need to know. Written by `create`: when it begins to make things, and when the process waits.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -30,15 +49,23 @@ pub(crate) struct Record {
     pub boot_id: String,
     /// RFC 3339.
     pub created: String,
+    /// Empty when it has none.
     pub cgroup: String,
     /// The container has a user namespace other than the host's.
     pub user_namespace: bool,
     /// The same of a time namespace.
     #[serde(default)]
     pub time_namespace: bool,
+    #[serde(default)]
+    pub own_namespaces: OwnNamespaces,
     /// The execution domain, as `personality(2)` takes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub personality: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_policy: Option<MemoryPolicyPlan>,
+    /// The container's place in the resource director.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resctrl: Option<resctrl::Group>,
     /// The agent of the seccomp profile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listener: Option<listener::Address>,
@@ -81,15 +108,32 @@ impl Record {
             }
             Err(source) => return Err(Error::Read { path, source }),
         };
-        parse_bounded(file, path, RECORD_LIMIT_BYTES)
+        let bytes = read_bounded(file, &path, LINES_LIMIT * LINE_LIMIT_BYTES)?;
+        match last_line(&bytes) {
+            Some(line) => {
+                serde_json::from_slice(line).map_err(|source| Error::Parse { path, source })
+            }
+            // The `create` was killed over it.
+            None => Err(Error::NotFound { state_dir: state_dir.to_owned() }),
+        }
     }
 
-    /// Writes beside the old name and renames, so that a reader finds all or nothing.
+    /// Adds a line, which is the record from then on; a reader finds this one or the one before.
+    ///
+    /// A new file in the old one's place would do the same, but a file system on a disk writes out at once what takes another's name.
     pub(crate) fn write(&self, state_dir: &Path) -> io::Result<()> {
-        let new = state_dir.join(".state.json.new");
-        let mut file = File::options().write(true).create_new(true).open(&new)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        fs::rename(new, path(state_dir))
+        let mut line = serde_json::to_vec(self)?;
+        line.push(b'\n');
+        if line.len() as u64 > LINE_LIMIT_BYTES {
+            let reason = format!(
+                "the container's record would be larger than {LINE_LIMIT_BYTES} bytes; \
+                 use fewer or shorter annotations and hooks"
+            );
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
+        }
+        let mut options = File::options();
+        options.append(true).create(true).mode(0o600);
+        options.open(path(state_dir))?.write_all(&line)
     }
 
     /// The first process, when it is still the one that was recorded and has not ended.
@@ -120,9 +164,50 @@ impl Record {
         self.cgroup.parse().map_err(Error::Cgroup)
     }
 
+    pub(crate) fn has_cgroup(&self) -> bool {
+        !self.cgroup.is_empty()
+    }
+
+    /// The container's cgroup; an error when it has none.
     pub(crate) fn open_cgroup(&self) -> Result<Cgroup, Error> {
+        if !self.has_cgroup() {
+            return Err(Error::NoCgroup { id: self.id.clone() });
+        }
         let hierarchies = Hierarchies::detect().map_err(Error::Cgroup)?;
         Cgroup::open(&hierarchies, &self.cgroup_path()?).map_err(Error::Cgroup)
+    }
+
+    /// The container's processes, as the caller's pid namespace numbers them.
+    pub(crate) fn processes(&self) -> Result<Vec<i32>, Error> {
+        if self.has_cgroup() {
+            return self.open_cgroup()?.pids().map_err(Error::Cgroup);
+        }
+        if self.process()?.is_none() {
+            return Ok(Vec::new());
+        }
+        Ok(processes::of(self.pid, self.own_namespaces))
+    }
+
+    /// Which namespaces a process has to enter to be in the container.
+    ///
+    /// The machine's root may enter them all, whether they are other ones or not. For anybody else it is an error to enter one that the
+    /// container shares with the host.
+    pub(crate) fn namespaces_to_enter(&self, caller: Caller) -> Result<Namespaces, Error> {
+        let mut namespaces = Namespaces::NONE;
+        for (name, kind) in NAMESPACES {
+            let enters = match (kind, caller) {
+                (Namespaces::USER, _) => self.user_namespace,
+                (Namespaces::TIME, _) => self.time_namespace,
+                (_, Caller::Root) => true,
+                _ => !processes::share(self.pid, name).during(
+                    "look at the container's namespaces (a user can when its program runs)",
+                )?,
+            };
+            if enters {
+                namespaces = namespaces.with(kind);
+            }
+        }
+        Ok(namespaces)
     }
 
     pub(crate) fn status(&self, state_dir: &Path) -> Result<Status, Error> {
@@ -164,14 +249,60 @@ pub(crate) fn parse_bounded<T: serde::de::DeserializeOwned>(
     path: PathBuf,
     limit_bytes: u64,
 ) -> Result<T, Error> {
-    let mut bytes = Vec::new();
+    let bytes = read_bounded(file, &path, limit_bytes)?;
+    serde_json::from_slice(&bytes).map_err(|source| Error::Parse { path, source })
+}
+
+fn read_bounded(file: File, path: &Path, limit_bytes: u64) -> Result<Vec<u8>, Error> {
+    // A start: most documents need no second read.
+    let mut bytes = Vec::with_capacity(16 << 10);
     match file.take(limit_bytes + 1).read_to_end(&mut bytes) {
-        Err(source) => Err(Error::Read { path, source }),
-        Ok(_) if bytes.len() as u64 > limit_bytes => Err(Error::TooLarge { path, limit_bytes }),
-        Ok(_) => serde_json::from_slice(&bytes).map_err(|source| Error::Parse { path, source }),
+        Err(source) => Err(Error::Read { path: path.to_owned(), source }),
+        Ok(_) if bytes.len() as u64 > limit_bytes => {
+            Err(Error::TooLarge { path: path.to_owned(), limit_bytes })
+        }
+        Ok(_) => Ok(bytes),
     }
+}
+
+/// The last line that is complete.
+fn last_line(bytes: &[u8]) -> Option<&[u8]> {
+    let end = bytes.iter().rposition(|byte| *byte == b'\n')?;
+    bytes[..end].rsplit(|byte| *byte == b'\n').next()
 }
 
 fn path(state_dir: &Path) -> PathBuf {
     state_dir.join("state.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_that_could_not_be_read_again_is_not_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut record: Record = serde_json::from_str(
+            r#"{"id": "x", "bundle": "/b", "pid": 0, "startTime": 0, "bootId": "", "created": "",
+                "cgroup": "", "userNamespace": false}"#,
+        )
+        .unwrap();
+        record.annotations.insert("long".to_owned(), "x".repeat(3 << 20));
+        for _ in 0..LINES_LIMIT {
+            record.write(dir.path()).unwrap();
+        }
+        assert_eq!(Record::read(dir.path()).unwrap().annotations, record.annotations);
+        record.annotations.insert("too".to_owned(), "x".repeat(1 << 20));
+        let error = record.write(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("4194304 bytes") && error.contains("annotations"), "{error}");
+        assert_eq!(Record::read(dir.path()).unwrap().annotations.len(), 1);
+    }
+
+    #[test]
+    fn the_last_complete_line_counts() {
+        assert_eq!(last_line(b""), None);
+        assert_eq!(last_line(b"torn"), None);
+        assert_eq!(last_line(b"a\n"), Some(&b"a"[..]));
+        assert_eq!(last_line(b"a\nb\ntorn"), Some(&b"b"[..]));
+    }
 }

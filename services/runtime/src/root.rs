@@ -10,8 +10,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, mkdirat, openat2, readlinkat};
+use rustix::fs::{Mode, OFlags, ResolveFlags, fstatfs, mkdirat, openat2, readlinkat};
 use rustix::io::Errno;
+
+use crate::procfs::PROC_MAGIC;
+use crate::terminal;
 
 /// An open directory that serves as the root of lookups.
 #[derive(Debug)]
@@ -100,6 +103,10 @@ impl Root {
                 Ok(fd) => at = fd,
                 // A symbolic link to something missing: make what it points to.
                 Err(error) if is_link(&error) && links_left > 0 => {
+                    // Links of a procfs are the kernel's, and their texts are no paths.
+                    if fstatfs(&at)?.f_type.cast_unsigned() == PROC_MAGIC {
+                        return Err(Errno::LOOP.into());
+                    }
                     let Ok(link) = readlinkat(&at, *name, Vec::new()) else { return Err(error) };
                     let target = Path::new(OsStr::from_bytes(link.as_bytes()));
                     let mut onward: PathBuf = names[..depth].iter().collect();
@@ -136,6 +143,10 @@ impl Root {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
+        // A masked path: there is nothing to be read, and nobody is deceived.
+        if terminal::is_null(&rustix::fs::fstat(&file)?) {
+            return Ok(None);
+        }
         if !file.metadata()?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "not a regular file"));
         }

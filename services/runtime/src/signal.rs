@@ -15,7 +15,7 @@ use crate::record::Record;
 pub enum KillScope {
     /// The container's first process.
     Init,
-    /// Every process in the container's cgroup.
+    /// Every process in the container's cgroup, or, when it has none, in the namespaces that were made for it.
     All,
 }
 
@@ -35,14 +35,13 @@ pub fn kill(state_dir: &Path, signal: Signal, scope: KillScope) -> Result<(), Er
 }
 
 fn kill_all(record: &Record, signal: Signal) -> Result<(), Error> {
-    let cgroup = record.open_cgroup()?;
-    if signal == Signal::KILL {
-        return cgroup.kill().map_err(Error::Cgroup);
+    if signal == Signal::KILL && record.has_cgroup() {
+        return record.open_cgroup()?.kill().map_err(Error::Cgroup);
     }
-    for pid in cgroup.pids().map_err(Error::Cgroup)? {
+    for pid in record.processes()? {
         // Processes come and go; the descriptor makes sure that no stranger is hit.
         let Ok(process) = pidfd::open(pid) else { continue };
-        if cgroup.pids().map_err(Error::Cgroup)?.contains(&pid) {
+        if record.processes()?.contains(&pid) {
             match pidfd::send_signal(process.as_fd(), signal) {
                 Err(error) if error.raw_os_error() != Some(3) => {
                     return Err(Error::System {

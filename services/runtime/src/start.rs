@@ -1,13 +1,21 @@
 //! `start`: the waiting process executes its program.
 
+use std::io;
+use std::os::fd::AsFd;
 use std::path::Path;
 
-use gantry_oci::runtime::Status;
+use gantry_oci::runtime::{Hook, State, Status};
+use gantry_sys::pidfd;
+use gantry_types::Signal;
 
+use crate::channel::{Channel, Word};
+use crate::delete::KILL_PATIENCE;
 use crate::error::Error;
+use crate::failure::During;
 use crate::gate::{self, Pushed};
 use crate::hooks;
 use crate::record::Record;
+use crate::signal::{KillScope, kill};
 
 /// Starts a created container. Returns when its program runs, or has failed to: then the process ends by itself.
 pub fn start(state_dir: &Path) -> Result<(), Error> {
@@ -20,10 +28,56 @@ pub fn start(state_dir: &Path) -> Result<(), Error> {
     match pushed {
         Pushed::Through => {}
         Pushed::Failed(failure) => return Err(failure.into()),
-        Pushed::Nobody => return Err(Error::StartStopped),
-        Pushed::Again => return Err(Error::StartRunning),
+        Pushed::Nobody if record.process()?.is_none() => return Err(Error::StartStopped),
+        Pushed::Nobody | Pushed::Again => return Err(Error::StartRunning),
     }
-    // By the specification a failing hook here is no reason to undo a container that runs.
-    let state = record.state(Status::Running);
-    hooks::run("poststart", &record.hooks.poststart, &state).map_err(Error::from)
+    run_hooks(&record.hooks.poststart, &record.state(Status::Running), state_dir)
+}
+
+/// The way to start a container of [`create_to_run`](crate::create_to_run()). Dropped, it ends the waiting process.
+#[derive(Debug)]
+pub struct Door {
+    channel: Channel,
+    hooks: Vec<Hook>,
+    state: State,
+}
+
+impl Door {
+    pub(crate) fn new(channel: Channel, record: &Record) -> Self {
+        let state = record.state(Status::Running);
+        Self { channel, hooks: record.hooks.poststart.clone(), state }
+    }
+
+    /// Starts the container as [`start`] does.
+    pub fn open(self, state_dir: &Path) -> Result<(), Error> {
+        match self.channel.send(&Word::Go) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                return Err(Error::StartStopped);
+            }
+            sent => sent.during("tell the new process to go on")?,
+        }
+        match self.channel.receive().during("listen to the new process")? {
+            Word::Failed(failure) => Err(failure.into()),
+            // The channel closes when the process executes its program, or dies on the way.
+            _ => run_hooks(&self.hooks, &self.state, state_dir),
+        }
+    }
+}
+
+fn run_hooks(hooks: &[Hook], state: &State, state_dir: &Path) -> Result<(), Error> {
+    hooks::run("poststart", hooks, state).map_err(|failure| {
+        // By the specification the container is stopped then. That it may have ended by itself is fine.
+        drop(stop(state_dir));
+        failure.into()
+    })
+}
+
+/// Kills the container and waits for its end, so that its next state is "stopped".
+fn stop(state_dir: &Path) -> Result<(), Error> {
+    let process = Record::read(state_dir)?.process()?;
+    kill(state_dir, Signal::KILL, KillScope::All)?;
+    let Some(process) = process else { return Ok(()) };
+    pidfd::wait_ended(process.as_fd(), Some(KILL_PATIENCE))
+        .map(drop)
+        .map_err(|source| Error::System { what: "wait for the container's process", source })
 }

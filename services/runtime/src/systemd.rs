@@ -1,22 +1,56 @@
-//! Cgroups that systemd knows: a transient scope for each container (`org.freedesktop.systemd1.Manager.StartTransientUnit`).
+//! Cgroups that systemd knows: a transient unit for each container (`org.freedesktop.systemd1.Manager.StartTransientUnit`).
 //!
 //! The cgroup's directories and limits are made by `foundation/cgroup` as always, at the place that systemd gives to such a unit; the
-//! scope makes systemd leave them alone (`Delegate`), and shows the container among the machine's units.
+//! unit makes systemd leave them alone (`Delegate`), and shows the container among the machine's units. Slices that a name implies
+//! (`a-b.slice` lies in `a.slice`) are systemd's to make.
 
+mod annotations;
 mod bus;
+mod devices;
 mod message;
+mod properties;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
+use gantry_cgroup::{Hierarchies, Layout};
 use gantry_oci::runtime::LinuxResources;
 
 use crate::error::Error;
 use bus::Bus;
 use message::Encoder;
+use properties::{Property, Value, limits};
 
-const DEFAULT_SLICE: &str = "system.slice";
 const DEFAULT_PREFIX: &str = "gantry";
+const SLICE: &str = ".slice";
+
+/// Whose systemd it is: the machine's, or that of a user's session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Instance {
+    System,
+    User,
+}
+
+impl Instance {
+    fn default_slice(self) -> &'static str {
+        match self {
+            Self::System => "system.slice",
+            Self::User => "user.slice",
+        }
+    }
+
+    /// The cgroup below which its units are, which is the root for the machine's.
+    pub(crate) fn cgroup(self, bus: &Path) -> Result<String, Error> {
+        let place = match self {
+            Self::System => String::new(),
+            Self::User => Bus::connect(bus)
+                .and_then(|mut bus| bus.property("ControlGroup"))
+                .map_err(failed("find the cgroup of the user's systemd"))?,
+        };
+        Ok(place.trim_end_matches('/').to_owned())
+    }
+}
 
 /// A container's unit and where it belongs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,9 +59,20 @@ pub(crate) struct Scope {
     pub unit: String,
 }
 
+/// What a unit is told when it starts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct UnitStart<'a> {
+    /// A scope's first process.
+    pub pid: i32,
+    pub resources: &'a LinuxResources,
+    /// Of the bundle: some set properties.
+    pub annotations: &'a BTreeMap<String, String>,
+}
+
 impl Scope {
-    /// From `cgroupsPath` as `slice:prefix:name`; without one the container's id is the name.
-    pub(crate) fn parse(cgroups_path: &str, id: &str) -> Result<Self, Error> {
+    /// From `cgroupsPath` as `slice:prefix:name`; without one the container's id is the name. A name that is a slice's is taken as it
+    /// is, without the prefix.
+    pub(crate) fn parse(cgroups_path: &str, id: &str, instance: Instance) -> Result<Self, Error> {
         let invalid = |reason: String| Error::InvalidConfig { reason };
         let (slice, prefix, name) = if cgroups_path.is_empty() {
             ("", DEFAULT_PREFIX, id)
@@ -40,143 +85,178 @@ impl Scope {
             };
             (slice, prefix, name)
         };
-        let slice = if slice.is_empty() { DEFAULT_SLICE } else { slice };
-        if name.strip_suffix(".slice").is_some() {
-            return Err(Error::Unsupported { what: "a slice as a container's own unit".into() });
-        }
+        let slice = if slice.is_empty() { instance.default_slice() } else { slice };
         let unit = match prefix {
+            _ if name.ends_with(SLICE) => name.to_owned(),
             "" => format!("{name}.scope"),
             prefix => format!("{prefix}-{name}.scope"),
         };
-        let parts = slice.strip_suffix(".slice").filter(|_| is_unit_name(slice));
-        let good = |parts: &str| parts == "-" || parts.split('-').all(|part| !part.is_empty());
-        if !parts.is_some_and(good) {
-            return Err(invalid(format!("{slice:?} is not the name of a slice")));
+        for slice in [Some(slice), Some(unit.as_str()).filter(|unit| unit.ends_with(SLICE))] {
+            if let Some(slice) = slice.filter(|slice| !is_slice(slice)) {
+                return Err(invalid(format!("{slice:?} is not the name of a slice")));
+            }
         }
         if name.is_empty() || !is_unit_name(&unit) {
             return Err(invalid(format!("{unit:?} is not the name of a systemd unit")));
         }
-        Ok(Self { slice: slice.to_owned(), unit })
-    }
-
-    /// The cgroup that systemd gives to the unit: `a-b.slice` lies in `a.slice`.
-    pub(crate) fn cgroup_path(&self) -> String {
-        let mut path = String::new();
-        let parts = self.slice.strip_suffix(".slice").unwrap_or_default();
-        if parts != "-" {
-            let ends = parts.match_indices('-').map(|(at, _)| at).chain([parts.len()]);
-            for end in ends {
-                path.push('/');
-                path.push_str(&parts[..end]);
-                path.push_str(".slice");
-            }
+        let scope = Self { slice: slice.to_owned(), unit };
+        // systemd puts a slice where its own name says.
+        if scope.is_slice() && scope.cgroup_path() != expand(&scope.unit) {
+            let Self { slice, unit } = scope;
+            return Err(invalid(format!("the slice {unit:?} does not lie in {slice:?}")));
         }
-        path + "/" + &self.unit
+        Ok(scope)
     }
 
-    /// Starts the scope around a process, and waits until it is there.
-    pub(crate) fn start(
-        &self,
-        bus: &Path,
-        pid: i32,
-        resources: &LinuxResources,
-    ) -> Result<(), Error> {
-        let failed = |source| Error::System { what: "start the container's systemd scope", source };
-        let body = self.start_body(pid, resources);
-        let started = || -> io::Result<String> {
-            let mut bus = Bus::connect(bus)?;
-            let reply = bus.call_systemd("StartTransientUnit", "ssa(sv)a(sa(sv))", body)?;
+    /// The cgroup that systemd gives to the unit, below the instance's own: `a-b.slice` lies in `a.slice`.
+    pub(crate) fn cgroup_path(&self) -> String {
+        format!("{}/{}", expand(&self.slice), self.unit)
+    }
+
+    fn is_slice(&self) -> bool {
+        self.unit.ends_with(SLICE)
+    }
+
+    /// Starts the unit around a process, and waits until it is there.
+    pub(crate) fn start(&self, bus: &Path, start: UnitStart<'_>) -> Result<(), Error> {
+        let failed = failed("start the container's systemd unit");
+        let body = self.start_body(&self.properties(start)?);
+        let begin = |bus: &mut Bus| -> io::Result<String> {
+            let method = ("StartTransientUnit", "ssa(sv)a(sa(sv))");
+            let reply = match bus.call_systemd(method, body.clone()) {
+                // What is left of a unit of this name that failed once is forgotten; one that lives is not ours.
+                Err(error) if is_error(&error, "UnitExists") => {
+                    bus.call_systemd(("ResetFailedUnit", "s"), text_body(&self.unit))?;
+                    bus.call_systemd(method, body.clone())?
+                }
+                reply => reply?,
+            };
             let job = reply.reader().string()?;
             bus.wait_for_job(&job)
         };
-        match started().map_err(failed)?.as_str() {
+        let result = Bus::connect(bus).and_then(|mut bus| begin(&mut bus));
+        match result.map_err(&failed)?.as_str() {
             "done" => Ok(()),
             result => Err(failed(io::Error::other(format!("{}: {result}", self.unit)))),
         }
     }
 
-    fn start_body(&self, pid: i32, resources: &LinuxResources) -> Vec<u8> {
+    fn properties(&self, start: UnitStart<'_>) -> Result<Vec<Property>, Error> {
+        let text = |name: &str, value: String| Property::new(name, Value::Text(value));
+        let switch = |name: &str, on| Property::new(name, Value::Switch(on));
+        let layout = layout()?;
+        let io = if layout == Layout::Unified { "IOAccounting" } else { "BlockIOAccounting" };
+        let mut list = vec![text("Description", format!("container {}", self.unit))];
+        if self.is_slice() {
+            // Where a slice lies its name says; processes are not given to one.
+            list.push(Property::new("Wants", Value::Texts(vec![self.slice.clone()])));
+        } else {
+            list.push(text("Slice", self.slice.clone()));
+            list.push(switch("Delegate", true));
+            let pid = u32::try_from(start.pid).unwrap_or(0);
+            list.push(Property::new("PIDs", Value::Pids(vec![pid])));
+        }
+        for name in ["MemoryAccounting", "CPUAccounting", io, "TasksAccounting"] {
+            list.push(switch(name, true));
+        }
+        list.push(switch("DefaultDependencies", false));
+        list.extend(limits(start.resources, layout, true)?);
+        list.extend(annotations::properties(start.annotations)?);
+        Ok(list)
+    }
+
+    fn start_body(&self, properties: &[Property]) -> Vec<u8> {
         let mut body = Encoder::default();
         body.string(&self.unit);
         // A unit of this name that exists already is an error.
         body.string("fail");
-        body.array(8, |list| {
-            text(list, "Description", &format!("container {}", self.unit));
-            text(list, "Slice", &self.slice);
-            for name in ["Delegate", "MemoryAccounting", "CPUAccounting", "TasksAccounting"] {
-                switch(list, name, true);
-            }
-            switch(list, "DefaultDependencies", false);
-            property(list, "PIDs", "au", |value| {
-                value.array(4, |pids| pids.number(u32::try_from(pid).unwrap_or(0)));
-            });
-            // What systemd would write itself when it loads its units again must be the same.
-            for (name, limit) in limits(resources) {
-                property(list, name, "t", |value| value.long(limit));
-            }
-        });
+        body.array(8, |list| properties.iter().for_each(|property| property.encode(list)));
         body.array(8, |_| ());
         body.finish()
     }
 }
 
-/// Stops a unit whose processes are gone already. One that systemd does not know any more is fine.
+/// Tells systemd of new limits, for as long as the unit is there.
+pub(crate) fn update(unit: &str, bus: &Path, resources: &LinuxResources) -> Result<(), Error> {
+    let properties = limits(resources, layout()?, false)?;
+    if properties.is_empty() {
+        return Ok(());
+    }
+    let mut body = Encoder::default();
+    body.string(unit);
+    // Not written to files: the unit is transient itself.
+    body.boolean(true);
+    body.array(8, |list| properties.iter().for_each(|property| property.encode(list)));
+    let body = body.finish();
+    let method = ("SetUnitProperties", "sba(sv)");
+    Bus::connect(bus)
+        .and_then(|mut bus| bus.call_systemd(method, body))
+        .map(drop)
+        .map_err(failed("change the container's systemd unit"))
+}
+
+/// Stops a unit whose processes are gone already, waits until it is, and lets systemd forget that it may have failed. One that systemd
+/// does not know any more is fine.
 pub(crate) fn stop(unit: &str, bus: &Path) -> Result<(), Error> {
     let mut body = Encoder::default();
     body.string(unit);
     body.string("replace");
     let body = body.finish();
-    let stopped = Bus::connect(bus).and_then(|mut bus| bus.call_systemd("StopUnit", "ss", body));
+    let stopped = Bus::connect(bus).and_then(|mut bus| {
+        let reply = bus.call_systemd(("StopUnit", "ss"), body)?;
+        let job = reply.reader().string()?;
+        bus.wait_for_job(&job)?;
+        bus.call_systemd(("ResetFailedUnit", "s"), text_body(unit)).map(drop)
+    });
     match stopped {
-        Err(error) if error.to_string().starts_with("org.freedesktop.systemd1.NoSuchUnit") => {
-            Ok(())
-        }
-        result => result
-            .map(drop)
-            .map_err(|source| Error::System { what: "stop the container's systemd scope", source }),
+        Err(error) if is_error(&error, "NoSuchUnit") => Ok(()),
+        result => result.map_err(failed("stop the container's systemd unit")),
     }
+}
+
+fn failed(what: &'static str) -> impl Fn(io::Error) -> Error {
+    move |source| Error::System { what, source }
+}
+
+/// Errors of calls begin with their names.
+fn is_error(error: &io::Error, name: &str) -> bool {
+    let text = error.to_string();
+    text.strip_prefix("org.freedesktop.systemd1.").is_some_and(|rest| rest.starts_with(name))
+}
+
+fn text_body(text: &str) -> Vec<u8> {
+    let mut body = Encoder::default();
+    body.string(text);
+    body.finish()
+}
+
+fn layout() -> Result<Layout, Error> {
+    Ok(Hierarchies::detect().map_err(Error::Cgroup)?.layout())
+}
+
+/// The cgroups of a slice and of those that it lies in.
+fn expand(slice: &str) -> String {
+    let mut path = String::new();
+    let parts = slice.strip_suffix(SLICE).unwrap_or_default();
+    if parts != "-" {
+        let ends = parts.match_indices('-').map(|(at, _)| at).chain([parts.len()]);
+        for end in ends {
+            path.push('/');
+            path.push_str(&parts[..end]);
+            path.push_str(SLICE);
+        }
+    }
+    path
+}
+
+fn is_slice(name: &str) -> bool {
+    let parts = name.strip_suffix(SLICE).filter(|_| is_unit_name(name));
+    parts.is_some_and(|parts| parts == "-" || parts.split('-').all(|part| !part.is_empty()))
 }
 
 fn is_unit_name(name: &str) -> bool {
     name.len() < 256
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":-_.\\@".contains(&byte))
-}
-
-fn property(list: &mut Encoder, name: &str, kind: &str, value: impl FnOnce(&mut Encoder)) {
-    list.structure(|pair| {
-        pair.string(name);
-        pair.signature(kind);
-        value(pair);
-    });
-}
-
-fn text(list: &mut Encoder, name: &str, value: &str) {
-    property(list, name, "s", |it| it.string(value));
-}
-
-fn switch(list: &mut Encoder, name: &str, value: bool) {
-    property(list, name, "b", |it| it.boolean(value));
-}
-
-/// Limits as properties: unlimited is the highest number.
-fn limits(resources: &LinuxResources) -> Vec<(&'static str, u64)> {
-    let number = |limit: i64| u64::try_from(limit).unwrap_or(u64::MAX);
-    let mut limits = Vec::new();
-    if let Some(limit) = resources.memory.as_ref().and_then(|memory| memory.limit) {
-        limits.push(("MemoryMax", number(limit)));
-    }
-    // Without a word systemd would set its own default.
-    let tasks = resources.pids.and_then(|pids| pids.limit).unwrap_or(-1);
-    limits.push(("TasksMax", number(tasks)));
-    if let Some(cpu) = &resources.cpu
-        && let (Some(quota), Some(period)) = (cpu.quota.filter(|quota| *quota > 0), cpu.period)
-        && period > 0
-    {
-        // Microseconds a second, in systemd's steps of ten milliseconds.
-        let per_second = number(quota).saturating_mul(1_000_000) / period;
-        limits.push(("CPUQuotaPerSecUSec", per_second.next_multiple_of(10_000)));
-    }
-    limits
 }
 
 #[cfg(test)]
@@ -190,8 +270,9 @@ mod tests {
             (":docker:abc", "docker-abc.scope", "/system.slice/docker-abc.scope"),
             ("a-b-c.slice:p:n", "p-n.scope", "/a.slice/a-b.slice/a-b-c.slice/p-n.scope"),
             ("-.slice::n", "n.scope", "/n.scope"),
+            ("a.slice:p:a-b.slice", "a-b.slice", "/a.slice/a-b.slice"),
         ] {
-            let scope = Scope::parse(path, "c1").unwrap();
+            let scope = Scope::parse(path, "c1", Instance::System).unwrap();
             assert_eq!((scope.unit.as_str(), scope.cgroup_path().as_str()), (unit, cgroup));
         }
         for path in [
@@ -206,17 +287,9 @@ mod tests {
             "a.slice:p:n/m",
             "a.slice:p:x.slice",
         ] {
-            assert!(Scope::parse(path, "c1").is_err(), "{path}");
+            assert!(Scope::parse(path, "c1", Instance::System).is_err(), "{path}");
         }
-    }
-
-    #[test]
-    fn limits_become_properties() {
-        let resources = serde_json::from_str(
-            r#"{"memory": {"limit": 5000}, "pids": {"limit": 7}, "cpu": {"quota": 50000, "period": 100000}}"#,
-        );
-        let expected = [("MemoryMax", 5000), ("TasksMax", 7), ("CPUQuotaPerSecUSec", 500_000)];
-        assert_eq!(limits(&resources.unwrap()), expected);
-        assert_eq!(limits(&LinuxResources::default()), [("TasksMax", u64::MAX)]);
+        let user = Scope::parse("", "c1", Instance::User).unwrap();
+        assert_eq!(user.cgroup_path(), "/user.slice/gantry-c1.scope");
     }
 }

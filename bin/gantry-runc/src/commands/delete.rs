@@ -14,6 +14,9 @@ pub(super) fn run(global: &Global, args: Vec<String>) -> Result<u8, Error> {
     match gantry_runtime::delete(&state_dir, mode) {
         // Whoever forces it wants it gone, and it is.
         Err(Runtime::NotFound { .. }) if force => Ok(0),
-        result => Ok(result.map(|()| 0)?),
+        result => {
+            result?.iter().for_each(|warning| global.log.warn(warning));
+            Ok(0)
+        }
     }
 }

@@ -1,13 +1,12 @@
 //! `exec ID COMMAND…`, or `exec --process FILE ID`.
 
-use std::fs;
 use std::path::Path;
 
 use gantry_oci::runtime::Process;
 use gantry_runtime::ExecOptions;
 
 use crate::arguments::{Arguments, Flag, switch, value};
-use crate::commands::create::{read_spec, run_from_copy};
+use crate::commands::create::{copy_own_program, read_document, read_spec};
 use crate::error::Error;
 use crate::global::Global;
 use crate::run_process::{Attendance, Attended, DETACH, FLAGS, attend};
@@ -35,14 +34,19 @@ pub(super) fn run(global: &Global, args: Vec<String>) -> Result<u8, Error> {
     let attendance = Attendance::new(&args, args.is_set("detach"))?;
     let mut process = process(&args, &state_dir, command)?;
     process.env.extend(attendance.inherited.env.iter().cloned());
-    run_from_copy()?;
+    let own_copy = copy_own_program()?;
     let signals = attendance.take_signals()?;
     let options = ExecOptions {
         stdio: attendance.stdio(process.terminal)?,
         process: &process,
         preserve_fds: attendance.inherited.count,
     };
-    let started = gantry_runtime::exec(&state_dir, &options).map_err(Error::Exec)?;
+    // Whether the container has a user namespace is not for us to know; its first process's document was checked for what it cannot have.
+    let names = process.capabilities.as_ref();
+    let warnings = names.map(|names| gantry_runtime::capability_warnings(names, true));
+    warnings.iter().flatten().for_each(|warning| global.log.warn(warning));
+    let started = gantry_runtime::exec_from(Some(&own_copy), &state_dir, &options);
+    let started = started.map_err(Error::Exec)?;
     let (pid, pidfd) = (started.pid, &started.pidfd);
     let terminal = attendance.announce(pid, pidfd, started.terminal)?;
     attend(&Attended { pid, pidfd, terminal: terminal.as_ref() }, signals.as_ref(), None)
@@ -54,7 +58,7 @@ fn process(args: &Arguments, state_dir: &Path, command: &[String]) -> Result<Pro
         if !command.is_empty() {
             return Err(Error::usage("exec takes a command or --process, not both"));
         }
-        let text = fs::read(path).map_err(|source| Error::File {
+        let text = read_document(Path::new(path)).map_err(|source| Error::File {
             what: "read",
             path: path.into(),
             source,

@@ -19,13 +19,14 @@ pub(super) fn run(global: &Global, args: Vec<String>) -> Result<u8, Error> {
     let attendance = Attendance::new(&args, detach)?;
     let id = args.only_id("run")?;
     let signals = attendance.take_signals()?;
-    let created = create(global, id, &args, &attendance)?;
+    let make = gantry_runtime::create_to_run;
+    let (created, door) = create(global, id, &args, &attendance, make)?;
     let state_dir = global.state_dir(id)?;
     let process = created.pidfd;
     let pid = created.pid;
     let result = attendance.announce(pid, &process, created.terminal).and_then(|terminal| {
         let notify = Notify::listen(&state_dir)?;
-        gantry_runtime::start(&state_dir)?;
+        door.open(&state_dir)?;
         let process = Attended { pid, pidfd: &process, terminal: terminal.as_ref() };
         attend(&process, signals.as_ref(), notify.as_ref())
     });

@@ -1,12 +1,12 @@
-//! `spec [--bundle DIR]`: writes a `config.json` to start from.
+//! `spec [--bundle DIR] [--rootless]`: writes a `config.json` to start from, for root or for the user who calls.
 
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 use gantry_oci::runtime::{
-    DeviceRule, Linux, LinuxCapabilities, LinuxResources, Mount, Namespace, NamespaceKind, Process,
-    Rlimit, Root, SPEC_VERSION, Spec,
+    DeviceRule, IdMapping, Linux, LinuxCapabilities, LinuxResources, Mount, Namespace,
+    NamespaceKind, Process, Rlimit, Root, SPEC_VERSION, Spec,
 };
 
 use crate::arguments::{Arguments, switch, value};
@@ -15,13 +15,11 @@ use crate::error::Error;
 pub(super) fn run(args: Vec<String>) -> Result<u8, Error> {
     let flags = [value("bundle").short("b"), switch("rootless")];
     let args = Arguments::parse("spec", &flags, args)?;
-    if args.is_set("rootless") {
-        return Err(Error::usage("spec --rootless is not supported"));
-    }
     let path = PathBuf::from(args.get("bundle").unwrap_or(".")).join("config.json");
     let failed = |source| Error::File { what: "write", path: path.clone(), source };
-    let text = serde_json::to_string_pretty(&default_spec())
-        .map_err(|error| failed(io::Error::from(error)))?;
+    let spec = if args.is_set("rootless") { rootless_spec() } else { default_spec() };
+    let text =
+        serde_json::to_string_pretty(&spec).map_err(|error| failed(io::Error::from(error)))?;
     // An existing document is somebody's work.
     let mut file = File::options().write(true).create_new(true).open(&path).map_err(failed)?;
     writeln!(file, "{text}").map_err(failed)?;
@@ -38,6 +36,36 @@ fn default_spec() -> Spec {
         linux: Some(linux()),
         ..Spec::default()
     }
+}
+
+/// A container in a user namespace with a single id, the caller's own: every user may have that, without further tools.
+///
+/// The network is the host's, since a user cannot connect another one; then the kernel lends `/sys` only as a bind of the host's.
+/// There are no limits: cgroups may not be his to make.
+fn rootless_spec() -> Spec {
+    let mut spec = default_spec();
+    let own = |host_id| vec![IdMapping { container_id: 0, host_id, size: 1 }];
+    if let Some(linux) = &mut spec.linux {
+        linux.uid_mappings = own(rustix::process::geteuid().as_raw());
+        linux.gid_mappings = own(rustix::process::getegid().as_raw());
+        linux.resources = None;
+        linux.namespaces.retain(|namespace| namespace.kind != NamespaceKind::Network);
+        let path = String::new();
+        linux.namespaces.push(Namespace { kind: NamespaceKind::User, path });
+    }
+    spec.mounts.retain(|mount| !mount.destination.starts_with("/sys"));
+    for mount in &mut spec.mounts {
+        mount.options.retain(|option| !option.starts_with("gid=") && !option.starts_with("uid="));
+    }
+    let options = ["rbind", "nosuid", "noexec", "nodev", "ro", "rro"].map(str::to_owned).to_vec();
+    spec.mounts.push(Mount {
+        destination: "/sys".to_owned(),
+        kind: "none".to_owned(),
+        source: "/sys".to_owned(),
+        options,
+        ..Mount::default()
+    });
+    spec
 }
 
 fn process() -> Process {

@@ -1,5 +1,7 @@
 //! `state ID`: the specification's document and the fields that runc adds.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use gantry_oci::runtime::State;
@@ -18,7 +20,10 @@ pub(super) struct Report {
     pub state: State,
     pub rootfs: String,
     pub created: String,
+    /// Who made it.
     pub owner: String,
+    /// Null when its owner may make none.
+    pub cgroup: Option<String>,
 }
 
 pub(super) fn run(global: &Global, args: Vec<String>) -> Result<u8, Error> {
@@ -34,7 +39,36 @@ pub(super) fn report(state_dir: &Path) -> Result<Report, Error> {
     Ok(Report {
         rootfs: root.map(|root| root.to_string_lossy().into_owned()).unwrap_or_default(),
         created: gantry_runtime::created_at(state_dir)?,
-        owner: "root".to_owned(),
+        owner: owner(state_dir),
+        cgroup: gantry_runtime::cgroup_path(state_dir)?,
         state,
     })
+}
+
+/// The name of the record's owner, or his number when nobody has noted a name down.
+fn owner(state_dir: &Path) -> String {
+    let Ok(found) = fs::metadata(state_dir) else { return String::new() };
+    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    name_of(found.uid(), &users).map_or_else(|| found.uid().to_string(), str::to_owned)
+}
+
+fn name_of(uid: u32, users: &str) -> Option<&str> {
+    users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then_some(name)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owners_are_named_by_the_table_of_users() {
+        let users = "root:x:0:0::/root:/bin/sh\nbroken\nmara:x:1001:1001::/:\n";
+        for (uid, name) in [(0, Some("root")), (1001, Some("mara")), (7, None)] {
+            assert_eq!(name_of(uid, users), name);
+        }
+    }
 }

@@ -1,17 +1,18 @@
-//! `update [--resources FILE] [LIMITS] ID`: a document, with `-` for the standard input, or single limits by flag.
+//! `update [--resources FILE] [LIMITS] ID`: a document, with `-` for the standard input, or single limits by flag. The resource
+//! director's schemata are no part of that document: their flags go with both.
 
-use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::str::FromStr;
 
-use gantry_oci::runtime::{BlockIo, Cpu, LinuxResources, Memory, Pids};
+use gantry_oci::runtime::{BlockIo, Cpu, IntelRdt, LinuxResources, Memory, Pids};
 use gantry_types::ByteSize;
 
 use crate::arguments::{Arguments, Flag, value};
+use crate::commands::create::{read_bounded, read_document};
 use crate::error::Error;
 use crate::global::Global;
 
-const FLAGS: [Flag; 17] = [
+const FLAGS: [Flag; 19] = [
     value("resources").short("r"),
     value("blkio-weight"),
     value("cpu-period"),
@@ -30,6 +31,8 @@ const FLAGS: [Flag; 17] = [
     value("memory-reservation"),
     value("memory-swap"),
     value("pids-limit"),
+    value("l3-cache-schema"),
+    value("mem-bw-schema"),
 ];
 
 pub(super) fn run(global: &Global, args: Vec<String>) -> Result<u8, Error> {
@@ -38,20 +41,37 @@ pub(super) fn run(global: &Global, args: Vec<String>) -> Result<u8, Error> {
         Some(path) => read(path)?,
         None => from_flags(&args)?,
     };
-    gantry_runtime::update(&global.state_dir(args.only_id("update")?)?, &resources)?;
+    let state_dir = global.state_dir(args.only_id("update")?)?;
+    if resources != LinuxResources::default() {
+        gantry_runtime::update(&state_dir, &resources)?;
+    }
+    match schemata(&args) {
+        None if resources == LinuxResources::default() => {
+            // Nothing to change; but a container that is not there is an error all the same.
+            gantry_runtime::state(&state_dir)?;
+        }
+        None => {}
+        Some(schemata) => gantry_runtime::update_resctrl(&state_dir, &schemata)?,
+    }
     Ok(0)
 }
 
 fn read(path: &str) -> Result<LinuxResources, Error> {
     let failed = |source| Error::File { what: "read", path: path.into(), source };
-    let text = if path == "-" {
-        let mut text = Vec::new();
-        io::stdin().lock().read_to_end(&mut text).map_err(failed)?;
-        text
-    } else {
-        fs::read(path).map_err(failed)?
-    };
+    let text =
+        if path == "-" { read_bounded(io::stdin().lock()) } else { read_document(path.as_ref()) };
+    let text = text.map_err(failed)?;
     serde_json::from_slice(&text).map_err(|source| Error::Parse { path: path.into(), source })
+}
+
+fn schemata(args: &Arguments) -> Option<IntelRdt> {
+    let text = |name| args.get(name).unwrap_or_default().to_owned();
+    let asked = IntelRdt {
+        l3_cache_schema: text("l3-cache-schema"),
+        mem_bw_schema: text("mem-bw-schema"),
+        ..IntelRdt::default()
+    };
+    (asked != IntelRdt::default()).then_some(asked)
 }
 
 /// Parts that no flag names stay absent: they mean "leave it as it is".
@@ -125,6 +145,12 @@ mod tests {
         .unwrap();
         assert_eq!(parse(line).unwrap(), expected);
         assert_eq!(parse("id").unwrap(), LinuxResources::default());
+    }
+
+    #[test]
+    fn a_document_without_end_is_refused() {
+        let error = read("/dev/zero").unwrap_err().full_text();
+        assert!(error.contains("/dev/zero") && error.contains("larger than"), "{error}");
     }
 
     #[test]

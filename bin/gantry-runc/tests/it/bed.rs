@@ -169,7 +169,8 @@ impl Bed {
         }
     }
 
-    fn cgroup_dirs(&self, name: &str) -> Vec<PathBuf> {
+    /// Those of this bed with that name.
+    pub(crate) fn cgroup_dirs(&self, name: &str) -> Vec<PathBuf> {
         fs::read_dir("/sys/fs/cgroup")
             .unwrap()
             .flatten()

@@ -59,7 +59,8 @@ fn spec_writes_a_document_that_runs() {
 #[test]
 fn version_and_features_tell_what_this_is() {
     let bed = Bed::new();
-    assert!(bed.ok(&["--version"]).contains("spec: 1.3.0"));
+    let version = bed.ok(&["--version"]);
+    assert!(version.contains("\ncommit: v") && version.contains("spec: 1.3.0"), "{version}");
     let features: Value = serde_json::from_str(&bed.ok(&["features"])).unwrap();
     assert_eq!(features["linux"]["seccomp"]["enabled"], true);
     assert!(features["mountOptions"].as_array().unwrap().contains(&"rro".into()));

@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::bed::Bed;
+use crate::bed::{Bed, text};
 
 #[track_caller]
 fn check(change: impl FnOnce(&mut Bed), words: &str) {
@@ -118,5 +119,24 @@ fn a_device_in_the_images_way_is_refused() {
     bed.config["mounts"].as_array_mut().unwrap().retain(|mount| mount["type"] == "proc");
     let message = bed.run_err();
     assert!(message.contains("something else in the place of the device null"), "{message}");
+    bed.check_nothing_left();
+}
+
+#[test]
+fn a_failure_takes_no_cgroup_away_that_was_there_before() {
+    let mut bed = Bed::new();
+    bed.set("/process/args", json!(["nope"]));
+    let own = format!("/sys/fs/cgroup/pids{}/{}", bed.cgroup, bed.id);
+    let strangers = Path::new(&own).join("stranger");
+    fs::create_dir_all(&strangers).unwrap();
+    bed.write_config();
+    let output = bed.call(&["run", &bed.id]);
+    let stays = strangers.exists();
+    let left = bed.cgroup_dirs(&bed.id);
+    fs::remove_dir(&strangers).unwrap();
+    fs::remove_dir(&own).unwrap();
+    assert!(text(&output.stderr).contains("executable file not found"), "{}", text(&output.stderr));
+    assert!(stays, "somebody's cgroup is gone");
+    assert_eq!(left, [Path::new(&own)]);
     bed.check_nothing_left();
 }

@@ -21,10 +21,50 @@ fn run_gives_output_and_exit_code_and_leaves_nothing() {
     bed.check_nothing_left();
 }
 
+/// Who made it may die: copies of its sockets in the waiting process would keep its callers waiting.
+#[test]
+fn a_container_that_waits_holds_nothing_but_its_gate() {
+    let mut bed = Bed::new();
+    bed.script("exec sleep 1000").write_config();
+    bed.ok(&["create", &bed.id]);
+    let held = format!("/proc/{}/fd", bed.state()["pid"]);
+    let mut names: Vec<String> = fs::read_dir(held)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.file_name().to_string_lossy().parse::<u32>().unwrap() > 2)
+        .map(|entry| fs::read_link(entry.path()).unwrap().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    let gate = |name: &str| bed.state_dir().join(name).to_string_lossy().into_owned();
+    assert_eq!(names, [gate("exec.fifo"), gate("exec.status")]);
+    bed.ok(&["delete", "--force", &bed.id]);
+    bed.check_nothing_left();
+}
+
+/// A `start` that was killed before it could put its name away is no reason to call a running container created.
+#[test]
+fn what_runs_is_not_called_created_for_a_fifo_that_was_left() {
+    let mut bed = Bed::new();
+    bed.script("exec sleep 1000").write_config();
+    bed.ok(&["create", &bed.id]);
+    bed.ok(&["start", &bed.id]);
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        bed.state_dir().join("exec.fifo"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o600),
+        0,
+    )
+    .unwrap();
+    assert_eq!(bed.status(), "running");
+    assert!(bed.err(&["start", &bed.id]).contains("already running"));
+    bed.ok(&["delete", "--force", &bed.id]);
+}
+
 #[test]
 fn a_container_goes_through_its_states() {
     let mut bed = Bed::new();
-    bed.script("touch /started; exec sleep 1000").write_config();
+    bed.script(": > /started; exec sleep 1000").write_config();
     bed.ok(&["create", "--pid-file", "pid", &bed.id]);
     assert_eq!(bed.status(), "created");
     let pid: i64 = fs::read_to_string(bed.bundle().join("pid")).unwrap().parse().unwrap();

@@ -4,13 +4,22 @@
 
 mod attacks;
 mod bed;
+mod checkpoint;
+mod classic;
 mod command_line;
 mod exec;
 mod failures;
 mod handover;
+mod hooks;
+mod join;
+mod labels;
 mod life;
+mod limits;
 mod mounts;
+mod net_devices;
 mod process;
+mod rootless;
+mod scheduling;
 mod systemd;
 mod terminal;
 mod view;

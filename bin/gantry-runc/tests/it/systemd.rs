@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
 
 use serde_json::json;
@@ -12,7 +12,16 @@ use serde_json::json;
 use crate::bed::{Bed, text, wait_until};
 
 /// The bus's methods that the runtime calls.
-const METHODS: [&str; 5] = ["Hello", "AddMatch", "Subscribe", "StartTransientUnit", "StopUnit"];
+const METHODS: [&str; 8] = [
+    "Hello",
+    "AddMatch",
+    "Subscribe",
+    "Get",
+    "StartTransientUnit",
+    "SetUnitProperties",
+    "StopUnit",
+    "ResetFailedUnit",
+];
 const JOB: &str = "/org/freedesktop/systemd1/job/7";
 
 /// A message of the bus: header fields are codes with texts, the body is texts, perhaps after a number.
@@ -60,8 +69,19 @@ fn job_removed(result: &str) -> Vec<u8> {
     message(4, &[(1, "/org/freedesktop/systemd1"), (3, "JobRemoved"), (8, "uoss")], None, &body)
 }
 
+/// How the manager behaves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// Its jobs end so.
+    Result(&'static str),
+    /// A failed unit of the name is still known at first.
+    Exists,
+    /// Jobs are accepted, and nothing is heard of them but of others.
+    Silent,
+}
+
 /// Serves one connection, and tells of each call its method and its bytes.
-fn serve(mut stream: UnixStream, result: &str, calls: &mpsc::Sender<(&'static str, Vec<u8>)>) {
+fn serve(mut stream: UnixStream, manner: Manner, calls: &mpsc::Sender<(&'static str, Vec<u8>)>) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut line = String::new();
     reader.read_line(&mut line).unwrap();
@@ -70,6 +90,7 @@ fn serve(mut stream: UnixStream, result: &str, calls: &mpsc::Sender<(&'static st
     line.clear();
     reader.read_line(&mut line).unwrap();
     assert_eq!(line, "BEGIN\r\n");
+    let mut exists = manner == Manner::Exists;
     let mut fixed = [0; 16];
     while reader.read_exact(&mut fixed).is_ok() {
         let number = |at: usize| u32::from_le_bytes(fixed[at..at + 4].try_into().unwrap());
@@ -78,14 +99,29 @@ fn serve(mut stream: UnixStream, result: &str, calls: &mpsc::Sender<(&'static st
         reader.read_exact(&mut rest).unwrap();
         let held = |name: &&&str| text(&rest).contains(&format!("\0{name}\0"));
         let method = *METHODS.iter().find(held).expect("an unknown call");
-        let body = string(if method == "Hello" { ":1.5" } else { JOB });
-        let reply = message(2, &[(8, "s")], Some(number(8)), &body);
-        // The signal may come before the answer; the next but one is for somebody else.
-        if method == "StartTransientUnit" {
-            stream.write_all(&job_removed(result)).unwrap();
-        }
+        let is_job = matches!(method, "StartTransientUnit" | "StopUnit");
+        let refused = method == "StartTransientUnit" && exists;
+        let reply = if refused {
+            exists = false;
+            let name = "org.freedesktop.systemd1.UnitExists";
+            message(3, &[(4, name), (8, "s")], Some(number(8)), &string("it is there"))
+        } else {
+            // The signal may come before the answer.
+            if let (true, Manner::Result(result)) = (is_job, manner) {
+                stream.write_all(&job_removed(result)).unwrap();
+            }
+            let body = string(if method == "Hello" { ":1.5" } else { JOB });
+            message(2, &[(8, "s")], Some(number(8)), &body)
+        };
         stream.write_all(&reply).unwrap();
+        // Or after it.
+        if is_job && manner == Manner::Exists && !refused {
+            stream.write_all(&job_removed("done")).unwrap();
+        }
         calls.send((method, rest)).unwrap();
+        if is_job && manner == Manner::Silent {
+            return;
+        }
     }
 }
 
@@ -96,7 +132,7 @@ struct Systemd {
     calls: mpsc::Receiver<(&'static str, Vec<u8>)>,
 }
 
-fn systemd(result: &'static str) -> Systemd {
+fn systemd(manner: Manner) -> Systemd {
     let mut bed = Bed::new();
     let slice = format!("gantryrunctest{}.slice", bed.id.replace('-', "_"));
     bed.set("/linux/cgroupsPath", json!(format!("{slice}:test:{}", bed.id)));
@@ -107,7 +143,7 @@ fn systemd(result: &'static str) -> Systemd {
     let (sender, calls) = mpsc::channel();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            serve(stream.unwrap(), result, &sender);
+            serve(stream.unwrap(), manner, &sender);
         }
     });
     let scope = format!("test-{}.scope", bed.id);
@@ -139,7 +175,7 @@ impl Systemd {
 
 #[test]
 fn a_container_lives_in_a_scope_of_its_slice() {
-    let mut systemd = systemd("done");
+    let mut systemd = systemd(Manner::Result("done"));
     systemd.bed.script("cat /proc/self/cgroup; echo end; cat").set(
         "/linux/namespaces",
         json!([{"type": "pid"}, {"type": "mount"}, {"type": "ipc"}, {"type": "uts"}]),
@@ -147,7 +183,7 @@ fn a_container_lives_in_a_scope_of_its_slice() {
     systemd.bed.write_config();
     let id = systemd.bed.id.clone();
     let mut run = systemd.command(&["run", &id]);
-    run.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    run.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut run = run.spawn().unwrap();
     let lines = BufReader::new(run.stdout.take().unwrap()).lines();
     let cgroups: Vec<String> = lines.map(Result::unwrap).take_while(|line| line != "end").collect();
@@ -165,17 +201,18 @@ fn a_container_lives_in_a_scope_of_its_slice() {
     drop(run.stdin.take());
     assert!(run.wait().unwrap().success());
     assert!(text(&systemd.called("StopUnit")).contains(&systemd.scope));
+    assert!(text(&systemd.called("ResetFailedUnit")).contains(&systemd.scope));
     assert!(!systemd.scope_dir().exists());
     systemd.bed.check_nothing_left();
 }
 
 #[test]
 fn a_scope_that_does_not_start_leaves_nothing() {
-    let mut systemd = systemd("failed");
+    let mut systemd = systemd(Manner::Result("failed"));
     systemd.bed.script("true").write_config();
     let id = systemd.bed.id.clone();
     let message = text(&systemd.output(&["run", &id]).stderr);
-    assert!(message.contains("systemd scope"), "{message}");
+    assert!(message.contains("systemd unit"), "{message}");
     assert!(message.contains(&format!("{}: failed", systemd.scope)), "{message}");
     assert!(!systemd.scope_dir().exists());
     systemd.bed.check_nothing_left();
@@ -186,6 +223,108 @@ fn a_scope_that_does_not_start_leaves_nothing() {
     systemd.bed.set("/linux/cgroupsPath", json!(":a:b")).write_config();
     fs::remove_file(&systemd.socket).unwrap();
     let message = text(&systemd.output(&["run", &id]).stderr);
-    assert!(message.contains("connect to the system bus"), "{message}");
+    assert!(message.contains("connect to the bus"), "{message}");
+    systemd.bed.check_nothing_left();
+}
+
+#[test]
+fn what_was_left_of_a_unit_is_forgotten_first() {
+    let mut systemd = systemd(Manner::Exists);
+    systemd.bed.script("true").write_config();
+    let id = systemd.bed.id.clone();
+    let output = systemd.output(&["run", &id]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let methods: Vec<&str> = systemd.calls.try_iter().map(|(method, _)| method).collect();
+    let of_units: Vec<&str> =
+        methods.into_iter().filter(|method| method.contains("Unit")).collect();
+    let begin = ["StartTransientUnit", "ResetFailedUnit", "StartTransientUnit"];
+    let end = ["StopUnit", "ResetFailedUnit"];
+    assert_eq!(of_units, [&begin[..], &end].concat());
+    systemd.bed.check_nothing_left();
+}
+
+#[test]
+fn a_manager_that_goes_away_is_an_error_that_leaves_nothing() {
+    let mut systemd = systemd(Manner::Silent);
+    systemd.bed.script("true").write_config();
+    let id = systemd.bed.id.clone();
+    let message = text(&systemd.output(&["run", &id]).stderr);
+    assert!(message.contains("start the container's systemd unit"), "{message}");
+    assert!(!systemd.scope_dir().exists());
+    systemd.bed.check_nothing_left();
+}
+
+#[test]
+fn limits_and_annotations_are_the_units_properties() {
+    let mut systemd = systemd(Manner::Result("done"));
+    systemd.bed.script("sleep 100");
+    systemd.bed.set(
+        "/linux/resources",
+        json!({
+            "pids": {"limit": 33}, "memory": {"limit": 33_554_432}, "cpu": {"shares": 512},
+            "devices": [{"allow": false, "access": "rwm"},
+                {"allow": true, "type": "c", "major": 1, "minor": 3, "access": "rw"}]
+        }),
+    );
+    let annotations = json!({
+        "org.systemd.property.CollectMode": "'inactive-or-failed'",
+        "org.systemd.property.TimeoutStopSec": "uint64 5"
+    });
+    systemd.bed.set("/annotations", annotations).write_config();
+    let id = systemd.bed.id.clone();
+    assert!(systemd.command(&["run", "-d", &id]).stdout(Stdio::null()).status().unwrap().success());
+    let started = text(&systemd.called("StartTransientUnit"));
+    for words in [
+        "TasksMax",
+        "MemoryLimit",
+        "CPUShares",
+        "DevicePolicy",
+        "strict",
+        "DeviceAllow",
+        "/dev/char/1:3",
+        "CollectMode",
+        "inactive-or-failed",
+        "TimeoutStopUSec",
+        "BlockIOAccounting",
+        "DefaultDependencies",
+    ] {
+        assert!(started.contains(words), "{words} is missing in {started:?}");
+    }
+    let update = ["update", "--memory", "64m", "--pids-limit", "44", &id];
+    let output = systemd.output(&update);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let changed = text(&systemd.called("SetUnitProperties"));
+    for words in [systemd.scope.as_str(), "MemoryLimit", "TasksMax"] {
+        assert!(changed.contains(words), "{words} is missing in {changed:?}");
+    }
+    let limit = fs::read_to_string(systemd.scope_dir().join("pids.max")).unwrap();
+    assert_eq!(limit, "44\n");
+    assert!(systemd.output(&["delete", "--force", &id]).status.success());
+    systemd.bed.check_nothing_left();
+
+    let bad = json!({"org.systemd.property.Nice": "five"});
+    systemd.bed.set("/annotations", bad).write_config();
+    let message = text(&systemd.output(&["run", &id]).stderr);
+    assert!(message.contains("org.systemd.property.Nice"), "{message}");
+}
+
+#[test]
+fn a_container_may_be_a_slice() {
+    let mut systemd = systemd(Manner::Result("done"));
+    let parent = systemd.bed.cgroup.trim_start_matches('/').trim_end_matches(".slice").to_owned();
+    let unit = format!("{parent}-own.slice");
+    systemd.bed.set("/linux/cgroupsPath", json!(format!("{parent}.slice:ignored:{unit}")));
+    systemd.bed.script("cat /proc/self/cgroup").set(
+        "/linux/namespaces",
+        json!([{"type": "pid"}, {"type": "mount"}, {"type": "ipc"}, {"type": "uts"}]),
+    );
+    systemd.bed.write_config();
+    let id = systemd.bed.id.clone();
+    let output = systemd.output(&["run", &id]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let place = format!("pids:/{parent}.slice/{unit}");
+    assert!(text(&output.stdout).lines().any(|line| line.ends_with(&place)), "{output:?}");
+    let started = text(&systemd.called("StartTransientUnit"));
+    assert!(started.contains("Wants") && !started.contains("PIDs"), "{started:?}");
     systemd.bed.check_nothing_left();
 }

@@ -119,10 +119,7 @@ impl List {
 pub(super) fn apply(directory: &Directory, rules: &[Rule]) -> Result<(), Error> {
     let list = List::of(rules)?;
     let current = List::parse(&directory.read("devices.list")?);
-    for (file, value) in list.steps(current.as_ref()) {
-        directory.write(file, &value)?;
-    }
-    Ok(())
+    directory.write_each(&list.steps(current.as_ref()))
 }
 
 #[cfg(test)]

@@ -105,7 +105,8 @@ fn v2(cpu: &Cpu) -> Result<Vec<Setting>, Error> {
     clippy::cast_sign_loss,
     reason = "shares are at most 2^18 here and the result lies between 1 and 10000"
 )]
-fn weight(shares: u64) -> u64 {
+#[must_use]
+pub fn weight(shares: u64) -> u64 {
     if shares <= MIN_SHARES {
         return 1;
     }

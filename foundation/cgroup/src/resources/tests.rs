@@ -176,8 +176,8 @@ fn block_devices() {
 fn the_rest() {
     check(
         json!({ "hugepageLimits": [{ "pageSize": "2MB", "limit": 4096 }] }),
-        &["hugetlb.2MB.limit_in_bytes 4096"],
-        &["hugetlb.2MB.max 4096"],
+        &["hugetlb.2MB.rsvd.limit_in_bytes 4096", "hugetlb.2MB.limit_in_bytes 4096"],
+        &["hugetlb.2MB.rsvd.max 4096", "hugetlb.2MB.max 4096"],
     );
     check(
         json!({ "rdma": { "mlx5_1": { "hcaHandles": 3, "hcaObjects": 10000 }, "none": {} } }),

@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use gantry_oci::runtime::Seccomp;
-use gantry_seccomp::{Flags, Machine, compile, compile_for, default_profile, default_profile_for};
+use gantry_seccomp::{
+    COMPILER_VERSION, Flags, Machine, compile, compile_for, default_profile, default_profile_for,
+};
 
 use crate::interpreter::{Call, run};
 
@@ -115,4 +117,34 @@ fn it_survives_the_way_through_a_file() {
     let program = compile(&read).unwrap();
     eprintln!("{} bytes, read in {parsed:?}, with its program {:?}", text.len(), start.elapsed());
     assert_eq!(program, compile(&profile).unwrap());
+}
+
+/// Programs are kept under the compiler's version: when this fails, the version must be raised, and this number with it.
+#[test]
+fn a_compiler_that_says_something_else_has_another_version() {
+    let profile = |value| serde_json::from_value::<Seccomp>(value).unwrap();
+    let mut profiles = vec![default_profile(&[] as &[&str]), default_profile(&["CAP_SYS_ADMIN"])];
+    for operator in ["NE", "LT", "LE", "EQ", "GE", "GT", "MASKED_EQ"] {
+        let arg = |index: u32| {
+            serde_json::json!({ "index": index, "value": 0x5_0000_0007_u64, "valueTwo": 7,
+                                "op": format!("SCMP_CMP_{operator}") })
+        };
+        profiles.push(profile(serde_json::json!({
+            "defaultAction": "SCMP_ACT_ERRNO",
+            "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"],
+            "syscalls": [
+                { "names": ["read", "socket"], "action": "SCMP_ACT_ALLOW", "args": [arg(1)] },
+                { "names": ["write", "semop"], "action": "SCMP_ACT_TRAP", "args": [arg(2), arg(3)] },
+            ],
+        })));
+    }
+    let programs = profiles.iter().map(|it| compile_for(Machine::X86_64, it).unwrap());
+    let words = programs.flat_map(|program| {
+        let instructions = program.instructions().to_vec();
+        instructions.into_iter().flat_map(|it| {
+            [u64::from(it.code), u64::from(it.jt), u64::from(it.jf), u64::from(it.k)]
+        })
+    });
+    let sum = words.fold(0_u64, |sum, word| sum.rotate_left(5).wrapping_mul(31).wrapping_add(word));
+    assert_eq!((COMPILER_VERSION, sum), (1, 6_937_368_287_234_013_870));
 }

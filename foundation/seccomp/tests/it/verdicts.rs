@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use gantry_oci::runtime::{Seccomp, SeccompAction, SeccompOperator};
 use gantry_seccomp::{Machine, compile_for, default_profile_for};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::interpreter::{Call, run};
 use crate::oracle;
@@ -38,7 +38,7 @@ pub(crate) fn check(machine: Machine, mut profile: Seccomp) {
                 let found = run(program.instructions(), call).answer;
                 assert_eq!(
                     found, expected,
-                    "we answer {found:#x}, libseccomp {expected:#x}, to {call:x?}"
+                    "we answer {found:#x}, libseccomp {expected:#x}, to {call:x?} by {profile:?}"
                 );
             }
         }
@@ -66,11 +66,21 @@ fn newer(profile: &Seccomp, oracle: &oracle::Oracle, audit: u32, number: u32) ->
         0xc000_003e => above("SCMP_ARCH_X32"),
         0x4000_0003 => above("SCMP_ARCH_X86"),
         0xc000_00b7 => above("SCMP_ARCH_AARCH64"),
-        // The profiles here either name `set_tls`, arm's highest private call, or none of them.
-        0x4000_0028 if number >= ARM_PRIVATE => number > ARM_PRIVATE + 5,
+        0x4000_0028 if number >= ARM_PRIVATE => match newest_private(profile) {
+            Some(newest) => number > newest,
+            None => above("SCMP_ARCH_ARM"),
+        },
         0x4000_0028 => above("SCMP_ARCH_ARM"),
         _ => false,
     }
+}
+
+/// The highest of arm's private calls that the profile names (arm's `asm/unistd.h`).
+fn newest_private(profile: &Seccomp) -> Option<u32> {
+    let calls = ["breakpoint", "cacheflush", "usr26", "usr32", "set_tls"];
+    let names = || profile.syscalls.iter().flat_map(|rule| &rule.names);
+    let place = calls.iter().rposition(|call| names().any(|name| name == call))?;
+    Some(ARM_PRIVATE + 1 + u32::try_from(place).unwrap())
 }
 
 /// Six arguments at a time: every value near a constant of the profile in all places, and mixtures.
@@ -101,9 +111,10 @@ fn arguments(profile: &Seccomp) -> Vec<[u64; 6]> {
     arguments
 }
 
+const ARM: [&str; 2] = ["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"];
 const X86: [&str; 3] = ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"];
 
-fn profile(value: serde_json::Value) -> Seccomp {
+fn profile(value: Value) -> Seccomp {
     serde_json::from_value(value).unwrap()
 }
 
@@ -259,7 +270,7 @@ impl Dice {
 }
 
 /// A rule for some calls with up to three conditions, each on an argument of its own.
-fn random_rule(dice: &mut Dice) -> serde_json::Value {
+fn random_rule(dice: &mut Dice) -> Value {
     let calls = ["read", "openat", "ioctl", "prctl", "kill", "mount", "clone", "lseek"];
     let operators = ["NE", "LT", "LE", "EQ", "GE", "GT", "MASKED_EQ"];
     let values = [0, 1, 7, 0x8000_0000, 0xffff_ffff, 0x1_0000_0000, 0x5_0000_0007, u64::MAX];
@@ -277,16 +288,108 @@ fn random_rule(dice: &mut Dice) -> serde_json::Value {
     json!({ "names": [name], "action": "SCMP_ACT_TRAP", "args": args })
 }
 
+/// There is one action besides the default, as libseccomp does not say which of two rules counts; and a call with a rule of several
+/// conditions has no other rule, as libseccomp 2.5 joins some such rules into a tree that lets more through than either
+/// (`mount` with `a0 <= 1 && a1 >= 1` beside `a4 != 0 && a5 >= 1 && a0 != 0x80000000` catches `a0 = 8, a1 = 6, a4 = 7, a5 = 0`). What is
+/// left out here the fuzz target compares with a plain reading of the profile.
 #[test]
 fn random_profiles() {
     let mut dice = Dice(0x2545_f491_4f6c_dd1d);
-    for _ in 0..20 {
-        let rules: Vec<_> = (0..=dice.roll(12)).map(|_| random_rule(&mut dice)).collect();
+    let defaults = ["ALLOW", "ERRNO", "KILL_PROCESS", "LOG", "TRACE", "KILL"];
+    for round in 0..36_u8 {
+        let mut rules: Vec<Value> = (0..=dice.roll(12)).map(|_| random_rule(&mut dice)).collect();
+        let several = |rule: &Value| rule["args"].as_array().is_some_and(|args| args.len() > 1);
+        let all = rules.clone();
+        rules.retain(|rule| {
+            let of_call = || all.iter().filter(|other| other["names"] == rule["names"]);
+            of_call().count() == 1 || !of_call().any(several)
+        });
+        if rules.is_empty() {
+            continue;
+        }
+        let (machine, architectures) = match round % 3 {
+            0 => (Machine::X86_64, &X86[..]),
+            1 => (Machine::Aarch64, &ARM[..]),
+            _ => (Machine::X86_64, &X86[..2]),
+        };
+        let default = defaults[usize::try_from(dice.roll(6)).unwrap()];
         let value = json!({
-            "defaultAction": "SCMP_ACT_ALLOW",
-            "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"],
+            "defaultAction": format!("SCMP_ACT_{default}"),
+            "architectures": architectures,
             "syscalls": rules,
         });
-        check(Machine::X86_64, profile(value));
+        check(machine, profile(value));
+    }
+}
+
+/// Each call of the table by its own number, on each architecture: it gets through in those rounds whose bit its place in the table has.
+#[test]
+fn every_call_of_the_table() {
+    let table = include_str!("../../src/syscalls.txt");
+    let names: Vec<&str> = table.lines().filter_map(|row| row.split(' ').next()).collect();
+    assert!(names.len() > 400);
+    // libseccomp 2.5 knows arm's number 341 by one of these names only, depending on what else there is.
+    let twins = ["sync_file_range2", "arm_sync_file_range"];
+    for bit in 0..9 {
+        for (machine, architectures) in [(Machine::X86_64, &X86[..]), (Machine::Aarch64, &ARM[..])]
+        {
+            let chosen = names
+                .iter()
+                .enumerate()
+                .filter(|(place, name)| place >> bit & 1 == 1 && !twins.contains(name));
+            let chosen: Vec<&str> = chosen.map(|(_, name)| *name).collect();
+            let value = json!({
+                // So that none is newer than what the profile names.
+                "defaultAction": "SCMP_ACT_LOG",
+                "architectures": architectures,
+                "syscalls": [{ "names": chosen, "action": "SCMP_ACT_TRAP" }],
+            });
+            check(machine, profile(value));
+        }
+    }
+}
+
+/// Every action as the default beside every action of a rule, with and without a condition, and the numbers that ERRNO and TRACE carry.
+#[test]
+fn every_action_beside_every_other() {
+    let actions =
+        ["ALLOW", "ERRNO", "TRAP", "TRACE", "LOG", "KILL", "KILL_THREAD", "KILL_PROCESS", "NOTIFY"];
+    for default in actions.iter().filter(|action| **action != "NOTIFY") {
+        for action in actions {
+            let number = matches!(action, "ERRNO" | "TRACE").then_some(38);
+            let action = format!("SCMP_ACT_{action}");
+            let value = json!({
+                "defaultAction": format!("SCMP_ACT_{default}"),
+                "defaultErrnoRet": matches!(*default, "ERRNO" | "TRACE").then_some(4094),
+                "architectures": X86,
+                "listenerPath": "/agent",
+                "syscalls": [
+                    { "names": ["openat", "semget"], "action": action, "errnoRet": number },
+                    { "names": ["ioctl", "openat2"], "action": action, "errnoRet": number, "args": [
+                        { "index": 1, "value": 0x5401, "op": "SCMP_CMP_EQ" }
+                    ] },
+                ],
+            });
+            check(Machine::X86_64, profile(value));
+        }
+    }
+}
+
+#[test]
+fn every_operator_on_arm() {
+    for op in ["NE", "LT", "LE", "EQ", "GE", "GT", "MASKED_EQ"] {
+        for value in [0_u64, 5, 0xffff_ffff, 0x1_0000_0000, 0x7fff_0000_0000_0003, u64::MAX] {
+            let arg = |index| json!({ "index": index, "value": value, "valueTwo": value & 0xff_0000_00ff, "op": format!("SCMP_CMP_{op}") });
+            let value = json!({
+                "defaultAction": "SCMP_ACT_ERRNO",
+                "architectures": ARM,
+                "syscalls": [
+                    { "names": ["read"], "action": "SCMP_ACT_ALLOW", "args": [arg(1)] },
+                    { "names": ["write"], "action": "SCMP_ACT_ALLOW", "args": [arg(2), arg(5)] },
+                    { "names": ["cacheflush", "openat2"], "action": "SCMP_ACT_ALLOW" },
+                ],
+            });
+            check(Machine::Aarch64, profile(value));
+        }
     }
 }

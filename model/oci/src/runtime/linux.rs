@@ -93,9 +93,10 @@ pub struct Device {
     pub path: String,
     #[serde(rename = "type")]
     pub kind: DeviceKind,
-    #[serde(default)]
+    /// [`NO_NUMBER`](Self::NO_NUMBER) when absent: only a fifo needs none.
+    #[serde(default = "no_number")]
     pub major: i64,
-    #[serde(default)]
+    #[serde(default = "no_number")]
     pub minor: i64,
     /// Permission bits; 0666 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,6 +105,15 @@ pub struct Device {
     pub uid: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gid: Option<u32>,
+}
+
+impl Device {
+    /// What stands for a number that the document leaves out.
+    pub const NO_NUMBER: i64 = -1;
+}
+
+fn no_number() -> i64 {
+    Device::NO_NUMBER
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

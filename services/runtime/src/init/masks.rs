@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use gantry_oci::runtime::Linux;
-use gantry_sys::mount::{Attributes, Change, set_attributes};
+use gantry_sys::mount::{Attributes, Change};
 use rustix::fs::{FileType, fstat};
 
 use crate::failure::{During, Failure};
@@ -30,7 +30,7 @@ fn make_readonly(root: &Root, path: &str) -> Result<(), Failure> {
     let Some(target) = find(root, path)? else { return Ok(()) };
     let tree = filesystem::copy_of(target.as_fd(), Recursion::All).during_with(what)?;
     let change = Change { set: Attributes::RDONLY, recursive: true, ..Change::default() };
-    set_attributes(tree.as_fd(), change).during_with(what)?;
+    filesystem::set_attributes(tree.as_fd(), change).during_with(what)?;
     filesystem::attach(tree.as_fd(), target.as_fd()).during_with(what)
 }
 

@@ -4,17 +4,18 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
-use gantry_sys::mount::{Attributes, Change, set_attributes};
+use gantry_sys::mount::{Attributes, Change};
 use rustix::fs::{FileType, Mode, OFlags, fstat, fstatfs, mkdirat, symlinkat};
 use rustix::io::Errno;
 
 use crate::failure::{During, Failure};
 use crate::plan::{MountKind, MountOptions, MountPlan, Plan};
 use crate::prepare::{CgroupMount, Prepared};
+use crate::procfs::PROC_MAGIC;
 use crate::root::{Missing, Root};
+use crate::rootless::Caller;
+use crate::rootless::filesystem::FilesystemMaker;
 use crate::{copy_up, filesystem};
-
-const PROC_MAGIC: u64 = 0x9fa0;
 
 /// Files of `/proc` that tools like lxcfs may cover. Everything else there tells the kernel's state to programs that trust it, and a
 /// mount over it could make the runtime itself write into a file of the container's choice.
@@ -32,14 +33,22 @@ const COVERABLE: [&str; 11] = [
     "/proc/sys/kernel/ns_last_pid",
 ];
 
-pub(super) fn apply(root: &Root, plan: &Plan, prepared: &Prepared) -> Result<(), Failure> {
+pub(super) fn apply(
+    root: &Root,
+    plan: &Plan,
+    prepared: &Prepared,
+    caller: Caller,
+) -> Result<(), Failure> {
+    let maker = FilesystemMaker::new(plan, caller);
     for (mount, bind) in plan.mounts.iter().zip(&prepared.binds) {
         if mount.destination.components().all(|part| part == Component::RootDir) {
             return Err(Failure::invalid("a mount's destination cannot be the root itself"));
         }
         match (&mount.kind, bind) {
             (MountKind::Bind(_), Some(tree)) => attach_bind(root, mount, tree)?,
-            (MountKind::Filesystem(kind), _) => attach_new(root, mount, kind)?,
+            (MountKind::Filesystem(kind), _) => {
+                attach_new(root, mount, kind, &maker)?;
+            }
             (MountKind::Cgroup, _) => attach_cgroups(root, mount, &prepared.cgroups)?,
             (MountKind::Bind(_), None) => return Err(Failure::invalid("a bind without source")),
         }
@@ -62,8 +71,15 @@ fn attach_bind(root: &Root, mount: &MountPlan, tree: &OwnedFd) -> Result<(), Fai
     filesystem::attach(tree.as_fd(), target.as_fd()).during_with(what)
 }
 
-fn attach_new(root: &Root, mount: &MountPlan, kind: &str) -> Result<(), Failure> {
+fn attach_new(
+    root: &Root,
+    mount: &MountPlan,
+    kind: &str,
+    maker: &FilesystemMaker<'_>,
+) -> Result<(), Failure> {
     let what = || format!("mount {kind} to {}", mount.destination.display());
+    // A directory made for the mount has no mode that anybody chose.
+    let covers = kind == "tmpfs" && root.find(&mount.destination).is_ok();
     let target = if matches!(kind, "proc" | "sysfs") {
         // The kernel's own trees must be where programs look for them.
         let found = root.find_or_make_without_links(&mount.destination, Missing::Directory);
@@ -80,10 +96,11 @@ fn attach_new(root: &Root, mount: &MountPlan, kind: &str) -> Result<(), Failure>
         root.find_or_make(&mount.destination, Missing::Directory).during_with(what)?
     };
     check_proc(mount, target.as_fd(), None)?;
+    let options = with_label(&mount.options, kind, maker.label());
     let made = if kind == "tmpfs" {
-        new_tmpfs(mount, target.as_fd())?
+        new_tmpfs(&mount.source, options, target.as_fd(), covers)?
     } else {
-        filesystem::new(kind, &mount.source, &mount.options)?
+        maker.make(kind, &mount.source, options)?
     };
     filesystem::attach(made.as_fd(), target.as_fd()).during_with(what)
 }
@@ -93,22 +110,36 @@ fn is_no_directory(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::LOOP | Errno::NOTDIR))
 }
 
-/// A tmpfs has the mode of the directory that it covers, unless it is told another, and its contents when it is told to.
-fn new_tmpfs(mount: &MountPlan, target: BorrowedFd<'_>) -> Result<OwnedFd, Failure> {
-    let mut options = mount.options.clone();
-    if options.value("mode").is_none() {
+/// SELinux labels the files of a file system that has no labels of its own by a mount option. The kernel's own trees have theirs.
+fn with_label(options: &MountOptions, kind: &str, label: &str) -> MountOptions {
+    let mut options = options.clone();
+    if !label.is_empty() && !matches!(kind, "proc" | "sysfs" | "mqueue") {
+        options.data.push(("context".to_owned(), Some(label.to_owned())));
+    }
+    options
+}
+
+/// A tmpfs has the mode of the directory that it covers, unless it is told another or there was none, and its contents when it is told
+/// to.
+fn new_tmpfs(
+    source: &str,
+    mut options: MountOptions,
+    target: BorrowedFd<'_>,
+    covers: bool,
+) -> Result<OwnedFd, Failure> {
+    if covers && options.value("mode").is_none() {
         let covered = fstat(target).during("look at a tmpfs's directory")?;
         options.data.push(("mode".to_owned(), Some(format!("{:o}", covered.st_mode & 0o7777))));
     }
     if !options.copy_up {
-        return filesystem::new("tmpfs", &mount.source, &options);
+        return filesystem::new("tmpfs", source, &options);
     }
     // It becomes read-only, if it shall be, when the copy is made.
     let change = options.change;
     options.change.set = change.set.without(Attributes::RDONLY);
-    let made = filesystem::new("tmpfs", &mount.source, &options)?;
+    let made = filesystem::new("tmpfs", source, &options)?;
     copy_up::copy(target, made.as_fd())?;
-    set_attributes(made.as_fd(), change).during("set the attributes of a tmpfs")?;
+    filesystem::set_attributes(made.as_fd(), change).during("set the attributes of a tmpfs")?;
     Ok(made)
 }
 
@@ -131,7 +162,7 @@ fn attach_cgroups(root: &Root, mount: &MountPlan, cgroups: &[CgroupMount]) -> Re
     }
     if mount.options.change.set.contains(Attributes::RDONLY) {
         let change = Change { set: Attributes::RDONLY, ..Change::default() };
-        set_attributes(directory.as_fd(), change).during_with(what)?;
+        filesystem::set_attributes(directory.as_fd(), change).during_with(what)?;
     }
     Ok(())
 }

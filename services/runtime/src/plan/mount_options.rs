@@ -31,8 +31,8 @@ pub(crate) enum Recursion {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BindKind(pub Recursion);
 
-const SUPERBLOCK: [&str; 8] =
-    ["sync", "async", "dirsync", "lazytime", "nolazytime", "mand", "nomand", "silent"];
+const SUPERBLOCK: [&str; 7] =
+    ["sync", "async", "dirsync", "lazytime", "nolazytime", "mand", "nomand"];
 
 impl MountOptions {
     pub(crate) fn parse<S: AsRef<str>>(words: &[S]) -> Self {
@@ -58,7 +58,8 @@ impl MountOptions {
                 "bind" => self.bind = self.bind.or(Some(BindKind(Recursion::TopOnly))),
                 "rbind" => self.bind = Some(BindKind(Recursion::All)),
                 "tmpcopyup" => self.copy_up = true,
-                "" | "defaults" | "remount" | "loud" | "norelatime" | "nostrictatime" => {}
+                // What a kernel logs and how it counts a file's changes is nothing that a container's mount could choose.
+                "" | "defaults" | "remount" | "loud" | "silent" | "iversion" | "noiversion" => {}
                 "idmap" => self.id_map = self.id_map.or(Some(Recursion::TopOnly)),
                 "ridmap" => self.id_map = Some(Recursion::All),
                 _ => self.data.push(match word.split_once('=') {
@@ -96,9 +97,11 @@ fn attribute(word: &str) -> Option<(Attributes, Attributes)> {
         "diratime" => (A::NONE, A::NODIRATIME),
         "nosymfollow" => (A::NOSYMFOLLOW, A::NONE),
         "symfollow" => (A::NONE, A::NOSYMFOLLOW),
-        "relatime" | "atime" => (A::RELATIME, A::ATIME),
+        // The kernel's default is relatime, which is what others go back to when they are taken back.
+        "relatime" | "atime" | "nostrictatime" => (A::RELATIME, A::ATIME),
         "noatime" => (A::NOATIME, A::ATIME),
         "strictatime" => (A::STRICTATIME, A::ATIME),
+        "norelatime" => (A::NONE, A::NONE),
         _ => return None,
     })
 }

@@ -6,8 +6,10 @@ use std::path::Path;
 
 use gantry_oci::runtime::{IdMapping, Linux, NamespaceKind};
 use gantry_sys::clone::{Namespaces, namespace_kind};
+use rustix::fs::{fstat, stat};
 
 use crate::failure::{During, Failure};
+use crate::id_map;
 
 /// Namespaces of the container.
 #[derive(Debug)]
@@ -83,14 +85,25 @@ impl NamespacePlan {
             )));
         }
         match kind {
-            NamespaceKind::Pid => self.join_pid = Some(file.into()),
-            NamespaceKind::User => self.join.insert(0, (flag, file.into())),
-            NamespaceKind::Mount => {
-                return Err(Failure::unsupported("a mount namespace given by path"));
+            NamespaceKind::Mount if is_own(kind, &file)? => Err(Failure::invalid(format!(
+                "{} is the runtime's own mount namespace: the container's root would become the host's",
+                path.display()
+            ))),
+            // The container is there already, and what it finds there is as much the host's as without a word about it.
+            _ if is_own(kind, &file)? => Ok(()),
+            NamespaceKind::Pid => {
+                self.join_pid = Some(file.into());
+                Ok(())
             }
-            _ => self.join.push((flag, file.into())),
+            NamespaceKind::User => {
+                self.join.insert(0, (flag, file.into()));
+                Ok(())
+            }
+            _ => {
+                self.join.push((flag, file.into()));
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     fn check(&self, seen: Namespaces) -> Result<(), Failure> {
@@ -102,6 +115,14 @@ impl NamespacePlan {
             && (self.uid_mappings.is_empty() || self.gid_mappings.is_empty())
         {
             return Err(Failure::invalid("a new user namespace needs uidMappings and gidMappings"));
+        }
+        for (name, mappings) in
+            [("linux.uidMappings", &self.uid_mappings), ("linux.gidMappings", &self.gid_mappings)]
+        {
+            id_map::check(name, mappings)?;
+            if self.new.contains(Namespaces::USER) {
+                id_map::check_root(name, mappings)?;
+            }
         }
         if mapped && !seen.contains(Namespaces::USER) {
             return Err(Failure::invalid("uidMappings and gidMappings need a user namespace"));
@@ -121,6 +142,15 @@ impl NamespacePlan {
         Ok(())
     }
 
+    /// The network namespace of a container whose first process has this pid and may not have joined it yet.
+    pub(crate) fn network_of(&self, pid: i32) -> Result<OwnedFd, Failure> {
+        let what = "open the container's network namespace";
+        match self.join.iter().find(|(kind, _)| *kind == Namespaces::NETWORK) {
+            Some((_, file)) => file.try_clone().during(what),
+            None => Ok(File::open(format!("/proc/{pid}/ns/net")).during(what)?.into()),
+        }
+    }
+
     /// Whether the container has a namespace of this kind that is not the host's.
     pub(crate) fn is_private(&self, kind: Namespaces) -> bool {
         self.new.contains(kind) || self.join.iter().any(|(joined, _)| *joined == kind)
@@ -135,6 +165,24 @@ impl NamespacePlan {
     pub(crate) fn has_user(&self) -> bool {
         self.is_private(Namespaces::USER)
     }
+}
+
+/// Whether a namespace file names the namespace that this process is in.
+fn is_own(kind: NamespaceKind, file: &File) -> Result<bool, Failure> {
+    let name = match kind {
+        NamespaceKind::Pid => "pid",
+        NamespaceKind::Network => "net",
+        NamespaceKind::Mount => "mnt",
+        NamespaceKind::Ipc => "ipc",
+        NamespaceKind::Uts => "uts",
+        NamespaceKind::User => "user",
+        NamespaceKind::Cgroup => "cgroup",
+        NamespaceKind::Time => "time",
+    };
+    let path = format!("/proc/self/ns/{name}");
+    let own = stat(&path).during_with(|| format!("look at {path}"))?;
+    let found = fstat(file).during_with(|| format!("look at a {name} namespace"))?;
+    Ok((own.st_dev, own.st_ino) == (found.st_dev, found.st_ino))
 }
 
 fn time_offsets(linux: &Linux) -> Result<String, Failure> {

@@ -7,7 +7,7 @@ use gantry_sys::schedule::SchedAttr;
 use rustix::process::Resource;
 use rustix::thread::CpuSet;
 
-use super::CapabilityPlan;
+use super::{CapabilityPlan, LabelPlan, list};
 use crate::failure::Failure;
 
 /// What the new process makes of itself.
@@ -23,6 +23,7 @@ pub(crate) struct ProcessPlan {
     pub capabilities: CapabilityPlan,
     pub rlimits: Vec<RlimitPlan>,
     pub no_new_privileges: bool,
+    pub labels: LabelPlan,
     pub oom_score_adj: Option<i32>,
     pub scheduler: Option<SchedAttr>,
     /// Class and priority.
@@ -103,6 +104,7 @@ impl ProcessPlan {
             ),
             rlimits: rlimits(&process.rlimits)?,
             no_new_privileges: process.no_new_privileges,
+            labels: LabelPlan::new(process)?,
             oom_score_adj: process.oom_score_adj,
             scheduler: process.scheduler.as_ref().map(scheduler).transpose()?,
             io_priority: process.io_priority.as_ref().map(io_priority).transpose()?,
@@ -114,27 +116,29 @@ impl ProcessPlan {
 fn exec_cpus(asked: Option<&ExecCpuAffinity>) -> Result<ExecCpus, Failure> {
     let Some(asked) = asked else { return Ok(ExecCpus::default()) };
     let list = |text: &str| (!text.is_empty()).then(|| cpu_list(text)).transpose();
-    Ok(ExecCpus { initial: list(&asked.initial)?, last: list(&asked.last)? })
+    let (initial, last) = (list(&asked.initial)?, list(&asked.last)?);
+    // The first list is for the way only: without another one the container's cgroup alone decides in the end.
+    let last = last.or_else(|| initial.is_some().then(every_cpu));
+    Ok(ExecCpus { initial, last })
 }
 
-/// A list such as `0-3,7`.
-fn cpu_list(text: &str) -> Result<CpuSet, Failure> {
-    let refused = || {
-        Failure::invalid(format!("process.execCPUAffinity {text:?} is not a list such as 0-3,7"))
-    };
-    let number = |text: &str| {
-        text.trim().parse::<usize>().ok().filter(|cpu| *cpu < CpuSet::MAX_CPU).ok_or_else(refused)
-    };
+fn every_cpu() -> CpuSet {
+    set_of(0..CpuSet::MAX_CPU)
+}
+
+fn set_of(numbers: impl IntoIterator<Item = usize>) -> CpuSet {
     let mut cpus = CpuSet::new();
-    for part in text.split(',') {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (first, last) = (number(first)?, number(last)?);
-        if first > last {
-            return Err(refused());
-        }
-        (first..=last).for_each(|cpu| cpus.set(cpu));
+    for cpu in numbers {
+        cpus.set(cpu);
     }
-    Ok(cpus)
+    cpus
+}
+
+fn cpu_list(text: &str) -> Result<CpuSet, Failure> {
+    let numbers = list::numbers(text, CpuSet::MAX_CPU).ok_or_else(|| {
+        Failure::invalid(format!("process.execCPUAffinity {text:?} is not a list such as 0-3,7"))
+    })?;
+    Ok(set_of(numbers))
 }
 
 fn rlimits(asked: &[Rlimit]) -> Result<Vec<RlimitPlan>, Failure> {

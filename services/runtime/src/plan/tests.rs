@@ -7,7 +7,8 @@ use super::*;
 
 fn spec(linux: &str, process: &str) -> Spec {
     serde_json::from_str(&format!(
-        r#"{{"process": {{"args": ["sh"], "cwd": "/", "user": {{"uid": 0, "gid": 0}} {process}}},
+        r#"{{"ociVersion": "1.3.0",
+            "process": {{"args": ["sh"], "cwd": "/", "user": {{"uid": 0, "gid": 0}} {process}}},
             "linux": {{"namespaces": [{{"type": "mount"}}, {{"type": "cgroup"}}] {linux}}}}}"#
     ))
     .unwrap()
@@ -28,7 +29,8 @@ fn a_plain_document_becomes_a_plan() {
 
 #[test]
 fn documents_that_cannot_work_are_refused() {
-    check_refused(Spec::default(), "process is missing");
+    check_refused(Spec::default(), "ociVersion is missing");
+    check_refused(Spec { oci_version: "1.3.0".into(), ..Spec::default() }, "process is missing");
     let mut no_args = spec("", "");
     no_args.process.as_mut().unwrap().args.clear();
     check_refused(no_args, "process.args");
@@ -64,7 +66,8 @@ fn documents_that_cannot_work_are_refused() {
 fn only_parameters_of_the_containers_own_namespaces_can_be_set() {
     let with_ipc = |sysctl: &str| {
         serde_json::from_str::<Spec>(&format!(
-            r#"{{"process": {{"args": ["sh"], "cwd": "/", "user": {{"uid": 0, "gid": 0}}}},
+            r#"{{"ociVersion": "1.3.0",
+                "process": {{"args": ["sh"], "cwd": "/", "user": {{"uid": 0, "gid": 0}}}},
                 "linux": {{"namespaces": [{{"type": "mount"}}, {{"type": "ipc"}}],
                 "sysctl": {{"{sysctl}": "1"}}}}}}"#
         ))
@@ -119,7 +122,8 @@ fn capability_names_become_numbers_and_strange_ones_are_left_out() {
 fn offsets_of_clocks_are_words_of_the_kernel() {
     let offsets = |clocks: &str| {
         let text = format!(
-            r#"{{"process": {{"args": ["sh"], "cwd": "/", "user": {{"uid": 0, "gid": 0}}}},
+            r#"{{"ociVersion": "1.3.0",
+                "process": {{"args": ["sh"], "cwd": "/", "user": {{"uid": 0, "gid": 0}}}},
                 "linux": {{"namespaces": [{{"type": "mount"}}, {{"type": "time"}}],
                 "timeOffsets": {clocks}}}}}"#
         );

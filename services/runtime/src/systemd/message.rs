@@ -39,6 +39,10 @@ impl Encoder {
         self.0.extend(value.to_le_bytes());
     }
 
+    pub(super) fn byte(&mut self, value: u8) {
+        self.0.push(value);
+    }
+
     pub(super) fn string(&mut self, value: &str) {
         self.number(u32::try_from(value.len()).unwrap_or(u32::MAX));
         self.0.extend(value.as_bytes());
@@ -49,6 +53,12 @@ impl Encoder {
         self.0.push(u8::try_from(value.len()).unwrap_or(u8::MAX));
         self.0.extend(value.as_bytes());
         self.0.push(0);
+    }
+
+    /// A value with its type in front.
+    pub(super) fn variant(&mut self, kind: &str, fill: impl FnOnce(&mut Self)) {
+        self.signature(kind);
+        fill(self);
     }
 
     /// The length in front does not count the padding before the first element.
@@ -199,6 +209,11 @@ impl Decoder<'_> {
     pub(super) fn string(&mut self) -> io::Result<String> {
         let count = length(self.number()?)?;
         self.text(count)
+    }
+
+    /// The text in a variant.
+    pub(super) fn variant_string(&mut self) -> io::Result<String> {
+        if self.signature()? == "s" { self.string() } else { Err(damaged()) }
     }
 
     fn signature(&mut self) -> io::Result<String> {
