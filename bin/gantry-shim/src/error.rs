@@ -50,8 +50,32 @@ pub(crate) enum Error {
     TooLong { what: &'static str },
     #[error("invalid argument: {reason}")]
     Invalid { reason: String },
+    #[error("too many {what}: {limit} at most")]
+    TooMany { what: &'static str, limit: usize },
+    #[error("this shim is about to end: start another")]
+    Ending,
+    #[error("{bundle} is no bundle: it has no config.json")]
+    NoBundle { bundle: PathBuf },
+    #[error("there is no program {name} in PATH")]
+    NoProgram { name: String },
+    /// Another runtime's own words.
+    #[error("{program} {operation}: {words}")]
+    OtherRuntime { program: PathBuf, operation: String, words: String },
+    /// What the shim of a group said.
+    #[error("{words}")]
+    Refused { words: String },
+    #[error("put the shim into cgroup {path}")]
+    ShimCgroup { path: String, source: gantry_cgroup::Error },
+    #[error("logger {program}: {reason}")]
+    Logger { program: PathBuf, reason: String },
     #[error("{what} is not there yet in gantry-shim")]
     NotThereYet { what: String },
+}
+
+impl From<gantry_shim_protocol::wire::Error> for Error {
+    fn from(error: gantry_shim_protocol::wire::Error) -> Self {
+        Self::Protocol(error.into())
+    }
 }
 
 impl Error {
@@ -81,11 +105,19 @@ impl Error {
             | Self::ExecSpec { .. }
             | Self::Resources { .. }
             | Self::Invalid { .. }
+            | Self::NoBundle { .. }
+            | Self::NoProgram { .. }
+            | Self::Logger { .. }
             | Self::TooLong { .. } => ErrorKind::InvalidParameter,
             Self::Protocol(error) => error.kind(),
             Self::Runtime(error) => error.kind(),
             Self::Log(error) => error.kind(),
-            Self::File { .. } | Self::System { .. } | Self::Stats { .. } => ErrorKind::Internal,
+            Self::File { .. }
+            | Self::System { .. }
+            | Self::Stats { .. }
+            | Self::OtherRuntime { .. } => ErrorKind::Internal,
+            Self::Ending => ErrorKind::Unavailable,
+            Self::ShimCgroup { source, .. } => source.kind(),
             Self::NoContainer(_) | Self::NoExec(_) | Self::Finished => ErrorKind::NotFound,
             Self::AlreadyRunning { .. }
             | Self::ContainerExists(_)
@@ -93,8 +125,21 @@ impl Error {
             | Self::NotStarted
             | Self::AlreadyStarted
             | Self::StillRunning
+            | Self::TooMany { .. }
+            | Self::Refused { .. }
             | Self::NoTerminal => ErrorKind::Conflict,
             Self::NotThereYet { .. } => ErrorKind::NotImplemented,
+        }
+    }
+
+    /// The status that an exec has which failed in this way: 127 when its program was not found, 126 when
+    /// it cannot be executed.
+    pub(crate) fn exec_code(&self) -> Option<u8> {
+        match self {
+            Self::Runtime(error) => error.exec_code(),
+            Self::OtherRuntime { words, .. } if words.contains("not found") => Some(127),
+            Self::OtherRuntime { words, .. } if words.contains("no such file") => Some(127),
+            _ => None,
         }
     }
 
@@ -102,6 +147,7 @@ impl Error {
     pub(crate) fn to_status(&self) -> Status {
         let code = match self {
             Self::ContainerExists(_) | Self::ExecExists(_) => Code::AlreadyExists,
+            Self::TooMany { .. } => Code::ResourceExhausted,
             _ => Code::from_kind(self.kind()),
         };
         Status::new(code, whole_text(self))

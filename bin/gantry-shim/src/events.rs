@@ -1,10 +1,10 @@
 //! Publishes events to containerd, when it gave an address: one at a time, in order, without ever
-//! blocking the loop.
+//! blocking the loop. What containerd did not acknowledge is sent again when it is back.
 
 use crate::poller::{Event as Arrival, EventFlags, Poller, Token, Watched};
 use crate::server::Identity;
 use gantry_shim_protocol::event::{
-    EVENTS_SERVICE, Envelope, Event, FORWARD_METHOD, ForwardRequest,
+    EVENTS_SERVICE, Envelope, Event, FORWARD_METHOD, ForwardRequest, TaskDelete, TaskExit,
 };
 use gantry_shim_protocol::frame::FrameBuffer;
 use gantry_shim_protocol::rpc::{KeyValue, NAMESPACE_KEY, Request};
@@ -18,17 +18,28 @@ use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-/// Events that wait while containerd is away; the oldest fall away beyond.
+/// Events that wait while containerd is away. Beyond it the oldest falls away that tells of no end, and
+/// when all do, the oldest.
 const MAX_QUEUE: usize = 1024;
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// How long containerd may take to acknowledge an event, as in its own shims; then it is sent again by a
+/// new connection.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
 pub(crate) struct Publisher {
     address: String,
     namespace: String,
-    queue: VecDeque<Vec<u8>>,
+    queue: VecDeque<Pending>,
     link: Option<Link>,
     /// No attempt before this.
     retry_at: Duration,
+}
+
+/// An event that was not acknowledged.
+struct Pending {
+    request: Vec<u8>,
+    /// Without it somebody would wait for an end for ever.
+    tells_end: bool,
 }
 
 /// The connection, with one call under way.
@@ -38,6 +49,8 @@ struct Link {
     outgoing: Vec<u8>,
     last_stream_id: u32,
     waiting: bool,
+    /// When the call was made.
+    called_at: Duration,
 }
 
 impl Publisher {
@@ -77,10 +90,19 @@ impl Publisher {
             event: Some(event.to_any()),
         };
         if self.queue.len() >= MAX_QUEUE {
-            self.queue.pop_front();
+            self.make_room();
         }
-        self.queue.push_back(ForwardRequest { envelope: Some(envelope) }.encode());
+        let tells_end = [TaskExit::TOPIC, TaskDelete::TOPIC].contains(&E::TOPIC);
+        let request = ForwardRequest { envelope: Some(envelope) }.encode();
+        self.queue.push_back(Pending { request, tells_end });
         self.tend(gantry_sys::clock::monotonic(), poller);
+    }
+
+    fn make_room(&mut self) {
+        // The first may be under way: its answer will take it from the queue.
+        let first = usize::from(self.link.as_ref().is_some_and(|link| link.waiting));
+        let dispensable = self.queue.iter().skip(first).position(|event| !event.tells_end);
+        self.queue.remove(first + dispensable.unwrap_or(0));
     }
 
     /// Connects and sends when there is something to send; gives the time until the next attempt.
@@ -99,21 +121,24 @@ impl Publisher {
             return Some(RETRY_AFTER);
         };
         if !link.waiting
-            && let Some(payload) = self.queue.front()
+            && let Some(event) = self.queue.front()
         {
+            link.called_at = now;
             let namespace = self.namespace.clone();
             link.call(&Request {
                 service: EVENTS_SERVICE.to_owned(),
                 method: FORWARD_METHOD.to_owned(),
-                payload: payload.clone(),
+                payload: event.request.clone(),
                 timeout_nano: 0,
                 metadata: vec![KeyValue { key: NAMESPACE_KEY.to_owned(), value: namespace }],
             });
         }
-        if !link.flush(poller) {
+        let left = (link.called_at + ANSWER_LIMIT).saturating_sub(now);
+        if !link.flush(poller) || (link.waiting && left.is_zero()) {
             self.drop_link(poller);
+            return Some(self.retry_at.saturating_sub(now));
         }
-        None
+        link.waiting.then_some(left)
     }
 
     pub(crate) fn handle(&mut self, event: Arrival, buffer: &mut [u8], poller: &mut Poller) {
@@ -152,6 +177,7 @@ impl Link {
             outgoing: Vec::new(),
             last_stream_id: 0,
             waiting: false,
+            called_at: Duration::ZERO,
         })
     }
 

@@ -1,24 +1,36 @@
-//! gantry-shim: one small process per container. It runs the container, owns its streams and its log,
-//! and answers containerd's task API. This file only reads the command line.
+//! gantry-shim: one small process per container, or per group of containers when their bundles ask for
+//! it. It runs the containers, owns their streams and logs, and answers containerd's task API. This file
+//! only reads the command line.
 //!
 //! ```text
-//! start.rs    the bundle's sockets, the fork of the server, the answer to the caller
-//! server.rs   the loop: one thread, epoll; what arrives where
-//! task.rs     the task API: one function for each call
-//! process.rs  a process and where it stands
-//! streams.rs  its pipes or terminal, the log, and who is attached
-//! delete.rs   what is left of a container whose shim died
+//! start.rs      the bundle's sockets, the fork of the server, the answer to the caller
+//! group.rs      how the bundles of a group find their common shim
+//! server.rs     the loop: one thread, epoll; what arrives where
+//! hub.rs        what all containers share: poller, clients, events
+//! task.rs       the task API: one function for each call
+//! container.rs  a container, its runtime and its processes; ends.rs: how these end
+//! runtime.rs    the runtime inside the shim, or another one's program
+//! process.rs    a process and where it stands
+//! streams.rs    its pipes or terminal, the log, the logger, and who is attached
+//! delete.rs     what is left of a container whose shim died
 //! ```
 
+mod child;
+mod clients;
+mod container;
 mod delete;
+mod ends;
 mod error;
 mod events;
 mod exits;
 mod flags;
+mod group;
+mod hub;
 mod info;
 mod oom;
 mod poller;
 mod process;
+mod runtime;
 mod server;
 mod start;
 mod streams;

@@ -4,9 +4,12 @@ use crate::error::Error;
 use crate::poller::Token;
 use crate::streams::{StdioUris, Streams};
 use gantry_oci::runtime;
+use gantry_runtime::RootfsMount;
+use gantry_shim_protocol::rpc::Response;
 use gantry_shim_protocol::task::TaskStatus;
 use gantry_types::Timestamp;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A call of Wait that has no answer yet.
@@ -30,6 +33,8 @@ pub(crate) struct Exit {
 pub(crate) enum Stage {
     /// Exec was called, Start was not.
     Prepared(Box<runtime::Process>),
+    /// The container's first process is in images until Start.
+    Checkpointed(Box<Images>),
     /// The container's first process waits for Start.
     Created(Alive),
     Running(Alive),
@@ -42,11 +47,28 @@ pub(crate) enum Stage {
     Exited(Exit),
 }
 
+/// What a container is restored from.
+#[derive(Debug)]
+pub(crate) struct Images {
+    pub(crate) directory: PathBuf,
+    pub(crate) work: Option<PathBuf>,
+    pub(crate) mounts: Vec<RootfsMount>,
+}
+
 /// A process that is there.
 #[derive(Debug)]
 pub(crate) struct Alive {
     pub(crate) pid: u32,
     pub(crate) pidfd: OwnedFd,
+}
+
+/// The answer to Delete, while the logger has not ended.
+#[derive(Debug)]
+pub(crate) struct Leaving {
+    pub(crate) caller: Waiter,
+    pub(crate) response: Response,
+    /// How long the end of the output is waited for.
+    pub(crate) patience: Duration,
 }
 
 #[derive(Debug)]
@@ -57,11 +79,28 @@ pub(crate) struct Process {
     pub(crate) stage: Stage,
     pub(crate) streams: Streams,
     pub(crate) waiters: Vec<Waiter>,
+    pub(crate) leaving: Option<Leaving>,
+    /// It is not the first process of a pid namespace: the kernel ends nobody with it.
+    pub(crate) shares_pids: bool,
     /// The callers have forgotten it; it stays until its streams are closed.
     pub(crate) deleted: bool,
 }
 
 impl Process {
+    /// A process that the callers know from now on.
+    pub(crate) fn new(exec_id: String, uris: StdioUris, stage: Stage, streams: Streams) -> Self {
+        Self {
+            exec_id,
+            uris,
+            stage,
+            streams,
+            waiters: Vec::new(),
+            leaving: None,
+            shares_pids: false,
+            deleted: false,
+        }
+    }
+
     pub(crate) fn is_init(&self) -> bool {
         self.exec_id.is_empty()
     }
@@ -69,10 +108,15 @@ impl Process {
     /// Its pid, 0 when it was never started.
     pub(crate) fn pid(&self) -> u32 {
         match &self.stage {
-            Stage::Prepared(_) => 0,
+            Stage::Prepared(_) | Stage::Checkpointed(_) => 0,
             Stage::Created(alive) | Stage::Running(alive) => alive.pid,
             Stage::Ended { exit, .. } | Stage::Exited(exit) => exit.pid,
         }
+    }
+
+    /// Its pid while it is there and the number is nobody else's.
+    pub(crate) fn living_pid(&self) -> Option<u32> {
+        self.alive().ok().map(|alive| alive.pid)
     }
 
     /// How it ended, if it has.
@@ -86,7 +130,7 @@ impl Process {
     /// The process, if it is there, started or not.
     pub(crate) fn alive(&self) -> Result<&Alive, Error> {
         match &self.stage {
-            Stage::Prepared(_) => Err(Error::NotStarted),
+            Stage::Prepared(_) | Stage::Checkpointed(_) => Err(Error::NotStarted),
             Stage::Created(alive) | Stage::Running(alive) => Ok(alive),
             Stage::Ended { .. } | Stage::Exited(_) => Err(Error::Finished),
         }
@@ -94,7 +138,7 @@ impl Process {
 
     pub(crate) fn status(&self, paused: bool) -> TaskStatus {
         match &self.stage {
-            Stage::Prepared(_) | Stage::Created(_) => TaskStatus::Created,
+            Stage::Prepared(_) | Stage::Checkpointed(_) | Stage::Created(_) => TaskStatus::Created,
             Stage::Running(_) if paused => TaskStatus::Paused,
             Stage::Running(_) => TaskStatus::Running,
             Stage::Ended { .. } | Stage::Exited(_) => TaskStatus::Stopped,

@@ -1,60 +1,65 @@
 //! The loop: one thread, one epoll. What arrives is handed to whoever it concerns; nothing here blocks
 //! for longer than a call to the runtime takes.
 
-mod clients;
 mod newcomers;
-mod reaper;
 
+use crate::clients::Arrived;
+use crate::container::Container;
 use crate::error::Error;
 use crate::events::Publisher;
-use crate::oom::OomWatch;
-use crate::poller::{Event, EventFlags, Poller, Watched};
-use crate::process::Process;
-use clients::Client;
-use gantry_shim_protocol::{ADDRESS_FILE, IO_SOCKET};
+use crate::hub::Hub;
+use crate::poller::{Event, EventFlags, Poller, Token, Watched};
+use crate::process::Waiter;
+use crate::start::PID_FILE;
+use gantry_shim_protocol::ADDRESS_FILE;
 use gantry_types::Signal;
 use newcomers::Newcomer;
-pub(crate) use reaper::wait_response;
 use rustix::net::{SocketFlags, accept_with};
+use rustix::process::{WaitOptions, WaitStatus, wait};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The block that everything is copied through.
-const BUFFER_BYTES: usize = 32 * 1024;
 /// A shim that serves nothing and hears from nobody for so long ends: its daemon died while it was launched.
-const IDLE_LIMIT: Duration = Duration::from_mins(1);
+pub(crate) const IDLE_LIMIT: Duration = Duration::from_mins(1);
 /// How long the end waits for clients of the task API and for containerd to take what is theirs.
 const ENDING_LIMIT: Duration = Duration::from_secs(5);
 
-/// Whose shim this is.
+/// How long no connection is accepted when there are no descriptors left.
+const DEAF_FOR: Duration = Duration::from_millis(100);
+
+/// Whose shim this is, and where.
 #[derive(Debug)]
 pub(crate) struct Identity {
+    /// The container it was started for.
     pub(crate) id: String,
     pub(crate) namespace: String,
     pub(crate) bundle: PathBuf,
-    /// Where the task API listens.
-    pub(crate) socket: PathBuf,
     /// Where events go; empty: nowhere.
     pub(crate) events_address: String,
+    pub(crate) place: Place,
+}
+
+/// What others find the shim by.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    /// Where the task API listens.
+    pub(crate) socket: PathBuf,
+    /// The file with the address of the group that the shim serves.
+    pub(crate) group_file: Option<PathBuf>,
 }
 
 pub(crate) struct Server {
-    pub(crate) identity: Identity,
-    pub(crate) poller: Poller,
+    pub(crate) hub: Hub,
+    pub(crate) place: Place,
     listener: Watched<UnixListener>,
-    io_listener: Watched<UnixListener>,
     signals: Watched<OwnedFd>,
-    clients: Vec<Client>,
     newcomers: Vec<Newcomer>,
-    /// The first is the container's first process; deleted ones stay until their streams are closed.
-    pub(crate) processes: Vec<Process>,
-    pub(crate) paused: bool,
-    pub(crate) publisher: Publisher,
-    /// There while somebody hears of it.
-    pub(crate) oom: Option<OomWatch>,
-    pub(crate) buffer: Box<[u8]>,
+    pub(crate) containers: Vec<Container>,
+    /// While there are no descriptors left, connections wait until then.
+    deaf_until: Option<Duration>,
     /// Since when nobody was here.
     idle_since: Option<Duration>,
     /// Since when it is over.
@@ -71,26 +76,26 @@ impl Server {
         let watched = [Signal::CHLD, Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT];
         let signals =
             gantry_sys::signalfd::watch(&watched).map_err(Error::system("watch signals"))?;
-        let mut server = Self {
-            listener: Watched::new(&mut poller, listener),
-            io_listener: Watched::new(&mut poller, io_listener),
-            signals: Watched::new(&mut poller, signals),
-            publisher: Publisher::new(&identity),
-            identity,
-            poller,
-            clients: Vec::new(),
+        let publisher = Publisher::new(&identity);
+        let Identity { id, namespace, bundle, place, .. } = identity;
+        let mut container = Container::new(id, bundle)?;
+        container.awaited_until = Some(gantry_sys::clock::monotonic() + IDLE_LIMIT);
+        container.listen(io_listener, &mut poller);
+        let mut listener = Watched::new(&mut poller, listener);
+        listener.watch(&poller, Some(EventFlags::IN));
+        let mut signals = Watched::new(&mut poller, signals);
+        signals.watch(&poller, Some(EventFlags::IN));
+        Ok(Self {
+            hub: Hub::new(namespace, publisher, poller),
+            place,
+            listener,
+            signals,
             newcomers: Vec::new(),
-            processes: Vec::new(),
-            paused: false,
-            oom: None,
-            buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
+            containers: vec![container],
+            deaf_until: None,
             idle_since: None,
             ending_since: None,
-        };
-        server.listener.watch(&server.poller, Some(EventFlags::IN));
-        server.io_listener.watch(&server.poller, Some(EventFlags::IN));
-        server.signals.watch(&server.poller, Some(EventFlags::IN));
-        Ok(server)
+        })
     }
 
     /// Serves until it is told to end, or nobody needs it.
@@ -105,7 +110,7 @@ impl Server {
                 }
                 return Ok(());
             }
-            self.poller.wait(&mut events, timeout).map_err(Error::system("wait for events"))?;
+            self.hub.poller.wait(&mut events, timeout).map_err(Error::system("wait for events"))?;
             for event in events.drain(..) {
                 self.dispatch(event);
             }
@@ -113,34 +118,119 @@ impl Server {
     }
 
     fn dispatch(&mut self, event: Event) {
-        if event.token == self.signals.token() {
+        let token = event.token;
+        if token == self.signals.token() {
             self.reap();
-        } else if event.token == self.listener.token() {
+        } else if token == self.listener.token() {
             self.accept_clients();
-        } else if event.token == self.io_listener.token() {
-            self.accept_newcomers();
-        } else if self.oom.as_ref().is_some_and(|oom| oom.token() == event.token) {
-            self.tell_oom();
-        } else if self.publisher.owns(event.token) {
-            self.publisher.handle(event, &mut self.buffer, &mut self.poller);
-        } else if self.owns_client(event.token) {
+        } else if self.hub.publisher.owns(token) {
+            let hub = &mut self.hub;
+            hub.publisher.handle(event, &mut hub.buffer, &mut hub.poller);
+        } else if self.hub.clients.owns(token) {
             self.serve_client(event);
-        } else if self.owns_newcomer(event.token) {
-            self.serve_newcomer(event.token);
-        } else if let Some(process) =
-            self.processes.iter_mut().find(|process| process.streams.owns(event.token))
-        {
-            process.streams.handle(event, &mut self.buffer, &self.poller);
+        } else if self.owns_newcomer(token) {
+            self.serve_newcomer(token);
+        } else if let Some(index) = self.listens_for(token) {
+            self.accept_newcomers(index);
+        } else if let Some(container) = self.containers.iter_mut().find(|it| it.owns(token)) {
+            container.handle(event, &mut self.hub);
+        }
+    }
+
+    fn accept_clients(&mut self) {
+        loop {
+            match accept(&self.listener) {
+                Ok(Some(socket)) => self.hub.clients.add(socket, &mut self.hub.poller),
+                Ok(None) => return,
+                Err(_) => return self.go_deaf(),
+            }
+        }
+    }
+
+    /// Accepts no connections for a moment: there are no descriptors left.
+    fn go_deaf(&mut self) {
+        self.listen_to(None);
+        self.deaf_until = Some(gantry_sys::clock::monotonic() + DEAF_FOR);
+    }
+
+    /// Listens, or not until there may be descriptors again: a connection would be reported without an end.
+    fn listen_to(&mut self, flags: Option<EventFlags>) {
+        self.listener.watch(&self.hub.poller, flags);
+        for container in &mut self.containers {
+            container.hear(flags, &self.hub.poller);
+        }
+    }
+
+    /// Accepts connections again when it is time; gives the time until then.
+    fn tend_listener(&mut self, now: Duration) -> Option<Duration> {
+        let until = self.deaf_until?;
+        if until > now {
+            return Some(until.saturating_sub(now));
+        }
+        self.deaf_until = None;
+        self.listen_to(Some(EventFlags::IN));
+        None
+    }
+
+    fn serve_client(&mut self, event: Event) {
+        let hub = &mut self.hub;
+        if event.flags.contains(EventFlags::OUT) {
+            hub.clients.flush(event.token, &hub.poller);
+        }
+        if !event.flags.intersects(EventFlags::IN | EventFlags::HUP | EventFlags::ERR) {
+            return;
+        }
+        if !hub.clients.read(event.token, &mut hub.buffer) {
+            hub.clients.disconnect(event.token);
+        }
+        // A call may end its own connection.
+        while let Some(arrived) = self.hub.clients.next_call(event.token) {
+            match arrived {
+                Arrived::Call(stream_id, request) => {
+                    self.serve(Waiter { client: event.token, stream_id }, request);
+                }
+                Arrived::Nothing => break,
+                Arrived::Nonsense => self.hub.clients.disconnect(event.token),
+            }
+        }
+    }
+
+    /// Takes note of every child that has ended. Orphans of containers come here too, and are reaped
+    /// without a word.
+    pub(crate) fn reap(&mut self) {
+        // Several ends may share one signal; the children themselves are asked below.
+        drop(gantry_sys::signalfd::drain(self.signals.get(), |_| {}));
+        // Why it ended is told before its end.
+        for container in &mut self.containers {
+            container.tell_oom(&mut self.hub);
+        }
+        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+            let pid = pid.as_raw_nonzero().get().unsigned_abs();
+            let mut containers = self.containers.iter_mut();
+            containers.any(|container| container.note_child(pid, code(status)));
         }
     }
 
     /// Does what time or earlier events made due; gives the time until there is more to do.
     fn tend(&mut self) -> Option<Duration> {
         let now = gantry_sys::clock::monotonic();
-        let mut next =
-            earlier(self.tend_processes(now), self.publisher.tend(now, &mut self.poller));
+        let hub = &mut self.hub;
+        let mut next = None;
+        for container in &mut self.containers {
+            next = earlier(next, container.tend(now, hub));
+        }
+        next = earlier(next, hub.publisher.tend(now, &mut hub.poller));
+        for token in hub.clients.take_broken(&hub.poller) {
+            let processes = self.containers.iter_mut().flat_map(|it| &mut it.processes);
+            for process in processes {
+                process.waiters.retain(|waiter| waiter.client != token);
+            }
+        }
         next = earlier(next, self.tend_newcomers(now));
-        let busy = !self.clients.is_empty() || !self.processes.is_empty();
+        next = earlier(next, self.tend_listener(now));
+        self.forget_containers(now);
+        let tasks = self.containers.iter().any(|container| !container.processes.is_empty());
+        let busy = tasks || !self.hub.clients.is_empty();
         self.idle_since = if busy { None } else { Some(self.idle_since.unwrap_or(now)) };
         if let Some(since) = self.ending_since {
             let left = (since + ENDING_LIMIT).saturating_sub(now);
@@ -153,17 +243,35 @@ impl Server {
         next
     }
 
+    /// Forgets containers of which nothing is left. One that was never created stays as long as the shim
+    /// has nothing else: it may be tried again.
+    fn forget_containers(&mut self, now: Duration) {
+        let poller = &self.hub.poller;
+        let others = self.containers.len() > 1;
+        self.containers.retain_mut(|container| {
+            let gone = container.is_gone(now) && (container.deleted || others);
+            if gone {
+                container.stop_listening(poller);
+            }
+            !gone
+        });
+    }
+
     fn is_over(&self) -> bool {
         let now = gantry_sys::clock::monotonic();
         let passed =
             |since: Option<Duration>, limit| since.is_some_and(|since| now >= since + limit);
         // Those who were deleted stay until their attachers have everything, however long that takes.
-        let delivered = !self.processes.iter().any(|process| process.deleted);
-        let told = self.publisher.is_idle() && !self.clients.iter().any(Client::has_backlog);
-        let ended = self.ending_since.is_some()
-            && delivered
-            && (told || passed(self.ending_since, ENDING_LIMIT));
+        let processes = || self.containers.iter().flat_map(|container| &container.processes);
+        let delivered = !processes().any(|process| process.deleted);
+        let told = self.hub.publisher.is_idle() && !self.hub.clients.have_backlog();
+        let ended =
+            self.is_ending() && delivered && (told || passed(self.ending_since, ENDING_LIMIT));
         ended || passed(self.idle_since, IDLE_LIMIT)
+    }
+
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending_since.is_some()
     }
 
     /// Ends the loop when everything is delivered. Nobody can connect any more.
@@ -172,31 +280,78 @@ impl Server {
         self.ending_since = Some(gantry_sys::clock::monotonic());
     }
 
-    fn remove_sockets(&self) {
-        let bundle = &self.identity.bundle;
-        for path in [&self.identity.socket, &bundle.join(IO_SOCKET), &bundle.join(ADDRESS_FILE)] {
-            // The bundle may be gone already.
-            drop(std::fs::remove_file(path));
-        }
-    }
-
-    /// The next connection of our own user on `listener`; others are turned away.
-    fn accept(listener: &Watched<UnixListener>) -> Option<OwnedFd> {
-        loop {
-            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-            let socket = match accept_with(listener.get(), flags) {
-                Ok(socket) => socket,
-                Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNABORTED) => continue,
-                // Nobody is there, or there are no descriptors left: they can try again.
-                Err(_) => return None,
-            };
-            let own = rustix::process::geteuid().as_raw();
-            match gantry_sys::unix_socket::peer_credentials(socket.as_fd()) {
-                Ok(peer) if peer.uid == own => return Some(socket),
-                _ => {}
+    fn remove_sockets(&mut self) {
+        for container in &mut self.containers {
+            container.stop_listening(&self.hub.poller);
+            for name in [ADDRESS_FILE, PID_FILE] {
+                // The bundle may be gone already.
+                drop(std::fs::remove_file(container.bundle.join(name)));
             }
         }
+        if let Some(file) = &self.place.group_file {
+            crate::group::forget(file, &self.place.socket);
+        }
+        drop(std::fs::remove_file(&self.place.socket));
     }
+
+    /// The container of this id that callers know.
+    pub(crate) fn find_container(&mut self, id: &str) -> Option<&mut Container> {
+        self.containers.iter_mut().find(|container| container.id == id && !container.deleted)
+    }
+
+    /// The place of the container at whose attach socket this is.
+    fn listens_for(&self, token: Token) -> Option<usize> {
+        self.containers.iter().position(|container| {
+            container.io_listener().is_some_and(|listener| listener.token() == token)
+        })
+    }
+}
+
+/// A listening socket at `path`. One that a dead shim left there is replaced; one that answers is not.
+pub(crate) fn listen(path: &Path) -> Result<UnixListener, Error> {
+    use gantry_sys::unix_socket::{bind_listener, connect};
+    let listener = match bind_listener(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            if connect(path).is_ok() {
+                return Err(Error::AlreadyRunning { path: path.to_owned() });
+            }
+            std::fs::remove_file(path).map_err(Error::file("remove", path))?;
+            bind_listener(path)
+        }
+        result => result,
+    };
+    let listener = listener.map_err(Error::file("listen on", path))?;
+    listener.set_nonblocking(true).map_err(Error::file("listen on", path))?;
+    Ok(listener)
+}
+
+/// The next connection of our own user on `listener`; others are turned away. An error: there are no
+/// descriptors or no memory left.
+fn accept(listener: &Watched<UnixListener>) -> io::Result<Option<OwnedFd>> {
+    loop {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = match accept_with(listener.get(), flags) {
+            Ok(socket) => socket,
+            Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNABORTED) => continue,
+            Err(rustix::io::Errno::AGAIN) => return Ok(None),
+            Err(errno) => return Err(errno.into()),
+        };
+        let own = rustix::process::geteuid().as_raw();
+        match gantry_sys::unix_socket::peer_credentials(socket.as_fd()) {
+            Ok(peer) if peer.uid == own => return Ok(Some(socket)),
+            _ => {}
+        }
+    }
+}
+
+/// The shell's number: the exit code, or 128 and the signal.
+fn code(status: WaitStatus) -> u32 {
+    let number = match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => code,
+        (None, Some(signal)) => 128 + signal,
+        (None, None) => 255,
+    };
+    number.unsigned_abs() & 0xff
 }
 
 /// The earlier of two times that may not be there.

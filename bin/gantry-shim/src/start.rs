@@ -1,170 +1,151 @@
 //! `start`: makes the bundle's sockets, forks the server, and answers where it listens. The server is
-//! this same process image, so nothing is executed a second time.
+//! this same process image, so nothing is executed a second time. A bundle of a group whose shim runs
+//! already gets that one's address instead.
+
+mod parameters;
 
 use crate::error::{Error, complain, whole_text};
 use crate::flags::Flags;
-use crate::info::{read_stdin, write_out};
-use crate::server::{Identity, Server};
-use gantry_shim_protocol::bootstrap::{BootstrapParams, BootstrapResult, socket_path};
-use gantry_shim_protocol::wire::Message;
-use gantry_shim_protocol::{ADDRESS_FILE, IO_SOCKET, MAX_ID_BYTES, TASK_SOCKET};
+use crate::group::{self, Entered};
+use crate::info::write_out;
+use crate::server::{Identity, Place, Server, listen};
+use gantry_shim_protocol::bootstrap::socket_path;
+use gantry_shim_protocol::{ADDRESS_FILE, GROUP_FILE, IO_SOCKET};
 use gantry_sys::clone::{Fork, Namespaces, clone_into};
-use gantry_sys::unix_socket::{bind_listener, connect};
+use parameters::Parameters;
 use rustix::fs::{FileType, Mode, OFlags};
-use std::io;
-use std::os::fd::AsFd;
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// The longest path that other programs can connect to.
-const LONGEST_FOREIGN_PATH: usize = 107;
-
-/// How the caller wants its answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum AnswerForm {
-    /// The bare address: what every version understands.
-    Address,
-    /// containerd 2.0 to 2.2.
-    Json,
-    /// containerd 2.3 and later.
-    Protobuf,
-}
-
-/// What the caller said, by whichever way.
-struct Parameters {
-    id: String,
-    namespace: String,
-    /// Where events go; empty: nowhere.
-    events_address: String,
-    /// Where the caller wants sockets when the bundle's path is too long.
-    socket_dir: Option<PathBuf>,
-    form: AnswerForm,
-}
+/// The file inside a bundle that holds the pid of its shim, where others may look for one.
+pub(crate) const PID_FILE: &str = "shim.pid";
+/// The kind of file system that memory files are on (`statfs(2)`).
+const TMPFS_MAGIC: rustix::fs::FsWord = 0x0102_1994;
+/// More bundles than this are not asked for their shims.
+const MAX_NEIGHBOURS: usize = 16;
 
 pub(crate) fn start(flags: &Flags) -> Result<(), Error> {
     // What the caller forgot to close would stay open as long as the container runs.
     gantry_sys::fds::close_inherited().map_err(Error::system("close inherited descriptors"))?;
-    // Before any process of a container can look at /proc/<pid>/exe. Our daemon ran a copy already.
-    gantry_sys::self_copy::ensure().map_err(Error::system("run from a sealed copy"))?;
+    let bundle =
+        std::env::current_dir().map_err(Error::system("find the bundle, the working directory"))?;
+    // Before any process of a container can look at /proc/<pid>/exe. Our daemon ran a copy already; for
+    // containerd the shims share one.
+    gantry_sys::self_copy::ensure_from(neighbours(&bundle))
+        .map_err(Error::system("run from a sealed copy"))?;
     // A program run from a descriptor would be named by its number.
     rustix::thread::set_name(c"gantry-shim").map_err(Error::errno("set the process's name"))?;
     let parameters = Parameters::gather(flags)?;
-    let bundle =
-        std::env::current_dir().map_err(Error::system("find the bundle, the working directory"))?;
-    let socket = parameters.task_socket(&bundle);
+    let group_file = parameters.group_file(&bundle)?;
+    let entered = match &group_file {
+        Some(file) => {
+            note(&bundle, GROUP_FILE, &file.to_string_lossy())?;
+            Some(group::enter(file, &parameters.id, &bundle)?)
+        }
+        None => None,
+    };
+    let lock = match entered {
+        Some(Entered::Joined(address)) => {
+            note(&bundle, ADDRESS_FILE, &address)?;
+            return write_out(&parameters.answer(address));
+        }
+        Some(Entered::First(lock)) => Some(lock),
+        None => None,
+    };
+    let socket = parameters.task_socket(&bundle, group_file.is_some());
+    let address = serve(&parameters, &bundle, Place { socket, group_file }, lock)?;
+    write_out(&parameters.answer(address))
+}
+
+/// Starts the server; gives its address. The lock ends with this.
+fn serve(
+    parameters: &Parameters,
+    bundle: &Path,
+    place: Place,
+    lock: Option<group::Lock>,
+) -> Result<String, Error> {
+    let socket = place.socket.clone();
+    if let Some(directory) = socket.parent() {
+        make_directory(directory)?;
+    }
     let listener = listen(&socket)?;
     let io_path = bundle.join(IO_SOCKET);
     let result = listen(&io_path).and_then(|io_listener| {
         let address = format!("unix://{}", socket.display());
-        let path = bundle.join(ADDRESS_FILE);
-        std::fs::write(&path, &address).map_err(Error::file("write", path))?;
-        fork_server(&parameters, &bundle, &socket, (listener, io_listener))?;
+        note(bundle, ADDRESS_FILE, &address)?;
+        if let Some(file) = &place.group_file {
+            group::publish(file, &address)?;
+        }
+        fork_server(parameters, (bundle, place), (listener, io_listener), lock)?;
         Ok(address)
     });
-    let address = result.inspect_err(|_| {
-        // Nothing serves these.
+    result.inspect_err(|_| {
+        // Nothing serves these. A group's file without a shim behind it is replaced by the next.
         for path in [&socket, &io_path, &bundle.join(ADDRESS_FILE)] {
             drop(std::fs::remove_file(path));
         }
-    })?;
-    write_out(&parameters.answer(address))
+    })
 }
 
-impl Parameters {
-    fn gather(flags: &Flags) -> Result<Self, Error> {
-        #[expect(clippy::disallowed_methods, reason = "containerd passes parameters in here")]
-        let variable = |name| std::env::var(name).unwrap_or_default();
-        let parameters = match BootstrapParams::from_stdin(&read_stdin()?, &flags.id) {
-            Some(params) => Self {
-                id: params.instance_id,
-                namespace: params.namespace,
-                events_address: params.containerd_ttrpc_address,
-                socket_dir: Some(params.socket_dir).filter(|dir| !dir.is_empty()).map(Into::into),
-                form: AnswerForm::Protobuf,
-            },
-            None => Self {
-                id: flags.id.clone(),
-                namespace: flags.namespace.clone(),
-                events_address: variable("TTRPC_ADDRESS"),
-                socket_dir: Path::new(socket_path(&flags.address))
-                    .parent()
-                    .filter(|dir| dir.is_absolute())
-                    .map(|dir| dir.join("s")),
-                form: match variable("MAX_SHIM_VERSION").parse::<u32>() {
-                    Ok(3..) => AnswerForm::Json,
-                    _ => AnswerForm::Address,
-                },
-            },
-        };
-        let refuse = |reason: &str| Err(Error::Usage { reason: reason.to_owned() });
-        if parameters.namespace.is_empty() {
-            return refuse("flag -namespace is missing");
-        }
-        if parameters.id.is_empty() || parameters.id.len() > MAX_ID_BYTES {
-            return refuse("flag -id is missing, or longer than 255 bytes");
-        }
-        Ok(parameters)
-    }
-
-    /// The bundle's own socket, unless its path is too long for a caller that gave a place for it. (Our
-    /// daemon reaches any length.)
-    fn task_socket(&self, bundle: &Path) -> PathBuf {
-        let own = bundle.join(TASK_SOCKET);
-        match &self.socket_dir {
-            Some(dir) if own.as_os_str().len() > LONGEST_FOREIGN_PATH => {
-                let clock = gantry_sys::clock::monotonic().as_nanos();
-                dir.join(format!("gantry-{}-{clock:x}", gantry_sys::process::pid()))
-            }
-            _ => own,
-        }
-    }
-
-    fn answer(&self, address: String) -> Vec<u8> {
-        match self.form {
-            AnswerForm::Address => address.into_bytes(),
-            AnswerForm::Json => BootstrapResult::ttrpc(3, address).to_json().into_bytes(),
-            AnswerForm::Protobuf => BootstrapResult::ttrpc(3, address).encode(),
-        }
-    }
+/// The programs that the shims of other bundles beside this one run from.
+fn neighbours(bundle: &Path) -> impl Iterator<Item = File> {
+    let entries = bundle.parent().and_then(|parent| std::fs::read_dir(parent).ok());
+    entries.into_iter().flatten().take(MAX_NEIGHBOURS).filter_map(|entry| {
+        let pid = std::fs::read_to_string(entry.ok()?.path().join(PID_FILE)).ok()?;
+        memory_file(&format!("/proc/{}/exe", pid.parse::<u32>().ok()?))
+    })
 }
 
-/// A listening socket at `path`. One that a dead shim left there is replaced; one that answers is not.
-fn listen(path: &Path) -> Result<UnixListener, Error> {
-    if let Some(directory) = path.parent() {
-        let made = std::fs::DirBuilder::new().recursive(true).mode(0o711).create(directory);
-        made.map_err(Error::file("create directory", directory))?;
+/// The file at `path` if it lies in memory. By now the pid may be that of a container's process, and opening
+/// its program could wait for the container.
+fn memory_file(path: &str) -> Option<File> {
+    let handle = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let system = rustix::fs::fstatfs(&handle).ok()?;
+    if system.f_type != TMPFS_MAGIC {
+        return None;
     }
-    let listener = match bind_listener(path) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            if connect(path).is_ok() {
-                return Err(Error::AlreadyRunning { path: path.to_owned() });
-            }
-            std::fs::remove_file(path).map_err(Error::file("remove", path))?;
-            bind_listener(path)
-        }
-        result => result,
-    };
-    let listener = listener.map_err(Error::file("listen on", path))?;
-    listener.set_nonblocking(true).map_err(Error::file("listen on", path))?;
-    Ok(listener)
+    File::open(format!("/proc/self/fd/{}", handle.as_raw_fd())).ok()
+}
+
+pub(crate) fn make_directory(directory: &Path) -> Result<(), Error> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o711).create(directory);
+    made.map_err(Error::file("create directory", directory))
+}
+
+/// Writes a line into a file of the bundle.
+fn note(bundle: &Path, name: &str, text: &str) -> Result<(), Error> {
+    let path = bundle.join(name);
+    std::fs::write(&path, text).map_err(Error::file("write", path))
 }
 
 fn fork_server(
     parameters: &Parameters,
-    bundle: &Path,
-    socket: &Path,
+    (bundle, place): (&Path, Place),
     listeners: (UnixListener, UnixListener),
+    lock: Option<group::Lock>,
 ) -> Result<(), Error> {
     let fork = clone_into(Namespaces::NONE, None).map_err(Error::system("fork the server"))?;
-    if let Fork::Parent(_) = fork {
-        return Ok(());
+    if let Fork::Parent(child) = fork {
+        if parameters.is_from_containerd() {
+            // Without it the next shim has a copy of its own.
+            drop(note(bundle, PID_FILE, &child.pid.to_string()));
+        }
+        // With a wrong cgroup there is no shim.
+        return parameters.place_shim(&child).inspect_err(|_| {
+            drop(gantry_sys::pidfd::send_signal(child.pidfd.as_fd(), gantry_types::Signal::KILL));
+            drop(gantry_sys::pidfd::wait(child.pidfd.as_fd()));
+        });
     }
+    // It is one lock for both processes, and held until both let go.
+    drop(lock);
     let identity = Identity {
         id: parameters.id.clone(),
         namespace: parameters.namespace.clone(),
         bundle: bundle.to_owned(),
-        socket: socket.to_owned(),
+        place,
         events_address: socket_path(&parameters.events_address).to_owned(),
     };
     let result = detach(bundle).and_then(|()| Server::new(identity, listeners)?.run());

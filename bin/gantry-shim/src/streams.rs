@@ -7,18 +7,23 @@
 
 mod attacher;
 mod input;
+mod logger;
 mod outlet;
 mod output;
+mod sink;
 
 pub(crate) use attacher::Attacher;
 
+use crate::child::open_null;
 use crate::error::Error;
 use crate::poller::{Event, EventFlags, Poller, Token, Watched};
+use crate::server::earlier;
 use gantry_logs::{LogWriter, RotationLimits};
 use gantry_runtime::Stdio;
 use gantry_shim_protocol::attach::Reply;
 use gantry_shim_protocol::stdio::{self, LogTarget};
 use input::Input;
+use logger::Logger;
 use output::{Output, Target};
 use rustix::fs::OFlags;
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -27,9 +32,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How long the end of the shim waits for a named pipe from which nobody reads: both ends are ours, so
-/// that a reader's death goes unnoticed.
-const PIPE_STALL_LIMIT: Duration = Duration::from_secs(5);
+const ONE_LOGGER: &str =
+    "a logger (binary://) is named by stdout; stderr is empty then, or the same";
 /// How many attachers one process may have.
 const MAX_ATTACHERS: usize = 128;
 
@@ -42,6 +46,22 @@ pub(crate) struct StdioUris {
     pub(crate) terminal: bool,
 }
 
+/// Whose process it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Owner<'a> {
+    /// The container.
+    pub(crate) id: &'a str,
+    pub(crate) namespace: &'a str,
+    pub(crate) pipes: Option<PipesOwner>,
+}
+
+/// Who shall own the process's ends of its pipes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PipesOwner {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+}
+
 #[derive(Debug)]
 pub(crate) struct Streams {
     terminal: bool,
@@ -49,6 +69,8 @@ pub(crate) struct Streams {
     outputs: [Output; 2],
     input: Input,
     logs: Vec<(PathBuf, LogWriter)>,
+    logger: Option<Logger>,
+    pipes_owner: Option<PipesOwner>,
     attachers: Vec<Attacher>,
     /// How long an attacher may take nothing while its buffer is full; `None`: as long as it likes.
     stall_limit: Option<Duration>,
@@ -63,7 +85,11 @@ pub(crate) struct Streams {
 impl Streams {
     /// Opens what the URIs name: logs, files, pipes. The process's own ends come with
     /// [`Streams::process_ends`].
-    pub(crate) fn open(uris: &StdioUris, poller: &mut Poller) -> Result<Self, Error> {
+    pub(crate) fn open(
+        uris: &StdioUris,
+        owner: Owner<'_>,
+        poller: &mut Poller,
+    ) -> Result<Self, Error> {
         let mut logs = Vec::new();
         let stdout = stdio::Output::parse(&uris.stdout)?;
         // A terminal has one output.
@@ -71,13 +97,25 @@ impl Streams {
             if uris.terminal { stdio::Output::Null } else { stdio::Output::parse(&uris.stderr)? };
         let stall_limit =
             [&stdout, &stderr].into_iter().filter_map(stdio::Output::stall_limit).min();
-        let stdout = open_target(stdout, &mut logs, poller)?;
-        let stderr = open_target(stderr, &mut logs, poller)?;
+        let input = Input::open(&uris.stdin, poller)?;
+        let (logger, [stdout, stderr]) = if let stdio::Output::Binary(program) = &stdout {
+            // containerd names it for stdout, and it gets stderr as well.
+            if !matches!(&stderr, stdio::Output::Null) && stderr != stdout {
+                return Err(Error::Invalid { reason: ONE_LOGGER.to_owned() });
+            }
+            let (logger, pipes) = Logger::start(program, owner)?;
+            (Some(logger), pipes.map(|pipe| Target::logger(pipe, poller)))
+        } else {
+            let mut open = |output| open_target(output, &mut logs, poller);
+            (None, [open(stdout)?, open(stderr)?])
+        };
         Ok(Self {
             terminal: uris.terminal,
             outputs: [Output::new(stdout), Output::new(stderr)],
-            input: Input::open(&uris.stdin, poller)?,
+            input,
             logs,
+            logger,
+            pipes_owner: owner.pipes,
             attachers: Vec::new(),
             stall_limit,
             connected: false,
@@ -97,9 +135,11 @@ impl Streams {
             open_null()?
         } else {
             let (theirs, ours) = pipe()?;
+            give(&theirs, self.pipes_owner)?;
             self.input.connect(ours, poller)?;
             theirs
         };
+        let owner = self.pipes_owner;
         let [stdout, stderr] = &mut self.outputs;
         let mut output = |output: &mut Output| -> Result<OwnedFd, Error> {
             if output.is_null() {
@@ -107,6 +147,7 @@ impl Streams {
                 return open_null();
             }
             let (ours, theirs) = pipe()?;
+            give(&theirs, owner)?;
             output.connect(ours, poller)?;
             Ok(theirs)
         };
@@ -133,6 +174,16 @@ impl Streams {
         self.master = Some(master);
         self.update_interest(poller);
         Ok(())
+    }
+
+    /// Lets go of what [`Streams::process_ends`] made for a process that did not come to be.
+    pub(crate) fn disconnect(&mut self, poller: &Poller) {
+        self.connected = false;
+        self.input.disconnect(poller);
+        for output in &mut self.outputs {
+            output.disconnect(poller);
+        }
+        self.update_interest(poller);
     }
 
     /// Tells the terminal its size.
@@ -175,7 +226,7 @@ impl Streams {
             self.copy_output(index, buffer, poller);
         } else if let Some(output) = self.outputs.iter_mut().find(|output| output.owns(event.token))
         {
-            output.flush_sink(poller);
+            output.flush_sink(event, poller);
         } else if self.input.owns(event.token) {
             self.input.handle(event, buffer, poller);
         } else {
@@ -225,15 +276,59 @@ impl Streams {
         self.update_interest(poller);
     }
 
+    /// The callers have forgotten the process: a pipe that nobody reads from is not kept for a reader who
+    /// might come.
+    pub(crate) fn forget(&mut self, poller: &Poller) {
+        if let Some(logger) = &mut self.logger {
+            // Who deletes the process waits for it, and it may be stuck with some of the output.
+            logger.tend(true, gantry_sys::clock::monotonic());
+        }
+        for output in &mut self.outputs {
+            output.forget(poller);
+        }
+    }
+
+    /// There will be no process.
+    pub(crate) fn abandon(&mut self, poller: &Poller) {
+        self.close(poller);
+        self.forget(poller);
+        if let Some(logger) = &mut self.logger {
+            logger.end_now();
+        }
+    }
+
     /// Whether nothing is left to be delivered after [`Streams::close`].
     pub(crate) fn is_closed(&self) -> bool {
         self.closing
             && self.attachers.is_empty()
-            && !self.outputs.iter().any(Output::has_sink_waiting)
+            && !self.outputs.iter().any(Output::has_sink)
+            && !self.logger_runs()
     }
 
-    /// Disconnects who stalls; gives the time until the next has to be looked at.
-    pub(crate) fn check_stalls(&mut self, now: Duration, poller: &Poller) -> Option<Duration> {
+    pub(crate) fn logger_runs(&self) -> bool {
+        self.logger.as_ref().is_some_and(Logger::runs)
+    }
+
+    /// Takes note of the end of a child; false: it is none of ours.
+    pub(crate) fn logger_ended(&mut self, pid: u32, status: u32) -> bool {
+        self.logger.as_mut().is_some_and(|logger| logger.ended(pid, status))
+    }
+
+    /// Looks after attachers that stall, pipes that wait for a reader and a logger that should end; gives
+    /// the time until the next has to be looked at.
+    pub(crate) fn tend(&mut self, now: Duration, poller: &Poller) -> Option<Duration> {
+        let mut next = self.check_stalls(now, poller);
+        for output in &mut self.outputs {
+            next = earlier(next, output.tend_sink(poller));
+        }
+        if let Some(logger) = &mut self.logger {
+            let input_ended = !self.outputs.iter().any(Output::has_sink);
+            next = earlier(next, logger.tend(input_ended, now));
+        }
+        next
+    }
+
+    fn check_stalls(&mut self, now: Duration, poller: &Poller) -> Option<Duration> {
         let (closing, stall_limit) = (self.closing, self.stall_limit);
         let mut next: Option<Duration> = None;
         let mut check = |stalled_since: Option<Duration>, limit: Option<Duration>| {
@@ -252,12 +347,6 @@ impl Streams {
             }
             keep
         });
-        for output in &mut self.outputs {
-            // A pipe of others stops the process for as long as it takes, but not the shim's end.
-            if closing && !check(output.sink_stalled_since(), Some(PIPE_STALL_LIMIT)) {
-                output.drop_sink(poller);
-            }
-        }
         if self.attachers.len() != before {
             self.update_interest(poller);
         }
@@ -300,9 +389,8 @@ fn open_target(
         }
         stdio::Output::Fifo(path) => Target::fifo(&path, poller)?,
         stdio::Output::File(path) => Target::file(&path)?,
-        stdio::Output::Binary(uri) => {
-            return Err(Error::NotThereYet { what: format!("logging to {uri}") });
-        }
+        // A logger for stderr alone.
+        stdio::Output::Binary(_) => return Err(Error::Invalid { reason: ONE_LOGGER.to_owned() }),
     })
 }
 
@@ -317,10 +405,14 @@ fn open_log(log: LogTarget, logs: &mut Vec<(PathBuf, LogWriter)>) -> Result<usiz
     Ok(logs.len() - 1)
 }
 
-fn open_null() -> Result<OwnedFd, Error> {
-    let flags = OFlags::RDWR | OFlags::CLOEXEC;
-    rustix::fs::open("/dev/null", flags, rustix::fs::Mode::empty())
-        .map_err(Error::errno("open /dev/null"))
+/// Makes a process's end of a pipe somebody's.
+fn give(end: &OwnedFd, owner: Option<PipesOwner>) -> Result<(), Error> {
+    let Some(PipesOwner { uid, gid }) = owner else {
+        return Ok(());
+    };
+    let (uid, gid) = (rustix::fs::Uid::from_raw(uid), rustix::fs::Gid::from_raw(gid));
+    rustix::fs::fchown(end, Some(uid), Some(gid))
+        .map_err(Error::errno("give a pipe to the user of IoUid and IoGid"))
 }
 
 /// A pipe: what is read from and what is written to.
@@ -339,4 +431,33 @@ fn watched(fd: OwnedFd, poller: &mut Poller) -> Result<Watched<OwnedFd>, Error> 
 /// The other end has left or the descriptor failed.
 fn is_hang_up(flags: EventFlags) -> bool {
     flags.intersects(EventFlags::HUP | EventFlags::ERR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_attempt_gets_ends_that_work() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("out");
+        let mut poller = Poller::new().unwrap();
+        let stdout = format!("file://{}", path.display());
+        let uris = StdioUris { stdout, ..Default::default() };
+        let owner = Owner { id: "c", namespace: "n", pipes: None };
+        let mut streams = Streams::open(&uris, owner, &mut poller).unwrap();
+        let mut buffer = [0; 4096];
+        drop(streams.process_ends(&mut poller).unwrap());
+        streams.disconnect(&poller);
+        streams.drain(&mut buffer, &poller);
+        let Stdio::Fds { stdout, .. } = streams.process_ends(&mut poller).unwrap() else {
+            panic!("there is no terminal");
+        };
+        assert!(!streams.output_ended());
+        rustix::io::write(&stdout, b"text").unwrap();
+        drop(stdout);
+        streams.drain(&mut buffer, &poller);
+        assert!(streams.output_ended());
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "text");
+    }
 }

@@ -1,21 +1,27 @@
 //! The task API: which call goes where. Each does its work in `task/`; the messages are containerd's.
 
+mod checkpoint;
 mod container;
 mod exec;
+mod shutdown;
 mod signal;
 mod state;
 mod stats;
 
+use crate::container::Container;
 use crate::error::Error;
-use crate::process::{Process, Waiter};
+use crate::hub::Hub;
+use crate::process::Waiter;
 use crate::server::Server;
-use gantry_shim_protocol::rpc::{Empty, Request};
+use gantry_shim_protocol::group::{GROUP_SERVICE, JOIN_METHOD};
+use gantry_shim_protocol::rpc::{Empty, Request, Response};
+use gantry_shim_protocol::task::{
+    CheckpointTaskRequest, CloseIoRequest, ConnectRequest, DeleteRequest, ExecProcessRequest,
+    KillRequest, PauseRequest, PidsRequest, ResizePtyRequest, ResumeRequest, StartRequest,
+    StateRequest, StatsRequest, UpdateTaskRequest, WaitRequest,
+};
 use gantry_shim_protocol::wire::Message;
 use gantry_shim_protocol::{TASK_SERVICE_V2, TASK_SERVICE_V3};
-use std::path::PathBuf;
-
-/// Where the runtime keeps its record, inside the bundle.
-pub(crate) const RUNTIME_DIR: &str = "runtime";
 
 /// What a call is answered with.
 pub(crate) enum Answer {
@@ -33,9 +39,47 @@ fn arguments<M: Message>(request: &Request) -> Result<M, Error> {
     Ok(M::decode(&request.payload)?)
 }
 
+/// A call that is about one container.
+trait Addressed: Message {
+    fn id(&self) -> &str;
+}
+
+macro_rules! addressed {
+    ($( $name:ident )*) => {$(
+        impl Addressed for $name {
+            fn id(&self) -> &str {
+                &self.id
+            }
+        }
+    )*};
+}
+
+addressed! {
+    CheckpointTaskRequest CloseIoRequest ConnectRequest DeleteRequest ExecProcessRequest KillRequest
+    PauseRequest PidsRequest
+    ResizePtyRequest ResumeRequest StartRequest StateRequest StatsRequest UpdateTaskRequest WaitRequest
+}
+
 impl Server {
-    /// Serves one call.
-    pub(crate) fn call(&mut self, caller: Waiter, request: &Request) -> Result<Answer, Error> {
+    /// Serves one call and answers it, now or when its time has come.
+    pub(crate) fn serve(
+        &mut self,
+        caller: Waiter,
+        request: Result<Request, gantry_shim_protocol::Error>,
+    ) {
+        let answer = request.map_err(Into::into).and_then(|request| self.call(caller, &request));
+        let response = match answer {
+            Ok(Answer::Later) => return,
+            Ok(Answer::Now(payload)) => Response { status: None, payload },
+            Err(error) => Response::failure(error.to_status()),
+        };
+        self.hub.respond(caller, &response);
+    }
+
+    fn call(&mut self, caller: Waiter, request: &Request) -> Result<Answer, Error> {
+        if request.service == GROUP_SERVICE && request.method == JOIN_METHOD {
+            return self.join(arguments(request)?).map(|response| now(&response));
+        }
         if ![TASK_SERVICE_V2, TASK_SERVICE_V3].contains(&request.service.as_str()) {
             return Err(Error::NotThereYet { what: format!("service {}", request.service) });
         }
@@ -43,20 +87,27 @@ impl Server {
         self.reap();
         match request.method.as_str() {
             "Create" => self.create(arguments(request)?).map(|response| now(&response)),
-            "Start" => self.start(&arguments(request)?).map(|response| now(&response)),
-            "Exec" => self.exec(arguments(request)?).map(|()| now(&Empty)),
-            "Delete" => self.delete(&arguments(request)?).map(|response| now(&response)),
-            "Wait" => self.wait(&arguments(request)?, caller),
-            "Kill" => self.kill(&arguments(request)?).map(|()| now(&Empty)),
-            "State" => self.state(&arguments(request)?).map(|response| now(&response)),
-            "Pids" => self.pids(&arguments(request)?).map(|response| now(&response)),
-            "Pause" => self.pause(&arguments(request)?).map(|()| now(&Empty)),
-            "Resume" => self.resume(&arguments(request)?).map(|()| now(&Empty)),
-            "ResizePty" => self.resize(&arguments(request)?).map(|()| now(&Empty)),
-            "CloseIO" => self.close_io(&arguments(request)?).map(|()| now(&Empty)),
-            "Update" => self.update(&arguments(request)?).map(|()| now(&Empty)),
-            "Stats" => self.stats(&arguments(request)?).map(|response| now(&response)),
-            "Connect" => self.connect(&arguments(request)?).map(|response| now(&response)),
+            "Start" => self.ask(request, Container::start),
+            "Exec" => self.ask(request, Container::exec),
+            "Delete" => {
+                let (container, arguments, hub) = self.addressed(request)?;
+                container.delete(&arguments, caller, hub)
+            }
+            "Wait" => {
+                let (container, arguments, _) = self.addressed(request)?;
+                container.wait(&arguments, caller)
+            }
+            "Kill" => self.ask(request, Container::kill),
+            "State" => self.ask(request, Container::state),
+            "Pids" => self.ask(request, Container::pids),
+            "Pause" => self.ask(request, Container::pause),
+            "Resume" => self.ask(request, Container::resume),
+            "Checkpoint" => self.ask(request, Container::checkpoint),
+            "ResizePty" => self.ask(request, Container::resize),
+            "CloseIO" => self.ask(request, Container::close_io),
+            "Update" => self.ask(request, Container::update),
+            "Stats" => self.ask(request, Container::stats),
+            "Connect" => self.ask(request, Container::connect),
             "Shutdown" => {
                 self.shutdown(&arguments(request)?);
                 Ok(now(&Empty))
@@ -65,25 +116,26 @@ impl Server {
         }
     }
 
-    /// Refuses calls that mean another container.
-    fn check_id(&self, id: &str) -> Result<(), Error> {
-        if id == self.identity.id { Ok(()) } else { Err(Error::NoContainer(id.to_owned())) }
+    /// Has a container serve a call that it can answer at once.
+    fn ask<M: Addressed, R: Message>(
+        &mut self,
+        request: &Request,
+        method: fn(&mut Container, &M, &mut Hub) -> Result<R, Error>,
+    ) -> Result<Answer, Error> {
+        let (container, arguments, hub) = self.addressed(request)?;
+        method(container, &arguments, hub).map(|response| now(&response))
     }
 
-    /// Where a process stands in the list.
-    fn find(&self, id: &str, exec_id: &str) -> Result<usize, Error> {
-        self.check_id(id)?;
-        let known = |process: &Process| process.exec_id == exec_id && !process.deleted;
-        self.processes.iter().position(known).ok_or_else(|| {
-            if exec_id.is_empty() {
-                Error::NoContainer(id.to_owned())
-            } else {
-                Error::NoExec(exec_id.to_owned())
-            }
-        })
-    }
-
-    fn runtime_dir(&self) -> PathBuf {
-        self.identity.bundle.join(RUNTIME_DIR)
+    /// The container that a call means, and the call.
+    fn addressed<M: Addressed>(
+        &mut self,
+        request: &Request,
+    ) -> Result<(&mut Container, M, &mut Hub), Error> {
+        let arguments: M = arguments(request)?;
+        let mut containers = self.containers.iter_mut();
+        let container = containers
+            .find(|container| container.id == arguments.id() && !container.deleted)
+            .ok_or_else(|| Error::NoContainer(arguments.id().to_owned()))?;
+        Ok((container, arguments, &mut self.hub))
     }
 }

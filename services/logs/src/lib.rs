@@ -13,6 +13,8 @@
 
 mod entry;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod json_line;
 mod reader;
 mod rotation;

@@ -135,7 +135,7 @@ impl Connection {
                 match incoming.next_frame() {
                     Ok(None) => break,
                     Ok(Some(frame)) if frame.kind == FrameKind::Response => {
-                        let response = Response::decode(frame.payload);
+                        let response = Response::decode(frame.payload).map_err(Into::into);
                         self.complete(frame.stream_id, response);
                     }
                     // A shim neither calls us nor streams.

@@ -38,6 +38,12 @@ pub enum Error {
     Reactor { source: io::Error },
 }
 
+impl From<gantry_shim_protocol::wire::Error> for Error {
+    fn from(error: gantry_shim_protocol::wire::Error) -> Self {
+        Self::Protocol(error.into())
+    }
+}
+
 impl Error {
     /// The sort of failure; of a refusal, what its code says.
     pub fn kind(&self) -> ErrorKind {

@@ -16,6 +16,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Which shim to start, and for what.
+///
+/// A bundle whose `config.json` names a group by an annotation (`gantry_shim_protocol::group`) gets the shim
+/// of that group, when one runs already. Each container of it is a `Shim` of its own here.
 #[derive(Debug, Clone)]
 pub struct LaunchOptions {
     /// The shim's program.

@@ -9,7 +9,7 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-/// More than this at once are turned away.
+/// Of more than this at once the oldest is turned away: an honest one has said its few bytes long ago.
 const MAX_NEWCOMERS: usize = 64;
 /// How long one may take for its few bytes.
 const HEADER_LIMIT: Duration = Duration::from_secs(10);
@@ -18,6 +18,8 @@ pub(super) struct Newcomer {
     socket: Watched<OwnedFd>,
     header: Vec<u8>,
     deadline: Duration,
+    /// Whose socket it came to: the container's bundle is at hand while it is known.
+    container: String,
 }
 
 /// How far a newcomer has come.
@@ -51,16 +53,30 @@ impl Newcomer {
 }
 
 impl Server {
-    pub(super) fn accept_newcomers(&mut self) {
-        while let Some(socket) = Self::accept(&self.io_listener) {
-            if self.newcomers.len() >= MAX_NEWCOMERS {
-                continue;
+    pub(super) fn accept_newcomers(&mut self, index: usize) {
+        let container = &self.containers[index];
+        let Some(listener) = container.io_listener() else { return };
+        let mut sockets = Vec::new();
+        let accepted = loop {
+            match super::accept(listener) {
+                Ok(Some(socket)) => sockets.push(socket),
+                other => break other,
             }
-            let mut socket = Watched::new(&mut self.poller, socket);
-            socket.watch(&self.poller, Some(EventFlags::IN));
+        };
+        let id = container.id.clone();
+        if accepted.is_err() {
+            self.go_deaf();
+        }
+        for socket in sockets {
+            let mut socket = Watched::new(&mut self.hub.poller, socket);
+            socket.watch(&self.hub.poller, Some(EventFlags::IN));
             let token = socket.token();
             let deadline = gantry_sys::clock::monotonic() + HEADER_LIMIT;
-            self.newcomers.push(Newcomer { socket, header: Vec::new(), deadline });
+            if self.newcomers.len() >= MAX_NEWCOMERS {
+                drop(self.newcomers.remove(0).socket.release(&self.hub.poller));
+            }
+            let container = id.clone();
+            self.newcomers.push(Newcomer { socket, header: Vec::new(), deadline, container });
             // The header is usually there already.
             self.serve_newcomer(token);
         }
@@ -85,26 +101,29 @@ impl Server {
         if matches!(progress, Progress::Waiting) {
             return;
         }
-        let socket = self.newcomers.swap_remove(index).socket.release(&self.poller);
+        let Newcomer { socket, container, .. } = self.newcomers.remove(index);
+        let socket = socket.release(&self.hub.poller);
         match progress {
-            Progress::Wants(header) => self.attach(socket, &header),
+            Progress::Wants(header) => self.attach(socket, &container, &header),
             Progress::Nonsense => answer(&socket, Reply::Malformed),
             Progress::Gone | Progress::Waiting => {}
         }
     }
 
-    fn attach(&mut self, socket: OwnedFd, header: &AttachHeader) {
-        let mut processes = self.processes.iter_mut();
-        let process =
-            processes.find(|process| process.exec_id == header.exec_id && !process.deleted);
+    fn attach(&mut self, socket: OwnedFd, container: &str, header: &AttachHeader) {
+        let container = self.containers.iter_mut().find(|it| it.id == container && !it.deleted);
+        let process = container.and_then(|it| {
+            let index = it.find(&header.exec_id).ok()?;
+            it.processes.get_mut(index)
+        });
         let reply =
             process.as_ref().map_or(Reply::NoSuchProcess, |process| process.streams.attachable());
         answer(&socket, reply);
         if let Some(process) = process
             && reply == Reply::Accepted
         {
-            let attacher = Attacher::new(Watched::new(&mut self.poller, socket), header.streams);
-            process.streams.attach(attacher, &self.poller);
+            let socket = Watched::new(&mut self.hub.poller, socket);
+            process.streams.attach(Attacher::new(socket, header.streams), &self.hub.poller);
         }
     }
 }

@@ -79,6 +79,15 @@ impl Input {
         Ok(())
     }
 
+    /// Waits for another process.
+    pub(super) fn disconnect(&mut self, poller: &Poller) {
+        if matches!(self.sink, Sink::Open(_))
+            && let Sink::Open(fd) = std::mem::replace(&mut self.sink, Sink::Awaited)
+        {
+            drop(fd.release(poller));
+        }
+    }
+
     pub(super) fn owns(&self, token: Token) -> bool {
         let fifo = match &self.source {
             Source::Fifo(Fifo { reader: Some(reader), .. }) => reader.token() == token,

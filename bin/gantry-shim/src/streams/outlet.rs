@@ -1,4 +1,4 @@
-//! Something that output is written to and that may fall behind: an attacher's socket or a named pipe.
+//! Something that output is written to and that may fall behind: an attacher's socket or a pipe.
 
 use crate::poller::{EventFlags, Poller, Token, Watched};
 use rustix::io::Errno;
@@ -76,6 +76,12 @@ impl Outlet {
         }
         self.backlog.extend(&header[written.min(header.len())..]);
         self.backlog.extend(&data[written.saturating_sub(header.len())..]);
+    }
+
+    /// Nobody will take anything any more.
+    pub(super) fn give_up(&mut self) {
+        self.broken = true;
+        self.backlog = VecDeque::new();
     }
 
     /// Writes from the backlog.

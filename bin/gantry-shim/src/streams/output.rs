@@ -1,10 +1,9 @@
-//! A process's output: from its pipe or terminal to the log, a file, a named pipe, and attachers.
+//! A process's output: from its pipe or terminal to the log, a file, a pipe of others, and attachers.
 
-use super::input::open_fifo;
-use super::outlet::Outlet;
+use super::sink::{Moved, Sink};
 use super::{Streams, watched};
 use crate::error::Error;
-use crate::poller::{EventFlags, Poller, Token, Watched};
+use crate::poller::{Event, EventFlags, Poller, Token, Watched};
 use gantry_logs::Stream;
 use gantry_shim_protocol::attach::OutputStream;
 use rustix::fs::OFlags;
@@ -12,12 +11,9 @@ use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
-
-/// What a reader of a named pipe may fall behind, besides the pipe itself.
-const FIFO_BACKLOG_BYTES: usize = 64 * 1024;
 
 const STREAMS: [(OutputStream, Stream); 2] =
     [(OutputStream::Stdout, Stream::Stdout), (OutputStream::Stderr, Stream::Stderr)];
@@ -30,26 +26,36 @@ pub(super) enum Target {
     Relay {
         log: Option<usize>,
     },
-    /// To whoever reads the named pipe; `None` when that is over.
-    Fifo(Option<Outlet>),
+    /// To whoever reads the pipe; `None` when that is over.
+    Pipe(Option<Box<Sink>>),
     File(File),
 }
 
 impl Target {
     pub(super) fn fifo(path: &Path, poller: &mut Poller) -> Result<Self, Error> {
-        // Both ends in one descriptor: without a reader there is neither an error nor a signal.
-        let fd = Watched::new(poller, open_fifo(path, OFlags::RDWR)?);
-        Ok(Self::Fifo(Some(Outlet::new(fd, FIFO_BACKLOG_BYTES))))
+        Ok(Self::Pipe(Some(Box::new(Sink::named(path, poller)?))))
+    }
+
+    pub(super) fn logger(pipe: OwnedFd, poller: &mut Poller) -> Self {
+        Self::Pipe(Some(Box::new(Sink::loggers(pipe, poller))))
     }
 
     pub(super) fn file(path: &Path) -> Result<Self, Error> {
-        let opened = OpenOptions::new()
+        // Neither the opening nor a write waits for anybody.
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let file = OpenOptions::new()
             .append(true)
             .create(true)
             .mode(0o640)
-            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
-            .open(path);
-        Ok(Self::File(opened.map_err(Error::file("open", path))?))
+            .custom_flags(flags.bits().cast_signed())
+            .open(path)
+            .map_err(Error::file("open", path))?;
+        let kind = file.metadata().map_err(Error::file("look at", path))?.file_type();
+        if !kind.is_file() && !kind.is_char_device() {
+            let reason = format!("{} is neither a file nor a character device", path.display());
+            return Err(Error::Invalid { reason });
+        }
+        Ok(Self::File(file))
     }
 }
 
@@ -79,6 +85,14 @@ impl Output {
         Ok(())
     }
 
+    /// Waits for another process.
+    pub(super) fn disconnect(&mut self, poller: &Poller) {
+        self.ended = false;
+        if let Some(source) = self.source.take() {
+            drop(source.release(poller));
+        }
+    }
+
     /// Nothing will ever come.
     pub(super) fn end(&mut self) {
         self.ended = true;
@@ -96,45 +110,53 @@ impl Output {
         self.reads_from(token) || self.sink().is_some_and(|sink| sink.token() == token)
     }
 
-    fn sink(&self) -> Option<&Outlet> {
+    fn sink(&self) -> Option<&Sink> {
         match &self.target {
-            Target::Fifo(sink) => sink.as_ref(),
+            Target::Pipe(sink) => sink.as_deref(),
+            _ => None,
+        }
+    }
+
+    fn sink_mut(&mut self) -> Option<&mut Sink> {
+        match &mut self.target {
+            Target::Pipe(sink) => sink.as_deref_mut(),
             _ => None,
         }
     }
 
     pub(super) fn has_full_sink(&self) -> bool {
-        self.sink().is_some_and(Outlet::is_full)
+        self.sink().is_some_and(Sink::is_full)
     }
 
-    pub(super) fn has_sink_waiting(&self) -> bool {
-        self.sink().is_some_and(Outlet::has_backlog)
+    pub(super) fn has_sink(&self) -> bool {
+        self.sink().is_some()
     }
 
-    pub(super) fn sink_stalled_since(&self) -> Option<Duration> {
-        self.sink().filter(|sink| sink.has_backlog()).map(Outlet::last_progress)
-    }
-
-    pub(super) fn flush_sink(&mut self, poller: &Poller) {
-        if let Target::Fifo(Some(sink)) = &mut self.target {
-            sink.flush();
-            self.close_sink_at_end(poller);
+    pub(super) fn flush_sink(&mut self, event: Event, poller: &Poller) {
+        if let Some(sink) = self.sink_mut() {
+            sink.handle(event);
+            self.tend_sink(poller);
         }
     }
 
-    /// The reader of a named pipe sees the end when everything was written.
-    fn close_sink_at_end(&mut self, poller: &Poller) {
-        if self.ended && !self.has_sink_waiting() {
-            self.drop_sink(poller);
+    /// The process was deleted.
+    pub(super) fn forget(&mut self, poller: &Poller) {
+        if let Some(sink) = self.sink_mut() {
+            sink.forget();
+            self.tend_sink(poller);
         }
     }
 
-    pub(super) fn drop_sink(&mut self, poller: &Poller) {
-        if let Target::Fifo(sink) = &mut self.target
-            && let Some(mut sink) = sink.take()
-        {
-            sink.unwatch(poller);
+    /// Lets go of a pipe that has everything; gives the time until one without a reader is looked at again.
+    pub(super) fn tend_sink(&mut self, poller: &Poller) -> Option<Duration> {
+        let sink = self.sink_mut()?;
+        if !sink.is_over() {
+            sink.watch(poller);
+            return sink.look_again();
         }
+        sink.unwatch(poller);
+        self.target = Target::Pipe(None);
+        None
     }
 
     pub(super) fn update_interest(&mut self, room: bool, poller: &Poller) {
@@ -142,8 +164,8 @@ impl Output {
             // Not even an end is waited for while there is no room: it would be reported again and again.
             source.watch(poller, room.then_some(EventFlags::IN));
         }
-        if let Target::Fifo(Some(sink)) = &mut self.target {
-            sink.watch(None, poller);
+        if let Some(sink) = self.sink_mut() {
+            sink.watch(poller);
         }
     }
 }
@@ -151,9 +173,21 @@ impl Output {
 impl Streams {
     /// Copies once from output `index`; false when there was nothing.
     pub(super) fn copy_output(&mut self, index: usize, buffer: &mut [u8], poller: &Poller) -> bool {
-        let Some(source) = &self.outputs[index].source else {
+        let Output { target, source: Some(source), .. } = &mut self.outputs[index] else {
             return false;
         };
+        if !self.terminal
+            && let Target::Pipe(Some(sink)) = target
+        {
+            match sink.splice_from(source.get()) {
+                Moved::Some => return true,
+                Moved::End => {
+                    self.end_output(index, poller);
+                    return false;
+                }
+                Moved::Copy => {}
+            }
+        }
         match rustix::io::read(source.get(), &mut *buffer) {
             Ok(length) if length > 0 => {
                 self.distribute(index, &buffer[..length]);
@@ -182,9 +216,9 @@ impl Streams {
                     drop(writer.write(gantry_sys::clock::now(), log_stream, data));
                 }
             }
-            Target::Fifo(sink) => {
+            Target::Pipe(sink) => {
                 if let Some(sink) = sink {
-                    sink.offer(&[], data);
+                    sink.offer(data);
                 }
             }
             // As with the log.
@@ -204,6 +238,9 @@ impl Streams {
                 drop(writer.end(gantry_sys::clock::now(), STREAMS[index].1));
             }
         }
-        output.close_sink_at_end(poller);
+        if let Some(sink) = output.sink_mut() {
+            sink.end();
+            output.tend_sink(poller);
+        }
     }
 }

@@ -1,127 +1,186 @@
-//! Create, Start and Delete of the container and its first process, and the end of the shim.
+//! Create, Start and Delete of a container and its first process.
 
+use super::{Answer, now};
+use crate::container::Container;
+use crate::ends::{OUTPUT_PATIENCE, answer_waiters};
 use crate::error::{Error, complain, whole_text};
+use crate::hub::Hub;
 use crate::oom::OomWatch;
-use crate::process::{Alive, Exit, Process, Stage};
-use crate::server::Server;
-use crate::streams::{StdioUris, Streams};
-use gantry_runtime::{CreateFlags, CreateOptions, DeleteMode, Rootfs, RootfsMount};
+use crate::process::{Alive, Exit, Images, Leaving, Process, Stage, Waiter};
+use crate::runtime::{self, Runtime};
+use crate::server::{Server, listen};
+use crate::streams::{Owner, PipesOwner, StdioUris, Streams};
+use gantry_runtime::{RootfsMount, Started};
 use gantry_shim_protocol::event::{TaskCreate, TaskDelete, TaskIo, TaskStart};
-use gantry_shim_protocol::rpc::Any;
+use gantry_shim_protocol::rpc::{Any, Response};
 use gantry_shim_protocol::task::{
     CreateTaskRequest, CreateTaskResponse, DeleteRequest, DeleteResponse, Mount,
-    RUNC_OPTIONS_TYPE_URL, RuncOptions, ShutdownRequest, StartRequest, StartResponse,
+    RUNC_OPTIONS_TYPE_URL, RuncOptions, StartRequest, StartResponse,
 };
 use gantry_shim_protocol::wire::Message;
-use gantry_types::ErrorKind;
+use gantry_shim_protocol::{ADDRESS_FILE, IO_SOCKET};
+use std::path::PathBuf;
 
 impl Server {
+    /// Makes a container: the one this shim was started for, one that joined, or one that the caller
+    /// puts here without a word before (as containerd does with the containers of a sandbox).
     pub(super) fn create(
         &mut self,
         request: CreateTaskRequest,
     ) -> Result<CreateTaskResponse, Error> {
-        self.check_id(&request.id)?;
-        if self.find(&request.id, "").is_ok() {
+        if self.is_ending() {
+            return Err(Error::Ending);
+        }
+        let bundle = PathBuf::from(&request.bundle);
+        let Some(container) = self
+            .containers
+            .iter_mut()
+            .find(|container| container.id == request.id && !container.deleted)
+        else {
+            let mut container = Container::new(request.id.clone(), bundle)?;
+            self.listen_for(&mut container)?;
+            let result = container.create(request, &mut self.hub);
+            if result.is_err() {
+                container.stop_listening(&self.hub.poller);
+            } else {
+                self.containers.push(container);
+            }
+            return result;
+        };
+        if container.holds_task() {
             return Err(Error::ContainerExists(request.id));
         }
-        if !request.checkpoint.is_empty() {
-            return Err(Error::NotThereYet { what: "restoring a checkpoint".to_owned() });
+        if !request.bundle.is_empty() && !container.is_at(&bundle) {
+            let known = container.bundle.display();
+            let reason = format!(
+                "container {} has its bundle at {known}, not at {}",
+                request.id, request.bundle
+            );
+            return Err(Error::Invalid { reason });
         }
-        let flags = create_flags(request.options.as_ref())?;
+        if container.io_listener().is_none() {
+            let path = container.bundle.join(IO_SOCKET);
+            container.listen(listen(&path)?, &mut self.hub.poller);
+        }
+        container.create(request, &mut self.hub)
+    }
+
+    /// Makes the bundle of a container that nobody announced usable for attachers and for a daemon that
+    /// looks for its shim.
+    fn listen_for(&mut self, container: &mut Container) -> Result<(), Error> {
+        let config = container.bundle.join("config.json");
+        if !config.is_file() {
+            return Err(Error::NoBundle { bundle: container.bundle.clone() });
+        }
+        let path = container.bundle.join(ADDRESS_FILE);
+        if !path.exists() {
+            let address = format!("unix://{}", self.place.socket.display());
+            std::fs::write(&path, address).map_err(Error::file("write", path))?;
+        }
+        let path = container.bundle.join(IO_SOCKET);
+        container.listen(listen(&path)?, &mut self.hub.poller);
+        Ok(())
+    }
+}
+
+impl Container {
+    fn create(
+        &mut self,
+        request: CreateTaskRequest,
+        hub: &mut Hub,
+    ) -> Result<CreateTaskResponse, Error> {
+        let options = runc_options(request.options.as_ref())?;
         let mounts = rootfs_mounts(&request.rootfs)?;
+        let namespace = hub.namespace.clone();
+        let owner = runtime::Owner { namespace: &namespace, id: &self.id, bundle: &self.bundle };
+        self.runtime = Runtime::choose(owner, &options)?;
+        let asked_for = options.io_uid != 0 || options.io_gid != 0;
+        self.pipes_owner =
+            asked_for.then_some(PipesOwner { uid: options.io_uid, gid: options.io_gid });
         let uris = StdioUris {
             stdin: request.stdin.clone(),
             stdout: request.stdout.clone(),
             stderr: request.stderr.clone(),
             terminal: request.terminal,
         };
-        let mut streams = Streams::open(&uris, &mut self.poller)?;
-        let created = self.create_container(&mut streams, flags, &mounts);
-        let alive = created.inspect_err(|_| streams.close(&self.poller))?;
+        let is_restore = !request.checkpoint.is_empty();
+        if is_restore {
+            self.runtime.check_restores()?;
+        }
+        let images =
+            is_restore.then(|| Images::of(&request, &options, mounts.clone())).transpose()?;
+        let owner = Owner { id: &self.id, namespace: &namespace, pipes: self.pipes_owner };
+        let mut streams = Streams::open(&uris, owner, &mut hub.poller)?;
+        if let Some(images) = images {
+            self.adopt_images(uris, streams, images);
+            publish_create(request, 0, hub);
+            return Ok(CreateTaskResponse { pid: 0 });
+        }
+        let created = self.create_process(&mut streams, &mounts, hub);
+        let alive = created.inspect_err(|_| streams.abandon(&hub.poller))?;
         let pid = alive.pid;
-        self.processes.push(Process {
-            exec_id: String::new(),
-            uris,
-            stage: Stage::Created(alive),
-            streams,
-            waiters: Vec::new(),
-            deleted: false,
-        });
-        self.publish_create(request, pid);
-        self.watch_memory();
+        let mut process = Process::new(String::new(), uris, Stage::Created(alive), streams);
+        process.shares_pids = !is_first_of_namespace(pid);
+        self.processes.push(process);
+        self.awaited_until = None;
+        publish_create(request, pid, hub);
+        self.watch_memory(pid, hub);
         Ok(CreateTaskResponse { pid })
     }
 
     /// The container, with its terminal connected. Undone on failure.
-    fn create_container(
+    fn create_process(
         &mut self,
         streams: &mut Streams,
-        flags: CreateFlags,
         mounts: &[RootfsMount],
+        hub: &mut Hub,
     ) -> Result<Alive, Error> {
-        let state_dir = self.runtime_dir();
-        let rootfs = if mounts.is_empty() { Rootfs::FromSpec } else { Rootfs::Mounts(mounts) };
-        let created = gantry_runtime::create(&CreateOptions {
-            rootfs,
-            stdio: streams.process_ends(&mut self.poller)?,
-            flags,
-            ..CreateOptions::new(&self.identity.id, &self.identity.bundle, &state_dir)
-        })?;
-        if let Some(master) = created.terminal
-            && let Err(error) = streams.adopt_terminal(master, &mut self.poller)
+        let stdio = streams.process_ends(&mut hub.poller)?;
+        let owner =
+            runtime::Owner { namespace: &hub.namespace, id: &self.id, bundle: &self.bundle };
+        let Started { pid, pidfd, terminal } = self.runtime.create(owner, mounts, stdio)?;
+        if let Some(master) = terminal
+            && let Err(error) = streams.adopt_terminal(master, &mut hub.poller)
         {
             // The first failure is the one to tell of.
-            drop(gantry_runtime::delete(&state_dir, DeleteMode::Force));
+            drop(self.runtime.delete());
             return Err(error);
         }
-        Ok(Alive { pid: created.pid.unsigned_abs(), pidfd: created.pidfd })
+        Ok(Alive { pid: pid.unsigned_abs(), pidfd })
     }
 
     /// Without memory limits in force, or without a cgroup, a container is as good as any other.
-    fn watch_memory(&mut self) {
-        if !self.publisher.is_heard() {
+    pub(super) fn watch_memory(&mut self, pid: u32, hub: &mut Hub) {
+        if !hub.publisher.is_heard() {
             return;
         }
-        let watch =
-            gantry_runtime::cgroup(&self.runtime_dir()).map_err(Error::from).and_then(|cgroup| {
-                OomWatch::new(cgroup.directories(), &mut self.poller)
-                    .map_err(Error::system("watch for a lack of memory"))
-            });
+        let watch = self.runtime.cgroup(Some(pid)).and_then(|cgroup| {
+            OomWatch::new(cgroup.directories(), &mut hub.poller)
+                .map_err(Error::system("watch for a lack of memory"))
+        });
         match watch {
             Ok(watch) => self.oom = watch,
             Err(error) => complain(&whole_text(&error)),
         }
     }
 
-    fn publish_create(&mut self, request: CreateTaskRequest, pid: u32) {
-        let CreateTaskRequest { id, bundle, rootfs, terminal, stdin, stdout, stderr, .. } = request;
-        let event = TaskCreate {
-            container_id: id,
-            bundle,
-            rootfs,
-            io: Some(TaskIo { stdin, stdout, stderr, terminal }),
-            checkpoint: String::new(),
-            pid,
-        };
-        self.publisher.publish(&event, &mut self.poller);
-    }
-
-    pub(super) fn start(&mut self, request: &StartRequest) -> Result<StartResponse, Error> {
-        let index = self.find(&request.id, &request.exec_id)?;
+    pub(super) fn start(
+        &mut self,
+        request: &StartRequest,
+        hub: &mut Hub,
+    ) -> Result<StartResponse, Error> {
+        let index = self.find(&request.exec_id)?;
         if !request.exec_id.is_empty() {
-            return self.start_exec(index);
+            return self.start_exec(index, hub);
+        }
+        if matches!(self.processes[index].stage, Stage::Checkpointed(_)) {
+            return self.start_from_images(index, hub);
         }
         if !matches!(self.processes[index].stage, Stage::Created(_)) {
             self.processes[index].alive()?;
             return Err(Error::AlreadyStarted);
         }
-        match gantry_runtime::start(&self.runtime_dir()) {
-            // The program runs; by the specification such a hook is worth a warning.
-            Err(error @ gantry_runtime::Error::Hook { .. }) => {
-                complain(&whole_text(&error));
-            }
-            other => other?,
-        }
+        self.runtime.start()?;
         let process = &mut self.processes[index];
         let pid = process.pid();
         if let Stage::Created(alive) =
@@ -129,73 +188,104 @@ impl Server {
         {
             process.stage = Stage::Running(alive);
         }
-        let event = TaskStart { container_id: request.id.clone(), pid };
-        self.publisher.publish(&event, &mut self.poller);
+        let event = TaskStart { container_id: self.id.clone(), pid };
+        hub.publisher.publish(&event, &mut hub.poller);
         Ok(StartResponse { pid })
     }
 
-    pub(super) fn delete(&mut self, request: &DeleteRequest) -> Result<DeleteResponse, Error> {
-        let index = self.find(&request.id, &request.exec_id)?;
+    /// Forgets a process, or everything. Answered when the process's logger has ended.
+    pub(super) fn delete(
+        &mut self,
+        request: &DeleteRequest,
+        caller: Waiter,
+        hub: &mut Hub,
+    ) -> Result<Answer, Error> {
+        let index = self.find(&request.exec_id)?;
         if matches!(self.processes[index].stage, Stage::Running(_)) {
             return Err(Error::StillRunning);
         }
         if request.exec_id.is_empty() {
-            self.delete_container(index)?;
+            self.take_down(hub)?;
         }
-        self.tell_end(index);
-        let process = &mut self.processes[index];
-        process.deleted = true;
-        if matches!(process.stage, Stage::Prepared(_)) {
-            process.streams.close(&self.poller);
+        let stage = &self.processes[index].stage;
+        if matches!(stage, Stage::Prepared(_) | Stage::Checkpointed(_)) {
+            self.processes[index].streams.close(&hub.poller);
         }
-        let exit = process.exit().unwrap_or(Exit::never());
-        let name = if request.exec_id.is_empty() { &request.id } else { &request.exec_id };
-        let event = TaskDelete {
-            container_id: request.id.clone(),
+        let exit = self.dismiss(index, hub);
+        // As with containerd's own shim: of an exec nothing is told but its end.
+        if request.exec_id.is_empty() {
+            let event = TaskDelete {
+                container_id: request.id.clone(),
+                pid: exit.pid,
+                exit_status: exit.status,
+                exited_at: Some(exit.exited_at),
+                id: String::new(),
+            };
+            hub.publisher.publish(&event, &mut hub.poller);
+        }
+        let response = DeleteResponse {
             pid: exit.pid,
             exit_status: exit.status,
             exited_at: Some(exit.exited_at),
-            id: name.clone(),
         };
-        self.publisher.publish(&event, &mut self.poller);
-        Ok(DeleteResponse {
-            pid: exit.pid,
-            exit_status: exit.status,
-            exited_at: Some(exit.exited_at),
-        })
+        let process = &mut self.processes[index];
+        if process.streams.logger_runs() {
+            let response = Response::success(&response);
+            let patience = gantry_sys::clock::monotonic() + OUTPUT_PATIENCE;
+            process.leaving = Some(Leaving { caller, response, patience });
+            return Ok(Answer::Later);
+        }
+        Ok(now(&response))
     }
 
-    /// Removes what the runtime made, and with it every process that is left.
-    fn delete_container(&mut self, index: usize) -> Result<(), Error> {
+    /// Removes what the runtime made, and with it every process that is left. Of these all but the first
+    /// are forgotten.
+    pub(super) fn take_down(&mut self, hub: &mut Hub) -> Result<(), Error> {
         if let Some(watch) = self.oom.take() {
-            watch.release(&self.poller);
+            watch.release(&hub.poller);
         }
-        match gantry_runtime::delete(&self.runtime_dir(), DeleteMode::Force) {
-            // Somebody was here before; the goal is reached.
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            other => other?,
-        }
+        self.runtime.delete()?;
         // Those who were killed by this.
-        self.reap();
-        for at in 0..self.processes.len() {
-            let process = &mut self.processes[at];
-            process.streams.drain(&mut self.buffer, &self.poller);
-            process.streams.close(&self.poller);
-            if at != index {
-                self.tell_end(at);
-                self.processes[at].deleted = true;
+        self.reap_own();
+        self.deleted = true;
+        self.stop_listening(&hub.poller);
+        for index in 0..self.processes.len() {
+            let process = &mut self.processes[index];
+            process.streams.drain(&mut hub.buffer, &hub.poller);
+            process.streams.close(&hub.poller);
+            if !process.is_init() {
+                self.dismiss(index, hub);
             }
         }
         Ok(())
     }
 
-    /// Ends the shim unless it still has a container.
-    pub(super) fn shutdown(&mut self, request: &ShutdownRequest) {
-        let holds_task = self.processes.iter().any(|process| !process.deleted);
-        if request.now || !holds_task {
-            self.end();
-        }
+    /// Callers forget a process that does not run. Whoever still waits for it is told what they are.
+    fn dismiss(&mut self, index: usize, hub: &mut Hub) -> Exit {
+        self.tell_end(index, hub);
+        let process = &mut self.processes[index];
+        process.deleted = true;
+        process.streams.forget(&hub.poller);
+        let exit = process.exit().unwrap_or(Exit::never());
+        // Of one that was never started.
+        answer_waiters(process, exit, hub);
+        exit
     }
+}
+
+fn publish_create(request: CreateTaskRequest, pid: u32, hub: &mut Hub) {
+    let CreateTaskRequest {
+        id, bundle, rootfs, terminal, stdin, stdout, stderr, checkpoint, ..
+    } = request;
+    let event = TaskCreate {
+        container_id: id,
+        bundle,
+        rootfs,
+        io: Some(TaskIo { stdin, stdout, stderr, terminal }),
+        checkpoint,
+        pid,
+    };
+    hub.publisher.publish(&event, &mut hub.poller);
 }
 
 impl Exit {
@@ -203,6 +293,15 @@ impl Exit {
     pub(crate) fn never() -> Self {
         Self { pid: 0, status: 0, exited_at: gantry_sys::clock::now() }
     }
+}
+
+/// Whether the kernel ends all others of a process's pid namespace with it. When that cannot be told they
+/// are killed one by one.
+pub(super) fn is_first_of_namespace(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+    let mut numbers = numbers.unwrap_or_default().split_whitespace();
+    numbers.next().is_some() && numbers.next_back() == Some("1")
 }
 
 fn rootfs_mounts(mounts: &[Mount]) -> Result<Vec<RootfsMount>, Error> {
@@ -217,19 +316,10 @@ fn rootfs_mounts(mounts: &[Mount]) -> Result<Vec<RootfsMount>, Error> {
     mounts.iter().map(translate).collect()
 }
 
-/// What containerd's configuration says about the runtime.
-fn create_flags(options: Option<&Any>) -> Result<CreateFlags, Error> {
-    let Some(any) = options.filter(|any| any.type_url == RUNC_OPTIONS_TYPE_URL) else {
-        return Ok(CreateFlags::default());
-    };
-    let options = RuncOptions::decode(&any.value)?;
-    if !options.binary_name.is_empty() {
-        let what = format!("running another runtime ({})", options.binary_name);
-        return Err(Error::NotThereYet { what });
+/// What containerd's configuration says about the runtime. Options of other types are for other shims.
+fn runc_options(options: Option<&Any>) -> Result<RuncOptions, Error> {
+    match options.filter(|any| any.type_url == RUNC_OPTIONS_TYPE_URL) {
+        Some(any) => Ok(RuncOptions::decode(&any.value)?),
+        None => Ok(RuncOptions::default()),
     }
-    Ok(CreateFlags {
-        no_pivot: options.no_pivot_root,
-        no_new_keyring: options.no_new_keyring,
-        systemd_cgroup: options.systemd_cgroup,
-    })
 }

@@ -1,108 +1,134 @@
 //! Exec, and the Start of what it prepared.
 
+use crate::container::Container;
 use crate::error::Error;
+use crate::hub::Hub;
 use crate::process::{Alive, Exit, Process, Stage};
-use crate::server::Server;
-use crate::streams::{StdioUris, Streams};
+use crate::streams::{Owner, StdioUris, Streams};
 use gantry_oci::runtime;
-use gantry_runtime::{ExecOptions, Started};
+use gantry_runtime::Started;
 use gantry_shim_protocol::MAX_ID_BYTES;
 use gantry_shim_protocol::event::{TaskExecAdded, TaskExecStarted};
-use gantry_shim_protocol::task::{ExecProcessRequest, StartResponse};
+use gantry_shim_protocol::rpc::Empty;
+use gantry_shim_protocol::task::{ExecProcessRequest, PROCESS_TYPE_URL, StartResponse};
+use std::os::fd::AsFd;
 
+/// More processes than this cannot be prepared or run by execs of one container at a time.
+const MAX_EXECS: usize = 1024;
 /// The status of an exec that could not be run and has no code of its own.
 const CANNOT_RUN: u8 = 126;
 
-impl Server {
-    pub(super) fn exec(&mut self, request: ExecProcessRequest) -> Result<(), Error> {
-        let init = self.find(&request.id, "")?;
-        let ExecProcessRequest { id, exec_id, terminal, stdin, stdout, stderr, spec } = request;
+impl Container {
+    pub(super) fn exec(
+        &mut self,
+        request: &ExecProcessRequest,
+        hub: &mut Hub,
+    ) -> Result<Empty, Error> {
+        let init = self.find("")?;
+        let exec_id = &request.exec_id;
         if exec_id.is_empty() {
             return Err(Error::Invalid { reason: "the exec id is empty".to_owned() });
         }
         if exec_id.len() > MAX_ID_BYTES {
             return Err(Error::TooLong { what: "exec id" });
         }
-        if self.processes.iter().any(|process| process.exec_id == exec_id) {
-            return Err(Error::ExecExists(exec_id));
+        let taken = |process: &Process| process.exec_id == *exec_id && !process.deleted;
+        if self.processes.iter().any(taken) {
+            return Err(Error::ExecExists(exec_id.clone()));
+        }
+        if self.processes.len() > MAX_EXECS {
+            return Err(Error::TooMany { what: "execs in one container", limit: MAX_EXECS });
         }
         if !matches!(self.processes[init].stage, Stage::Running(_)) {
             self.processes[init].alive()?;
             return Err(Error::NotStarted);
         }
-        let json = spec.map(|any| any.value).unwrap_or_default();
-        let mut process: runtime::Process = serde_json::from_slice(&json)
-            .map_err(|source| Error::ExecSpec { exec_id: exec_id.clone(), source })?;
-        process.terminal = terminal;
-        let uris = StdioUris { stdin, stdout, stderr, terminal };
-        let streams = Streams::open(&uris, &mut self.poller)?;
-        self.processes.push(Process {
-            exec_id: exec_id.clone(),
-            uris,
-            stage: Stage::Prepared(Box::new(process)),
-            streams,
-            waiters: Vec::new(),
-            deleted: false,
-        });
-        let event = TaskExecAdded { container_id: id, exec_id };
-        self.publisher.publish(&event, &mut self.poller);
-        Ok(())
+        let process = exec_process(request)?;
+        let uris = StdioUris {
+            stdin: request.stdin.clone(),
+            stdout: request.stdout.clone(),
+            stderr: request.stderr.clone(),
+            terminal: request.terminal,
+        };
+        let owner = Owner { id: &self.id, namespace: &hub.namespace, pipes: self.pipes_owner };
+        let streams = Streams::open(&uris, owner, &mut hub.poller)?;
+        let stage = Stage::Prepared(Box::new(process));
+        self.processes.push(Process::new(exec_id.clone(), uris, stage, streams));
+        let event = TaskExecAdded { container_id: self.id.clone(), exec_id: exec_id.clone() };
+        hub.publisher.publish(&event, &mut hub.poller);
+        Ok(Empty)
     }
 
-    pub(super) fn start_exec(&mut self, index: usize) -> Result<StartResponse, Error> {
+    pub(super) fn start_exec(
+        &mut self,
+        index: usize,
+        hub: &mut Hub,
+    ) -> Result<StartResponse, Error> {
         let process = &mut self.processes[index];
         let Stage::Prepared(spec) = &process.stage else {
             process.alive()?;
             return Err(Error::AlreadyStarted);
         };
         let spec = spec.clone();
-        match self.run_exec(index, &spec) {
+        match self.run_exec(index, &spec, hub) {
             Ok(alive) => {
                 let pid = alive.pid;
                 self.processes[index].stage = Stage::Running(alive);
                 let event = TaskExecStarted {
-                    container_id: self.identity.id.clone(),
+                    container_id: self.id.clone(),
                     exec_id: self.processes[index].exec_id.clone(),
                     pid,
                 };
-                self.publisher.publish(&event, &mut self.poller);
+                hub.publisher.publish(&event, &mut hub.poller);
                 Ok(StartResponse { pid })
             }
             Err(error) => {
-                self.give_up_exec(index, &error);
+                self.give_up(index, &error, hub);
                 Err(error)
             }
         }
     }
 
-    fn run_exec(&mut self, index: usize, spec: &runtime::Process) -> Result<Alive, Error> {
-        let state_dir = self.runtime_dir();
+    fn run_exec(
+        &mut self,
+        index: usize,
+        spec: &runtime::Process,
+        hub: &mut Hub,
+    ) -> Result<Alive, Error> {
         let streams = &mut self.processes[index].streams;
-        let stdio = streams.process_ends(&mut self.poller)?;
-        let options = ExecOptions { process: spec, stdio, preserve_fds: 0 };
-        let Started { pid, pidfd, terminal } = gantry_runtime::exec(&state_dir, &options)?;
+        let stdio = streams.process_ends(&mut hub.poller)?;
+        let Started { pid, pidfd, terminal } = self.runtime.exec(spec, stdio)?;
         if let Some(master) = terminal
-            && let Err(error) = streams.adopt_terminal(master, &mut self.poller)
+            && let Err(error) = streams.adopt_terminal(master, &mut hub.poller)
         {
             // Without its terminal it is of no use; its end is reaped like an orphan's.
-            drop(gantry_sys::pidfd::send_signal(
-                std::os::fd::AsFd::as_fd(&pidfd),
-                gantry_types::Signal::KILL,
-            ));
+            drop(gantry_sys::pidfd::send_signal(pidfd.as_fd(), gantry_types::Signal::KILL));
             return Err(error);
         }
         Ok(Alive { pid: pid.unsigned_abs(), pidfd })
     }
 
     /// A process that could not be run has ended, for those who wait and those who are attached.
-    fn give_up_exec(&mut self, index: usize, error: &Error) {
-        let code = match error {
-            Error::Runtime(error) => error.exec_code(),
-            _ => None,
-        };
-        let status = u32::from(code.unwrap_or(CANNOT_RUN));
-        self.processes[index].streams.close(&self.poller);
+    pub(super) fn give_up(&mut self, index: usize, error: &Error, hub: &mut Hub) {
+        let status = u32::from(error.exec_code().unwrap_or(CANNOT_RUN));
+        self.processes[index].streams.close(&hub.poller);
         self.note_end(index, Exit { status, ..Exit::never() });
-        self.tell_end(index);
+        self.tell_end(index, hub);
     }
+}
+
+/// The process that an Exec describes.
+fn exec_process(request: &ExecProcessRequest) -> Result<runtime::Process, Error> {
+    let (type_url, json) = match &request.spec {
+        Some(any) => (any.type_url.as_str(), any.value.as_slice()),
+        None => ("", &[][..]),
+    };
+    if !matches!(type_url, "" | PROCESS_TYPE_URL) {
+        let reason = format!("an exec of type {type_url} is not a process of the OCI runtime spec");
+        return Err(Error::Invalid { reason });
+    }
+    let mut process: runtime::Process = serde_json::from_slice(json)
+        .map_err(|source| Error::ExecSpec { exec_id: request.exec_id.clone(), source })?;
+    process.terminal = request.terminal;
+    Ok(process)
 }

@@ -1,24 +1,32 @@
 //! Questions: State, Pids, Connect, and Wait, which is answered when the time has come.
 
 use super::{Answer, now};
+use crate::container::Container;
+use crate::ends::wait_response;
 use crate::error::Error;
+use crate::hub::Hub;
 use crate::process::{Stage, Waiter};
-use crate::server::{Server, wait_response};
+use gantry_shim_protocol::rpc::Any;
 use gantry_shim_protocol::task::{
-    ConnectRequest, ConnectResponse, PidsRequest, PidsResponse, ProcessInfo, StateRequest,
-    StateResponse, WaitRequest,
+    ConnectRequest, ConnectResponse, PROCESS_DETAILS_TYPE_URL, PidsRequest, PidsResponse,
+    ProcessDetails, ProcessInfo, StateRequest, StateResponse, WaitRequest,
 };
+use gantry_shim_protocol::wire::Message;
 
 /// More callers than this cannot wait for one process.
 const MAX_WAITERS: usize = 1024;
 
-impl Server {
-    pub(super) fn state(&mut self, request: &StateRequest) -> Result<StateResponse, Error> {
-        let process = &self.processes[self.find(&request.id, &request.exec_id)?];
+impl Container {
+    pub(super) fn state(
+        &mut self,
+        request: &StateRequest,
+        _hub: &mut Hub,
+    ) -> Result<StateResponse, Error> {
+        let process = &self.processes[self.find(&request.exec_id)?];
         let exit = process.exit();
         Ok(StateResponse {
-            id: request.id.clone(),
-            bundle: self.identity.bundle.to_string_lossy().into_owned(),
+            id: self.id.clone(),
+            bundle: self.bundle.to_string_lossy().into_owned(),
             pid: process.pid(),
             status: process.status(self.paused),
             stdin: process.uris.stdin.clone(),
@@ -31,16 +39,39 @@ impl Server {
         })
     }
 
-    pub(super) fn pids(&mut self, request: &PidsRequest) -> Result<PidsResponse, Error> {
-        self.find(&request.id, "")?;
-        let pids = gantry_runtime::processes(&self.runtime_dir())?;
-        let info = |pid: i32| ProcessInfo { pid: pid.unsigned_abs(), info: None };
+    pub(super) fn pids(
+        &mut self,
+        _request: &PidsRequest,
+        _hub: &mut Hub,
+    ) -> Result<PidsResponse, Error> {
+        let init = self.find("")?;
+        let pids = self.runtime.processes(self.processes[init].living_pid())?;
+        let info = |pid: i32| {
+            let pid = pid.unsigned_abs();
+            ProcessInfo { pid, info: self.details(pid) }
+        };
         Ok(PidsResponse { processes: pids.into_iter().map(info).collect() })
     }
 
-    pub(super) fn connect(&mut self, request: &ConnectRequest) -> Result<ConnectResponse, Error> {
-        self.check_id(&request.id)?;
-        let init = self.find(&request.id, "").ok().map(|index| self.processes[index].pid());
+    /// The name of the exec that a process was started by.
+    fn details(&self, pid: u32) -> Option<Any> {
+        let exec = self.processes.iter().find(|process| {
+            !process.is_init()
+                && !process.deleted
+                && process.pid() == pid
+                && process.alive().is_ok()
+        })?;
+        let details = ProcessDetails { exec_id: exec.exec_id.clone() };
+        Some(Any { type_url: PROCESS_DETAILS_TYPE_URL.to_owned(), value: details.encode() })
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "one of the functions that `Server::ask` takes")]
+    pub(super) fn connect(
+        &mut self,
+        _request: &ConnectRequest,
+        _hub: &mut Hub,
+    ) -> Result<ConnectResponse, Error> {
+        let init = self.find("").ok().map(|index| self.processes[index].pid());
         Ok(ConnectResponse {
             shim_pid: gantry_sys::process::pid().unsigned_abs(),
             task_pid: init.unwrap_or(0),
@@ -49,13 +80,16 @@ impl Server {
     }
 
     pub(super) fn wait(&mut self, request: &WaitRequest, caller: Waiter) -> Result<Answer, Error> {
-        let index = self.find(&request.id, &request.exec_id)?;
+        let index = self.find(&request.exec_id)?;
         let process = &mut self.processes[index];
         if let Stage::Exited(exit) = process.stage {
             return Ok(now(&wait_response(exit)));
         }
         if process.waiters.len() >= MAX_WAITERS {
-            return Err(Error::Invalid { reason: "too many calls wait already".to_owned() });
+            return Err(Error::TooMany {
+                what: "calls that wait for one process",
+                limit: MAX_WAITERS,
+            });
         }
         process.waiters.push(caller);
         Ok(Answer::Later)

@@ -1,30 +1,94 @@
 //! Stats: the cgroup's numbers in containerd's messages, of the version that the cgroup has.
 
+use crate::container::Container;
 use crate::error::Error;
-use crate::server::Server;
+use crate::hub::Hub;
 use gantry_cgroup::{BlockIoStats, CpuStats, DeviceIo, MemoryStats, PidsStats, Stats};
 use gantry_shim_protocol::metrics::{v1, v2};
 use gantry_shim_protocol::rpc::Any;
 use gantry_shim_protocol::task::{StatsRequest, StatsResponse};
 use gantry_shim_protocol::wire::Message;
+use std::path::{Path, PathBuf};
 
-impl Server {
-    pub(super) fn stats(&mut self, request: &StatsRequest) -> Result<StatsResponse, Error> {
-        self.find(&request.id, "")?;
-        let cgroup = gantry_runtime::cgroup(&self.runtime_dir())?;
+/// Files of version 1 and version 2.
+const OOM_CONTROL: &str = "memory.oom_control";
+const EVENTS: &str = "memory.events";
+
+impl Container {
+    pub(super) fn stats(
+        &mut self,
+        _request: &StatsRequest,
+        _hub: &mut Hub,
+    ) -> Result<StatsResponse, Error> {
+        let init = self.find("")?;
+        let cgroup = self.runtime.cgroup(self.processes[init].living_pid())?;
         let stats = cgroup.stats().map_err(|source| Error::Stats { source })?;
         // Beside version 1 there may be a version 2 without controllers.
         let unified = cgroup.directories().all(|path| path.join("cgroup.controllers").exists());
+        let memory = Files::of(cgroup.directories());
         let any = if unified {
-            Any { type_url: v2::TYPE_URL.to_owned(), value: second(&stats).encode() }
+            let metrics = second(&stats, &memory);
+            Any { type_url: v2::TYPE_URL.to_owned(), value: metrics.encode() }
         } else {
-            Any { type_url: v1::TYPE_URL.to_owned(), value: first(&stats).encode() }
+            let metrics = first(&stats, &memory);
+            Any { type_url: v1::TYPE_URL.to_owned(), value: metrics.encode() }
         };
         Ok(StatsResponse { stats: Some(any) })
     }
 }
 
-fn first(stats: &Stats) -> v1::Metrics {
+/// Numbers of the memory controller that only containerd asks for.
+struct Files {
+    directory: Option<PathBuf>,
+}
+
+impl Files {
+    fn of<'a>(mut directories: impl Iterator<Item = &'a Path>) -> Self {
+        let counts = |path: &&Path| path.join(OOM_CONTROL).exists() || path.join(EVENTS).exists();
+        Self { directory: directories.find(counts).map(Path::to_owned) }
+    }
+
+    fn read(&self, name: &str) -> String {
+        let path = self.directory.as_ref().map(|directory| directory.join(name));
+        path.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default()
+    }
+
+    /// The only number in a file; the largest there is for `max`, and zero without the file.
+    fn number(&self, name: &str) -> u64 {
+        match self.read(name).trim() {
+            "max" => u64::MAX,
+            text => text.parse().unwrap_or(0),
+        }
+    }
+}
+
+/// The number behind `key` in lines of pairs.
+fn pair(text: &str, key: &str) -> u64 {
+    let value = |line: &str| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok();
+    text.lines().find_map(value).unwrap_or(0)
+}
+
+fn oom_control(files: &Files) -> v1::MemoryOomControl {
+    let text = files.read(OOM_CONTROL);
+    v1::MemoryOomControl {
+        oom_kill_disable: pair(&text, "oom_kill_disable"),
+        under_oom: pair(&text, "under_oom"),
+        oom_kill: pair(&text, "oom_kill"),
+    }
+}
+
+fn events(files: &Files) -> v2::MemoryEvents {
+    let text = files.read(EVENTS);
+    v2::MemoryEvents {
+        low: pair(&text, "low"),
+        high: pair(&text, "high"),
+        max: pair(&text, "max"),
+        oom: pair(&text, "oom"),
+        oom_kill: pair(&text, "oom_kill"),
+    }
+}
+
+fn first(stats: &Stats, files: &Files) -> v1::Metrics {
     v1::Metrics {
         pids: stats.pids.as_ref().map(|pids: &PidsStats| v1::Pids {
             current: pids.current,
@@ -33,6 +97,7 @@ fn first(stats: &Stats) -> v1::Metrics {
         cpu: stats.cpu.as_ref().map(first_cpu),
         memory: stats.memory.as_ref().map(first_memory),
         block_io: stats.block_io.as_ref().map(first_block_io),
+        memory_oom_control: stats.memory.as_ref().map(|_| oom_control(files)),
     }
 }
 
@@ -116,7 +181,7 @@ fn first_block_io(block_io: &BlockIoStats) -> v1::BlockIo {
     }
 }
 
-fn second(stats: &Stats) -> v2::Metrics {
+fn second(stats: &Stats, files: &Files) -> v2::Metrics {
     v2::Metrics {
         pids: stats
             .pids
@@ -130,7 +195,8 @@ fn second(stats: &Stats) -> v2::Metrics {
             nr_throttled: cpu.throttled_periods,
             throttled_usec: cpu.throttled_ns / 1000,
         }),
-        memory: stats.memory.as_ref().map(second_memory),
+        memory: stats.memory.as_ref().map(|memory| second_memory(memory, files)),
+        memory_events: stats.memory.as_ref().map(|_| events(files)),
         io: stats
             .block_io
             .as_ref()
@@ -138,7 +204,7 @@ fn second(stats: &Stats) -> v2::Metrics {
     }
 }
 
-fn second_memory(memory: &MemoryStats) -> v2::Memory {
+fn second_memory(memory: &MemoryStats, files: &Files) -> v2::Memory {
     let get = |key: &str| memory.details.get(key).copied().unwrap_or(0);
     v2::Memory {
         anon: get("anon"),
@@ -160,8 +226,20 @@ fn second_memory(memory: &MemoryStats) -> v2::Memory {
         slab_unreclaimable: get("slab_unreclaimable"),
         pgfault: get("pgfault"),
         pgmajfault: get("pgmajfault"),
+        workingset_nodereclaim: get("workingset_nodereclaim"),
+        pgrefill: get("pgrefill"),
+        pgscan: get("pgscan"),
+        pgsteal: get("pgsteal"),
+        pgactivate: get("pgactivate"),
+        pgdeactivate: get("pgdeactivate"),
+        pglazyfree: get("pglazyfree"),
+        pglazyfreed: get("pglazyfreed"),
+        thp_fault_alloc: get("thp_fault_alloc"),
+        thp_collapse_alloc: get("thp_collapse_alloc"),
         usage: memory.usage_bytes,
         usage_limit: memory.limit_bytes,
+        swap_usage: files.number("memory.swap.current"),
+        swap_limit: files.number("memory.swap.max"),
         max_usage: memory.peak_bytes.unwrap_or(0),
     }
 }
@@ -174,5 +252,29 @@ fn second_io(device: &DeviceIo) -> v2::IoEntry {
         wbytes: device.written_bytes,
         rios: device.reads,
         wios: device.writes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_read_as_the_kernel_writes_them() {
+        let directory = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| {
+            std::fs::write(directory.path().join(name), text).unwrap();
+        };
+        put(EVENTS, "low 0\nhigh 1\nmax 7\noom 2\noom_kill 3\noom_group_kill 9\n");
+        put("memory.swap.current", "4096\n");
+        put("memory.swap.max", "max\n");
+        let files = Files::of([Path::new("/nowhere"), directory.path()].into_iter());
+        let expected = v2::MemoryEvents { low: 0, high: 1, max: 7, oom: 2, oom_kill: 3 };
+        assert_eq!(events(&files), expected);
+        assert_eq!(files.number("memory.swap.current"), 4096);
+        assert_eq!(files.number("memory.swap.max"), u64::MAX);
+        assert_eq!(files.number("memory.swap.peak"), 0);
+        assert_eq!(oom_control(&files), v1::MemoryOomControl::default());
+        assert_eq!(events(&Files::of(std::iter::empty())), v2::MemoryEvents::default());
     }
 }

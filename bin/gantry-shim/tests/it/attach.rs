@@ -194,6 +194,20 @@ fn attaching_to_what_is_not_there_is_refused() {
 }
 
 #[test]
+fn connections_that_say_nothing_keep_no_attacher_out() {
+    let container = with_input("read x; echo \"got $x\"", true);
+    let path = container.bundle.join("io.sock");
+    let silent: Vec<_> =
+        (0..500).map(|_| gantry_sys::unix_socket::connect(&path).unwrap()).collect();
+    let mut stream = container.attach("");
+    container.start();
+    stream.write_all(b"it\n").unwrap();
+    assert_eq!(frames(&stream).0, "got it\n");
+    drop(silent);
+    assert_eq!(container.status(""), 0);
+}
+
+#[test]
 fn there_is_room_for_so_many_and_no_more() {
     let container = with_input("read x", true);
     let header = AttachHeader::default();

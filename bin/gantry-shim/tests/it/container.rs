@@ -48,7 +48,7 @@ pub(crate) fn launched(script: &str, terminal: bool) -> Container {
     let directory = tempfile::tempdir().unwrap();
     let bundle = directory.path().join("bundle");
     make_rootfs(&bundle.join("rootfs"));
-    fs::write(bundle.join("config.json"), config(&id, script, terminal).to_string()).unwrap();
+    fs::write(bundle.join("config.json"), spec(&id, script, terminal).to_string()).unwrap();
     let shims = Shims::new().unwrap();
     let shim = shims
         .launch(&LaunchOptions { binary: binary(), bundle: bundle.clone(), id: id.clone() })
@@ -81,7 +81,8 @@ pub(crate) fn make_rootfs(rootfs: &Path) {
     }
 }
 
-fn process(script: &str, terminal: bool) -> Value {
+/// A process that runs `sh -c script`.
+pub(crate) fn process(script: &str, terminal: bool) -> Value {
     let capabilities = json!(["CAP_KILL", "CAP_SETUID", "CAP_SETGID"]);
     json!({
         "terminal": terminal,
@@ -96,7 +97,8 @@ fn process(script: &str, terminal: bool) -> Value {
     })
 }
 
-fn config(id: &str, script: &str, terminal: bool) -> Value {
+/// A `config.json` for a bundle with its root beside it.
+pub(crate) fn spec(id: &str, script: &str, terminal: bool) -> Value {
     json!({
         "ociVersion": "1.2.0",
         "process": process(script, terminal),

@@ -1,7 +1,8 @@
 //! Further processes in a container.
 
-use crate::container::{Container, Options, created, frames, read_until};
-use gantry_shim_protocol::task::TaskStatus;
+use crate::bundle::Bundles;
+use crate::container::{Container, Options, created, frames, is_running, poll, read_until};
+use gantry_shim_protocol::task::{CreateTaskRequest, TaskStatus};
 use gantry_shims::{ExitNotice, Shims};
 use gantry_types::{ErrorKind, Signal};
 use std::io::{Read, Write};
@@ -123,4 +124,51 @@ fn many_execs_at_once_do_not_mix() {
             });
         }
     });
+}
+
+#[test]
+fn a_signal_to_all_reaches_execs() {
+    let container = sleeper();
+    exec(&container, "e", "exec sleep 100");
+    container.shim().start("e").unwrap();
+    container.shim().kill_all(Signal::KILL).unwrap();
+    assert_eq!(container.status("e"), 137);
+    assert_eq!(container.status(""), 137);
+    assert_eq!(container.shim().kill("e", Signal::KILL).unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn nobody_outlives_the_first_process_in_the_hosts_pid_namespace() {
+    // The kernel ends nobody there.
+    let mut bundles = Bundles::new();
+    let bundle = bundles.make("c", "sleep 1000 & echo $! > /tmp/pid; read x; exit 3", |config| {
+        let namespaces = config["linux"]["namespaces"].as_array_mut().unwrap();
+        namespaces.retain(|namespace| namespace["type"] != "pid");
+    });
+    let id = bundles.id("c");
+    let stdin = bundle.join("in");
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, &stdin, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    let request = CreateTaskRequest {
+        id: id.clone(),
+        bundle: bundle.to_str().unwrap().to_owned(),
+        stdin: stdin.to_str().unwrap().to_owned(),
+        stdout: format!("file://{}", bundle.join("out").display()),
+        ..Default::default()
+    };
+    let mut caller = bundles.start("c");
+    caller.create(&request).unwrap();
+    caller.start(&id, "").unwrap();
+    let process = crate::container::process("exec sleep 1000", false).to_string();
+    caller.exec(&id, "e", &process).unwrap();
+    let exec = caller.start(&id, "e").unwrap();
+    let path = bundles.path().join("rootfs/tmp/pid");
+    let pid = || std::fs::read_to_string(&path).unwrap_or_default().trim().parse().unwrap_or(0);
+    poll("its background process runs", || is_running(pid()));
+    std::fs::OpenOptions::new().write(true).open(&stdin).unwrap().write_all(b"go\n").unwrap();
+    assert_eq!(caller.wait(&id, ""), Ok(3));
+    assert_eq!(caller.wait(&id, "e"), Ok(137));
+    poll("all have ended", || !is_running(exec) && !is_running(pid()));
+    assert_eq!(caller.delete(&id, ""), Ok(3));
+    caller.shutdown(&id);
 }
