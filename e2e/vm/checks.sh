@@ -243,6 +243,61 @@ runc_pauses_and_updates() {
     gone "$cgroup"
 }
 
+# The kernel keeps the policy, a profile `gantry-test` that allows everything except /secret; the file system goes again.
+runc_confines_by_apparmor() {
+    mount -t securityfs securityfs /sys/kernel/security
+    base64 -d </apparmor.base64 >/tmp/policy
+    loaded=0
+    cat /tmp/policy >/sys/kernel/security/apparmor/.replace || loaded=1
+    umount /sys/kernel/security
+    same 'loading the policy' "$loaded" 0
+    bundle /tmp/three '"sh", "-c", "cat /proc/self/attr/current; cat /secret || echo kept"'
+    echo secret >/tmp/three/rootfs/secret
+    sed -i 's|"cwd": "/",|"cwd": "/", "apparmorProfile": "gantry-test",|' /tmp/three/config.json
+    same 'confined' "$(runc run -b /tmp/three three 2>/dev/null)" "$(printf 'gantry-test (enforce)\nkept')"
+    sed -i 's/gantry-test/no-such-profile/' /tmp/three/config.json
+    said=$(runc run -b /tmp/three three 2>&1) && fail 'a profile that does not exist was applied'
+    case "$said" in *'apply the AppArmor profile "no-such-profile"'*) ;; *) fail "$said" ;; esac
+    bundle /tmp/four '"sleep", "1000"'
+    runc run -d -b /tmp/four four </dev/null >/tmp/four.out 2>&1
+    sed -i 's/"noNewPrivileges": true/"noNewPrivileges": false/' /tmp/four/config.json
+    same 'exec' "$(runc exec --apparmor gantry-test four cat /proc/self/attr/current)" 'gantry-test (enforce)'
+    runc delete -f four
+}
+
+# A user to whom a part of the cgroups was given, as systemd does it, may limit containers there, and nowhere else.
+runc_without_root() {
+    place=/user.slice/user-1000
+    cgroup=$root$place
+    mkdir -p "$cgroup/session"
+    sed 's/[^ ]*/+&/g' "$root/cgroup.controllers" >"$root/user.slice/cgroup.subtree_control"
+    for entry in "$cgroup" "$cgroup/cgroup.procs" "$cgroup/cgroup.subtree_control" "$cgroup/session" "$cgroup/session/cgroup.procs"; do
+        chown 1000:1000 "$entry"
+    done
+    echo 'mara:x:1000:1000::/:/bin/sh' >>/etc/passwd
+    echo 'mara:x:1000:' >>/etc/group
+    mkdir -p /tmp/mara/run /tmp/mara/rootfs
+    tar -xf /images/busybox.tar -C /tmp/mara/rootfs
+    chown -R 1000:1000 /tmp/mara
+    cat >/tmp/mara/steps <<'EOF'
+set -eu
+cd /tmp/mara
+export XDG_RUNTIME_DIR=/tmp/mara/run
+gantry-runc spec --rootless
+sed -i -e '/"terminal"/s/true/false/' -e '/"args"/,/]/c "args": ["sleep", "1000"],' config.json
+sed -i 's|"linux": {|"linux": { "resources": { "pids": { "limit": 33 } },|' config.json
+gantry-runc run -d mine </dev/null >out 2>&1
+gantry-runc exec mine cat /proc/self/cgroup
+EOF
+    said=$(sh -c "echo 0 >$cgroup/session/cgroup.procs; exec su mara -s /bin/sh -c 'sh /tmp/mara/steps'" 2>&1) ||
+        fail "$said $(cat /tmp/mara/out)"
+    same 'inside' "$said" 0::/
+    same pids.max "$(cat "$cgroup/mine/pids.max")" 33
+    su mara -s /bin/sh -c 'XDG_RUNTIME_DIR=/tmp/mara/run gantry-runc delete --force mine'
+    gone "$cgroup/mine"
+    rmdir "$cgroup/session" "$cgroup" "$root/user.slice"
+}
+
 nothing_is_left() {
     gantry ps -aq | while read -r id; do gantry rm -f "$id"; done
     kill "$(cat /tmp/gantryd.pid)"
@@ -259,7 +314,8 @@ nothing_is_left() {
 checks='machine_is_pure_v2 daemon_starts hello_world import_busybox limits_are_set limits_are_seen_inside
 host_cgroup_namespace exec_joins_the_cgroup stop_and_remove kill_and_remove remove_by_force processes_are_limited
 memory_is_limited devices_are_refused devices_are_given privileged_has_devices killed_daemon_finds_its_containers
-roots_may_be_deep runc_runs_a_bundle runc_pauses_and_updates nothing_is_left'
+roots_may_be_deep runc_runs_a_bundle runc_pauses_and_updates
+runc_confines_by_apparmor runc_without_root nothing_is_left'
 
 cp /proc/self/mountinfo /tmp/mounts.before
 count=0

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Unpacks Debian's cloud kernel into a folder, without installing it: the kernel as `vmlinuz`, and as `modules/` the
-# few modules that the checks need, numbered in the order in which they must be loaded.
+# few modules that the checks need, numbered in the order in which they must be loaded. Does nothing when they are there.
 #
 #   fetch-kernel.sh FOLDER
 set -euo pipefail
 folder=${1:?usage: fetch-kernel.sh FOLDER}
-wanted=(overlay brd)
+wanted=(overlay brd veth)
+
+[ "$(cat "$folder/wanted" 2>/dev/null)" = "${wanted[*]}" ] && exit
 
 partial=$(mktemp -d)
 trap 'rm -rf "$partial"' EXIT
@@ -28,4 +30,5 @@ for module in "${wanted[@]}"; do
 done
 echo "$version" >"$folder/version"
 mv "$partial/root/boot/vmlinuz-$version" "$folder/vmlinuz"
+echo "${wanted[*]}" >"$folder/wanted"
 echo "kernel $version"

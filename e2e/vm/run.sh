@@ -1,34 +1,54 @@
 #!/usr/bin/env bash
 # Boots Debian's kernel under QEMU without KVM (a host may have a /dev/kvm that hangs) on a machine that has nothing but
-# cgroup v2, runs checks.sh in it with the binaries of target/dist/bin, and fails unless every check held.
+# cgroup v2, and runs in it, with the binaries of target/dist/bin, checks.sh and the conformance suite. Fails unless
+# every check and every case held. The suite's verdicts are left in target/testdata/conformance-v2.json.
 #
 #   run.sh [FOLDER-OF-BINARIES]
+#
+# VM_PEERS=1 runs the suite on the host's crun and runc, too; what they fail is no failure. VM_ONLY=suite leaves
+# checks.sh out, VM_ONLY=checks the suite. VM_FILTER is a part of the names of the cases to run.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 checkout=$(cd "$here/../.." && pwd)
 binaries=${1:-$checkout/target/dist/bin}
+suite=$checkout/target/dist/test/gantry-conformance
 kernel=$checkout/target/testdata/vm-kernel
 deadline_s=${VM_DEADLINE_S:-900}
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-[ -s "$kernel/vmlinuz" ] || bash "$here/fetch-kernel.sh" "$kernel"
+bash "$here/fetch-kernel.sh" "$kernel"
 
-# The root of the machine: busybox, our binaries with the libraries that they want, and an image.
+# add PROGRAM FOLDER: puts a program of the host into a folder of the machine, with the libraries that it wants.
+add() {
+    install -D -m 755 "$1" "$tree/$2/$(basename "$1")"
+    # A static one has none, and ldd fails on it.
+    for library in $(ldd "$1" 2>/dev/null | grep -o '/[^ ]*' || true); do
+        install -D -m 755 "$library" "$tree$library"
+    done
+}
+
+# The root of the machine: busybox, our binaries, and an image.
 tree=$work/tree
 mkdir -p "$tree"/{bin,images,modules,dev}
 cp /bin/busybox "$tree/bin/"
 ln -s busybox "$tree/bin/sh"
-for name in gantry gantryd gantry-shim gantry-runc gantry-init; do
-    install -m 755 "$binaries/$name" "$tree/bin/"
-    # The static ones have none, and ldd fails on them.
-    for library in $(ldd "$binaries/$name" 2>/dev/null | grep -o '/[^ ]*' || true); do
-        install -D -m 755 "$library" "$tree$library"
+for name in gantry gantryd gantry-shim gantry-runc gantry-init; do add "$binaries/$name" bin; done
+# The suite wants more of unshare and mount than busybox has.
+add "$suite" suite
+for name in unshare mount; do add "$(command -v "$name")" suite; done
+runtimes=/bin/gantry-runc
+if [ "${VM_PEERS:-}" = 1 ]; then
+    for name in crun runc; do
+        path=$(PATH=$PATH:/usr/sbin command -v "$name") || continue
+        add "$path" peers
+        runtimes="$runtimes /peers/$name"
     done
-done
+fi
+printf 'only=%q filter=%q runtimes=%q\n' "${VM_ONLY:-}" "${VM_FILTER:-}" "$runtimes" >"$tree/choices"
 cp "$kernel"/modules/* "$tree/modules/"
-cp "$here/checks.sh" "$here/init" "$tree/"
-chmod 755 "$tree/init" "$tree/checks.sh"
+cp "$here"/{checks.sh,suite.sh,init,apparmor.base64} "$tree/"
+chmod 755 "$tree"/{checks.sh,suite.sh,init}
 mkdir -p "$work/image"/{bin,etc,tmp,root,proc,sys,dev}
 /bin/busybox --list | while read -r applet; do ln -s busybox "$work/image/bin/$applet"; done
 cp --remove-destination /bin/busybox "$work/image/bin/busybox"
@@ -36,18 +56,27 @@ echo 'root:x:0:0:root:/root:/bin/sh' >"$work/image/etc/passwd"
 tar -C "$work/image" -cf "$tree/images/busybox.tar" .
 (cd "$tree" && find . | cpio --quiet -o -H newc >"$work/initramfs")
 
-console=$checkout/target/testdata/vm-console.log
+console=${VM_CONSOLE:-$checkout/target/testdata/vm-console.log}
 echo "kernel $(cat "$kernel/version"), at most $deadline_s s; the console is in ${console#"$checkout"/}"
 timeout "$deadline_s" qemu-system-x86_64 -machine q35 -accel tcg -cpu max -smp 2 -m 1536 \
     -nodefaults -nographic -serial stdio -no-reboot \
     -kernel "$kernel/vmlinuz" -initrd "$work/initramfs" \
     -append 'console=ttyS0 quiet panic=-1 cgroup_no_v1=all' </dev/null 2>"$work/qemu" | tr -d '\r' | tee "$console" |
-    grep --line-buffered -E '^(ok|FAIL|done|    )' || true
+    grep --line-buffered -E '^(ok|FAIL|done|suite|    )' || true
 
-if ! last=$(grep -E '^done [0-9]+ [0-9]+$' "$console"); then
+results=$checkout/target/testdata/conformance-v2.json
+if [ "${VM_ONLY:-}" != checks ]; then sed -n 's/^json //p' "$console" | tr -d '\n' >"$results"; fi
+
+if ! grep -qx 'the end' "$console"; then
     { tail -n 20 "$console" "$work/qemu"; echo "the machine did not come to its end within $deadline_s s"; } >&2
     exit 1
 fi
-read -r _done count failed <<<"$last"
-echo "$((count - failed)) passed, $failed failed"
-[ "$failed" -eq 0 ] && [ "$count" -gt 0 ]
+case "${VM_ONLY:-}" in suite | checks) parts=1 ;; *) parts=2 ;; esac
+failures=0
+# Each part ends with one line: `done N FAILED`.
+while read -r _done count failed; do
+    echo "$((count - failed)) passed, $failed failed"
+    failures=$((failures + failed + (count == 0)))
+    parts=$((parts - 1))
+done < <(grep -E '^done [0-9]+ [0-9]+$' "$console")
+[ "$failures" -eq 0 ] && [ "$parts" -eq 0 ]

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Runs the conformance suite on our runtime and on the peers that are installed, here and in the virtual machine with
+# cgroup v2 alone, and writes RESULTS.md beside this file. What a runtime fails is recorded; ours must not fail.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+suite=target/dist/test/gantry-conformance
+here=target/testdata/conformance-here.json
+there=target/testdata/conformance-v2.json
+
+mkdir -p target/testdata
+words=(--runtime target/dist/bin/gantry-runc)
+for name in crun runc; do
+    path=$(PATH=$PATH:/usr/sbin command -v "$name") && words+=(--runtime "$path")
+done
+"$suite" run "${words[@]}" --json "$here" || true
+# An emulated machine is slow: a quarter of an hour for three runtimes on two idle processors.
+VM_ONLY=suite VM_PEERS=1 VM_DEADLINE_S=${VM_DEADLINE_S:-3600} bash e2e/vm/run.sh || true
+"$suite" report "$here" "$there" --record e2e/runtime/RESULTS.md
+failed=$("$suite" report "$here" "$there" | grep -c '^| gantry-runc v[12] .* | 0 | 0 | [0-9]* |$' || true)
+[ "$failed" -eq 2 ] || { echo "gantry-runc does not keep it all: see e2e/runtime/RESULTS.md" >&2; exit 1; }
