@@ -68,6 +68,8 @@ pub enum Error {
     #[error(transparent)]
     Images(#[from] gantry_images::Error),
     #[error(transparent)]
+    Registry(#[from] gantry_registry_client::Error),
+    #[error(transparent)]
     Layers(#[from] gantry_layers::Error),
     #[error(transparent)]
     Shims(#[from] gantry_shims::Error),
@@ -126,6 +128,7 @@ impl Error {
             Self::File { .. } | Self::Device { .. } | Self::Injected { .. } => ErrorKind::Internal,
             Self::Container { source, .. } => source.kind(),
             Self::Images(error) => error.kind(),
+            Self::Registry(error) => error.kind(),
             Self::Layers(error) => error.kind(),
             Self::Shims(error) => error.kind(),
             Self::Logs(error) => error.kind(),

@@ -23,6 +23,7 @@ pub mod system;
 
 pub use engine::Engine;
 pub use error::Error;
+pub use gantry_registry_client::{Config as RegistryConfig, Credentials, Proxies};
 pub use settings::Settings;
 
 /// What every use case returns.

@@ -15,6 +15,8 @@ pub struct Settings {
     pub init: PathBuf,
     /// The cgroup below which every container's own lies, with a leading slash.
     pub cgroup_parent: String,
+    /// Which registries may be spoken to, and how.
+    pub registries: gantry_registry_client::Config,
     /// Whether the daemon logs at debug level; `info` shows it.
     pub debug: bool,
     /// The OCI layout archive of the image that every new data root begins with.

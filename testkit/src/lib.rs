@@ -6,26 +6,36 @@
 //! sentence when the stage cannot be set: in a test that is the failure wanted.
 
 mod binaries;
+mod containerd;
 mod daemon;
 mod deadline;
+mod enclosure;
+mod engines;
 mod http;
 mod image;
 mod invocation;
 mod outcome;
+mod private_mounts;
+mod registry;
 mod snapshot;
 mod tar;
 mod terminal;
 mod tmpfs;
 
 pub use binaries::{Binaries, checkout, docker_cli, require_root};
+pub use containerd::{Containerd, Events, Under};
 pub use daemon::{Daemon, Options};
 pub use deadline::{TIMEOUT, poll, poll_for};
+pub use enclosure::Enclosure;
+pub use engines::{Dockerd, Podman};
 pub use http::{HttpReply, http};
 pub use image::busybox::{busybox, busybox_layer};
 pub use image::debian::debian_archive;
 pub use image::{Image, Layer, sha256};
 pub use invocation::{Invocation, Running};
 pub use outcome::Outcome;
+pub use private_mounts::private_mounts;
+pub use registry::Registry;
 pub use snapshot::Snapshot;
 pub use tar::{Entry, Kind, Tar};
 pub use terminal::Terminal;

@@ -3,6 +3,7 @@
 pub(crate) mod container;
 pub(crate) mod image;
 mod progress;
+pub(crate) mod registry;
 pub(crate) mod system;
 
 /// A filter as the user writes it: `key=value`.

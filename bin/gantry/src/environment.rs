@@ -12,6 +12,8 @@ pub(crate) struct Environment {
     pub(crate) autostart: bool,
     /// `XDG_STATE_HOME` or `$HOME/.local/state`, for the daemon's log when `/var/log` is closed to us.
     pub(crate) state_dir: Option<PathBuf>,
+    /// `DOCKER_CONFIG` or `$HOME/.docker`, where the user's registry credentials are.
+    pub(crate) config_dir: Option<PathBuf>,
     /// `PATH`, to find the daemon.
     pub(crate) path: Vec<PathBuf>,
 }
@@ -27,6 +29,9 @@ impl Environment {
                 Some("0" | "false" | "no" | "off")
             ),
             state_dir: variable("XDG_STATE_HOME").map(PathBuf::from).or_else(home),
+            config_dir: variable("DOCKER_CONFIG")
+                .map(PathBuf::from)
+                .or_else(|| Some(PathBuf::from(variable("HOME")?).join(".docker"))),
             path: env::var_os("PATH")
                 .map(|path| env::split_paths(&path).collect())
                 .unwrap_or_default(),

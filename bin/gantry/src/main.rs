@@ -9,6 +9,7 @@
 mod autostart;
 mod cli;
 mod commands;
+mod credentials;
 mod environment;
 mod error;
 mod exit;

@@ -1,8 +1,10 @@
 //! What every command starts from: which daemon to talk to, and the way to it.
 
+use gantry_api::system::AuthConfig;
 use gantry_client::{Client, Host};
 
 use crate::autostart;
+use crate::credentials::Credentials;
 use crate::environment::Environment;
 use crate::error::Error;
 
@@ -27,6 +29,23 @@ impl Session {
             None => (Host::Unix(DEFAULT_SOCKET.into()), true),
         };
         Ok(Self { host, is_default, environment })
+    }
+
+    /// What the user shows to the registry of a reference's domain.
+    pub(crate) fn credentials(&self, domain: &str) -> Result<Option<AuthConfig>, Error> {
+        if self.environment.config_dir.is_none() {
+            return Ok(None);
+        }
+        self.all_credentials()?.get(domain)
+    }
+
+    /// All that the user shows to registries.
+    pub(crate) fn all_credentials(&self) -> Result<Credentials, Error> {
+        let folder = self.environment.config_dir.as_deref();
+        let folder = folder.ok_or_else(|| {
+            Error::refused("there is no place for registry credentials: set HOME or DOCKER_CONFIG")
+        })?;
+        Credentials::open(folder)
     }
 
     /// Connects to the daemon, starting one if nobody named another and none is there.

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use gantry_client::TerminalSize;
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 
 use crate::error::Error;
 
@@ -30,6 +30,31 @@ pub(crate) fn size() -> Option<TerminalSize> {
     let size = tcgetwinsize(rustix::stdio::stdout()).ok()?;
     (size.ws_row > 0 && size.ws_col > 0)
         .then_some(TerminalSize { rows: size.ws_row, columns: size.ws_col })
+}
+
+/// The terminal at standard input without echo, until dropped: for secrets.
+#[derive(Debug)]
+pub(crate) struct WithoutEcho {
+    before: Termios,
+}
+
+/// Turns the echo off.
+pub(crate) fn without_echo() -> Result<WithoutEcho, Error> {
+    let failed =
+        |action| move |source: rustix::io::Errno| Error::Terminal { action, source: source.into() };
+    let stdin = rustix::stdio::stdin();
+    let before = tcgetattr(stdin).map_err(failed("read the terminal's settings"))?;
+    let mut quiet = before.clone();
+    quiet.local_modes.remove(LocalModes::ECHO);
+    tcsetattr(stdin, OptionalActions::Now, &quiet).map_err(failed("turn the echo off"))?;
+    Ok(WithoutEcho { before })
+}
+
+impl Drop for WithoutEcho {
+    fn drop(&mut self) {
+        // A terminal that has gone needs no settings.
+        tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &self.before).unwrap_or(());
+    }
 }
 
 /// Raw mode of the terminal at standard input, until dropped: keys reach us one by one and unchanged.

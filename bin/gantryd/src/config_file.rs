@@ -22,9 +22,24 @@ pub(crate) struct ConfigFile {
     pub exec_root: Option<PathBuf>,
     pub pidfile: Option<PathBuf>,
     pub cgroup_parent: Option<String>,
+    pub registry_mirrors: Option<Vec<String>>,
+    pub insecure_registries: Option<Vec<String>>,
+    pub proxies: Option<ProxySettings>,
     pub debug: Option<bool>,
     pub log_level: Option<LogLevel>,
     pub log_format: Option<LogFormat>,
+}
+
+/// The key `proxies`; each wins over its environment variable.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ProxySettings {
+    #[serde(rename = "http-proxy")]
+    pub http: Option<String>,
+    #[serde(rename = "https-proxy")]
+    pub https: Option<String>,
+    #[serde(rename = "no-proxy")]
+    pub exempt: Option<String>,
 }
 
 impl ConfigFile {

@@ -23,6 +23,13 @@ pub(crate) struct Flags {
     /// The cgroup below which containers get theirs [default: /gantry]
     #[arg(long, value_name = "PATH")]
     pub cgroup_parent: Option<String>,
+    /// A registry that is asked before Docker Hub, as a URL; may be repeated
+    #[arg(long = "registry-mirror", value_name = "URL")]
+    pub registry_mirrors: Vec<String>,
+    /// A registry (host[:port]) or network (CIDR) that may be spoken to without TLS or a known certificate; may be
+    /// repeated. Loopback addresses always may
+    #[arg(long = "insecure-registry", value_name = "LIST")]
+    pub insecure_registries: Vec<String>,
     /// Settings in JSON; a key that a flag gives too is an error [default: /etc/gantry/daemon.json, if it is there]
     #[arg(long, value_name = "FILE")]
     pub config_file: Option<PathBuf>,

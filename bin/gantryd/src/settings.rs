@@ -4,7 +4,9 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use crate::HELLO_WORLD;
-use crate::config_file::ConfigFile;
+use gantry_engine::{Proxies, RegistryConfig};
+
+use crate::config_file::{ConfigFile, ProxySettings};
 use crate::error::Error;
 use crate::flags::{Flags, LogFormat, LogLevel};
 use crate::listen::Host;
@@ -12,6 +14,8 @@ use crate::listen::Host;
 const DATA_ROOT: &str = "/var/lib/gantry";
 const EXEC_ROOT: &str = "/run/gantry";
 const CGROUP_PARENT: &str = "/gantry";
+/// Where certificates for single registries are; Docker's own folder too.
+const CERTIFICATE_FOLDERS: [&str; 2] = ["/etc/gantry/certs.d", "/etc/docker/certs.d"];
 
 /// Everything the daemon does as it was told.
 #[derive(Debug)]
@@ -31,6 +35,7 @@ impl Settings {
         }
         let file = ConfigFile::read(flags.config_file.as_deref())?;
         check_given_once(&flags, &file)?;
+        let registries = registries(&flags, &file);
         let data_root = flags.data_root.or(file.data_root).unwrap_or_else(|| DATA_ROOT.into());
         let exec_root = flags.exec_root.or(file.exec_root).unwrap_or_else(|| EXEC_ROOT.into());
         for (flag, path) in [("--data-root", &data_root), ("--exec-root", &exec_root)] {
@@ -60,10 +65,36 @@ impl Settings {
                 init: program("gantry-init")?,
                 cgroup_parent,
                 debug,
+                registries,
                 embedded_image: HELLO_WORLD,
                 fail_at: env::var_os("GANTRY_FAIL_AT").and_then(|step| step.into_string().ok()),
             },
         })
+    }
+}
+
+/// Which registries may be spoken to, and how.
+fn registries(flags: &Flags, file: &ConfigFile) -> RegistryConfig {
+    let none = ProxySettings::default();
+    let given = file.proxies.as_ref().unwrap_or(&none);
+    let proxy = |given: &Option<String>, names: [&str; 2]| {
+        let from_environment =
+            || names.iter().find_map(|name| env::var_os(name)?.into_string().ok());
+        given.clone().or_else(from_environment).unwrap_or_default()
+    };
+    RegistryConfig {
+        mirrors: file.registry_mirrors.clone().unwrap_or_else(|| flags.registry_mirrors.clone()),
+        insecure: file
+            .insecure_registries
+            .clone()
+            .unwrap_or_else(|| flags.insecure_registries.clone()),
+        certificate_folders: CERTIFICATE_FOLDERS.map(PathBuf::from).to_vec(),
+        proxies: Proxies {
+            http: proxy(&given.http, ["HTTP_PROXY", "http_proxy"]),
+            https: proxy(&given.https, ["HTTPS_PROXY", "https_proxy"]),
+            exempt: proxy(&given.exempt, ["NO_PROXY", "no_proxy"]),
+        },
+        user_agent: format!("gantry/{}", env!("CARGO_PKG_VERSION")),
     }
 }
 
@@ -87,6 +118,11 @@ fn check_given_once(flags: &Flags, file: &ConfigFile) -> Result<(), Error> {
         ("exec-root", flags.exec_root.is_some() && file.exec_root.is_some()),
         ("pidfile", flags.pidfile.is_some() && file.pidfile.is_some()),
         ("cgroup-parent", flags.cgroup_parent.is_some() && file.cgroup_parent.is_some()),
+        ("registry-mirrors", !flags.registry_mirrors.is_empty() && file.registry_mirrors.is_some()),
+        (
+            "insecure-registries",
+            !flags.insecure_registries.is_empty() && file.insecure_registries.is_some(),
+        ),
         ("debug", flags.debug && file.debug.is_some()),
         ("log-level", flags.log_level.is_some() && file.log_level.is_some()),
         ("log-format", flags.log_format.is_some() && file.log_format.is_some()),

@@ -15,9 +15,9 @@ fn run_and_its_exit_codes() {
     docker(&[&run[..], &["sh", "-c", "exit 42"]].concat()).exits(42);
     docker(&[&run[..], &["nope"]].concat()).exits(127);
     docker(&[&run[..], &["/etc"]].concat()).exits(126);
-    docker(&["run", "--rm", "no-such-image"])
+    docker(&["run", "--rm", "127.0.0.1:1/no-such-image"])
         .exits(125)
-        .complains("Unable to find image 'no-such-image:latest' locally");
+        .complains("Unable to find image '127.0.0.1:1/no-such-image:latest' locally");
     docker(&["run", "--rm", "--network", "none", "-u", "ghost", "busybox", "true"])
         .exits(125)
         .complains("unable to find user ghost");

@@ -40,10 +40,10 @@ fn a_file_that_is_no_program_is_126() {
 fn what_the_daemon_refuses_is_125() {
     let images_before = shared().ok(&["images", "-q"]);
     shared()
-        .gantry(&["run", "--rm", "no-such-image"])
+        .gantry(&["run", "--rm", "127.0.0.1:1/no-such-image"])
         .run()
         .exits(125)
-        .complains("Unable to find image 'no-such-image:latest' locally");
+        .complains("Unable to find image '127.0.0.1:1/no-such-image:latest' locally");
     assert_eq!(shared().ok(&["images", "-q"]), images_before);
     run(&["--no-such-flag"], &["true"]).exits(125).complains("unknown flag: --no-such-flag");
     run(&["-u", "nobody-knows-me"], &["true"])

@@ -2,7 +2,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE;
 use bytes::Bytes;
+use gantry_api::system::AuthConfig;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, UPGRADE, USER_AGENT};
@@ -39,6 +42,7 @@ pub(crate) struct Call {
     path: String,
     body: Upload,
     content_type: Option<&'static str>,
+    registry_auth: Option<String>,
 }
 
 impl Call {
@@ -55,7 +59,13 @@ impl Call {
     }
 
     pub(crate) fn new(method: Method, path: impl Into<String>) -> Self {
-        Self { method, path: path.into(), body: Upload::empty(), content_type: None }
+        Self {
+            method,
+            path: path.into(),
+            body: Upload::empty(),
+            content_type: None,
+            registry_auth: None,
+        }
     }
 
     /// Sends a document along.
@@ -64,6 +74,16 @@ impl Call {
             .map_err(|source| Error::Body { request: self.name(), source })?;
         self.body = Upload::Whole(body.into());
         self.content_type = Some("application/json");
+        Ok(self)
+    }
+
+    /// Sends a user's credentials for a registry along.
+    pub(crate) fn registry_auth(mut self, credentials: Option<&AuthConfig>) -> Result<Self> {
+        if let Some(credentials) = credentials {
+            let text = serde_json::to_vec(credentials)
+                .map_err(|source| Error::Body { request: self.name(), source })?;
+            self.registry_auth = Some(URL_SAFE.encode(text));
+        }
         Ok(self)
     }
 
@@ -223,6 +243,9 @@ fn build(host: &Host, call: Call, prefix: String, upgrade: bool) -> Result<Reque
         .header(USER_AGENT, concat!("Gantry-Client/", env!("CARGO_PKG_VERSION"), " (linux)"));
     if let Some(content_type) = call.content_type {
         request = request.header(CONTENT_TYPE, content_type);
+    }
+    if let Some(credentials) = call.registry_auth {
+        request = request.header("X-Registry-Auth", credentials);
     }
     if upgrade {
         request = request.header(CONNECTION, "Upgrade").header(UPGRADE, "tcp");

@@ -1,10 +1,11 @@
 //! The calls on images.
 
 use gantry_api::image::{DeleteItem, HistoryItem, ImageInspect, ImageSummary, ProgressMessage};
+use gantry_api::system::AuthConfig;
 use gantry_types::Filters;
 
 use crate::Result;
-use crate::body::JsonLines;
+use crate::body::{BodyReader, JsonLines};
 use crate::client::{Call, Client};
 use crate::error::Error;
 use crate::query::{Query, image_path};
@@ -32,6 +33,29 @@ pub struct ImportQuery {
     /// Instructions as a Dockerfile has them: `CMD ["sh"]`.
     pub changes: Vec<String>,
     pub platform: String,
+}
+
+/// Which image to fetch.
+#[derive(Debug, Clone, Default)]
+pub struct PullQuery {
+    /// The name without a tag.
+    pub repository: String,
+    /// A tag or a digest; empty for every tag.
+    pub tag: String,
+    /// `os/architecture[/variant]`; empty for the daemon's own.
+    pub platform: String,
+    /// For the registry.
+    pub credentials: Option<AuthConfig>,
+}
+
+/// Which image to send.
+#[derive(Debug, Clone, Default)]
+pub struct PushQuery {
+    /// The name without a tag.
+    pub repository: String,
+    pub tag: String,
+    /// For the registry.
+    pub credentials: Option<AuthConfig>,
 }
 
 /// What an image's removal may do.
@@ -127,18 +151,32 @@ impl Client {
         Ok(Progress(self.stream(call).await?.json_lines()))
     }
 
+    /// An archive of these images.
+    pub async fn image_save(&self, names: &[String]) -> Result<BodyReader> {
+        let mut query = Query::default();
+        for name in names {
+            query = query.text("names", name);
+        }
+        self.stream(Call::get(format!("/images/get{}", query.as_str()))).await
+    }
+
     /// Has the daemon fetch an image from its registry.
-    pub async fn image_pull(
-        &self,
-        repository: &str,
-        tag: &str,
-        platform: &str,
-    ) -> Result<Progress> {
+    pub async fn image_pull(&self, options: &PullQuery) -> Result<Progress> {
         let query = Query::default()
-            .text("fromImage", repository)
-            .text("tag", tag)
-            .text("platform", platform);
+            .text("fromImage", &options.repository)
+            .text("tag", &options.tag)
+            .text("platform", &options.platform);
         let call = Call::post(format!("/images/create{}", query.as_str()));
+        let call = call.registry_auth(options.credentials.as_ref())?;
+        Ok(Progress(self.stream(call).await?.json_lines()))
+    }
+
+    /// Has the daemon send an image to its registry.
+    pub async fn image_push(&self, options: &PushQuery) -> Result<Progress> {
+        let query = Query::default().text("tag", &options.tag);
+        let path = image_path(&options.repository)?;
+        let call = Call::post(format!("/images/{path}/push{}", query.as_str()));
+        let call = call.registry_auth(options.credentials.as_ref())?;
         Ok(Progress(self.stream(call).await?.json_lines()))
     }
 }

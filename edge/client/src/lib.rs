@@ -28,7 +28,7 @@ pub use error::Error;
 pub use frames::{FramesError, demultiplex};
 pub use hijack::Hijacked;
 pub use host::{Host, InvalidHost};
-pub use image::{ImageListQuery, ImageRemoveQuery, ImportQuery, Progress};
+pub use image::{ImageListQuery, ImageRemoveQuery, ImportQuery, Progress, PullQuery, PushQuery};
 pub use system::Ping;
 pub use upload::Upload;
 pub use version::ApiVersion;

@@ -1,6 +1,6 @@
 //! The calls on the daemon itself.
 
-use gantry_api::system::{Info, Version};
+use gantry_api::system::{AuthConfig, AuthResponse, Info, Version};
 use hyper::{HeaderMap, Method};
 
 use crate::Result;
@@ -31,6 +31,11 @@ impl Client {
     /// The daemon's version and those of its parts.
     pub async fn version_info(&self) -> Result<Version> {
         self.json(Call::get("/version")).await
+    }
+
+    /// Has the daemon check credentials at the registry that they name.
+    pub async fn login(&self, credentials: &AuthConfig) -> Result<AuthResponse> {
+        self.json(Call::post("/auth").json(credentials)?).await
     }
 
     /// What the daemon tells of itself and its host.

@@ -6,5 +6,7 @@ pub(crate) mod inspect;
 pub(crate) mod list;
 pub(crate) mod load;
 mod progress;
+pub(crate) mod push;
 pub(crate) mod remove;
+pub(crate) mod save;
 pub(crate) mod tag;

@@ -16,6 +16,7 @@ mod hijack;
 mod image;
 mod listener;
 mod query;
+mod registry_auth;
 mod reply;
 mod route;
 mod serve;

@@ -1,7 +1,7 @@
 //! Answers: JSON, nothing, text, and bodies that arrive bit by bit.
 
-use std::convert::Infallible;
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -29,18 +29,20 @@ pub(crate) enum ReplyBody {
     Later(Pin<Box<dyn Future<Output = Bytes> + Send>>),
     /// Pieces as they come.
     Pieces(mpsc::Receiver<Bytes>),
+    /// An archive as it is written. A failure breaks the connection: nobody takes a half for the whole.
+    Archive(mpsc::Receiver<io::Result<Bytes>>),
     /// A log as it is read; a failure is told in the stream itself, as there is no other place left for it.
     Log(LogStream),
 }
 
 impl Body for ReplyBody {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let piece = match &mut *self {
             Self::Empty => None,
             Self::Whole(bytes) => bytes.take(),
@@ -50,6 +52,11 @@ impl Body for ReplyBody {
                 Some(bytes)
             }
             Self::Pieces(pieces) => ready!(pieces.poll_recv(cx)),
+            Self::Archive(pieces) => {
+                return Poll::Ready(
+                    ready!(pieces.poll_recv(cx)).map(|piece| piece.map(Frame::data)),
+                );
+            }
             Self::Log(log) => {
                 let tty = log.tty;
                 ready!(log.chunks.poll_recv(cx))
@@ -67,7 +74,9 @@ impl Body for ReplyBody {
         match self {
             Self::Empty | Self::Whole(None) => SizeHint::with_exact(0),
             Self::Whole(Some(bytes)) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Later(_) | Self::Pieces(_) | Self::Log(_) => SizeHint::default(),
+            Self::Later(_) | Self::Pieces(_) | Self::Archive(_) | Self::Log(_) => {
+                SizeHint::default()
+            }
         }
     }
 }
@@ -79,6 +88,9 @@ fn log_failed(tty: bool, error: &gantry_engine::Error) -> Bytes {
 
 /// Clients compare it literally, so it has no charset.
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Docker's type for archives.
+pub(crate) const TAR: HeaderValue = HeaderValue::from_static("application/x-tar");
 
 /// A status without a body.
 pub(crate) fn empty(status: StatusCode) -> Reply {

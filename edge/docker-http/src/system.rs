@@ -1,5 +1,6 @@
 //! The engine itself: one file per endpoint.
 
+pub(crate) mod auth;
 pub(crate) mod info;
 pub(crate) mod ping;
 pub(crate) mod version;

@@ -1,7 +1,9 @@
 //! What may happen to images and layers at the same time.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use gantry_types::Digest;
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
 /// Layers go when no record needs them. Whoever relies on layers that no record of its own names yet keeps removals
@@ -10,18 +12,39 @@ use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 /// Nobody holds any of this while waiting for a client.
 #[derive(Default)]
 pub(crate) struct Changes {
-    /// Shared by unpacks, which take as long as an image is large.
-    unpacks: Arc<RwLock<()>>,
-    /// Shared by creates, which are short. Whoever takes both takes this one last.
+    /// Shared by creates, and by whoever pins layers: both are short.
     creates: Arc<RwLock<()>>,
+    /// The layers of images on their way in, which may take as long as a registry is slow.
+    pinned: Arc<Mutex<Pins>>,
 }
 
-/// See [`Changes::creating`] and [`Changes::unpacking`].
+#[derive(Default)]
+struct Pins {
+    next: u64,
+    chains: HashMap<u64, Vec<Digest>>,
+}
+
+/// Keeps the layers of an image that is on its way in; see [`Changes::pin`].
+pub(super) struct Pin {
+    number: u64,
+    pinned: Arc<Mutex<Pins>>,
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        lock(&self.pinned).chains.remove(&self.number);
+    }
+}
+
+fn lock(pins: &Mutex<Pins>) -> MutexGuard<'_, Pins> {
+    pins.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// See [`Changes::creating`].
 pub(crate) type LayersStay = OwnedRwLockReadGuard<()>;
 
 /// See [`Changes::removing`].
 pub(crate) struct LayersMayGo {
-    _unpacks: OwnedRwLockWriteGuard<()>,
     _creates: OwnedRwLockWriteGuard<()>,
 }
 
@@ -31,16 +54,24 @@ impl Changes {
         Arc::clone(&self.creates).read_owned().await
     }
 
-    /// To be held from the first layer until the image's record.
-    pub(super) async fn unpacking(&self) -> LayersStay {
-        Arc::clone(&self.unpacks).read_owned().await
+    /// To be held from the first layer until the image's record. Removals go on meanwhile, and leave these layers.
+    pub(super) async fn pin(&self, chain: Vec<Digest>) -> Pin {
+        let _no_removal = self.creating().await;
+        let mut pins = lock(&self.pinned);
+        let number = pins.next;
+        pins.next += 1;
+        pins.chains.insert(number, chain);
+        Pin { number, pinned: Arc::clone(&self.pinned) }
     }
 
-    /// To be held while layers are removed. The wait for a long unpack keeps nobody from making containers.
+    /// What [`Self::pin`] keeps now, for a removal.
+    pub(super) fn pinned(&self) -> Vec<Vec<Digest>> {
+        lock(&self.pinned).chains.values().cloned().collect()
+    }
+
+    /// To be held while layers are removed.
     pub(super) async fn removing(&self) -> LayersMayGo {
-        let unpacks = Arc::clone(&self.unpacks).write_owned().await;
-        let creates = Arc::clone(&self.creates).write_owned().await;
-        LayersMayGo { _unpacks: unpacks, _creates: creates }
+        LayersMayGo { _creates: Arc::clone(&self.creates).write_owned().await }
     }
 }
 
@@ -62,28 +93,28 @@ mod tests {
     #[test]
     fn removals_are_alone() {
         let changes = Changes::default();
-        let (create, unpack) = (now(changes.creating()), now(changes.unpacking()));
-        assert!(create.is_some() && unpack.is_some());
-        assert!(now(changes.creating()).is_some() && now(changes.unpacking()).is_some());
-        assert!(now(changes.removing()).is_none());
-        drop(unpack);
+        let create = now(changes.creating());
+        assert!(create.is_some());
+        assert!(now(changes.creating()).is_some());
         assert!(now(changes.removing()).is_none());
         drop(create);
         let removal = now(changes.removing());
         assert!(removal.is_some());
-        assert!(now(changes.creating()).is_none() && now(changes.unpacking()).is_none());
+        assert!(now(changes.creating()).is_none());
     }
 
     #[test]
-    fn a_removal_that_waits_for_an_unpack_lets_creates_pass() {
+    fn a_pin_lets_removals_pass_and_names_its_layers() {
         let changes = Changes::default();
-        let unpack = now(changes.unpacking());
-        let mut removal = pin!(changes.removing());
-        let mut poll = || removal.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        assert!(poll().is_pending());
-        assert!(now(changes.creating()).is_some());
-        drop(unpack);
-        assert!(poll().is_ready());
+        let chain = vec![Digest::sha256([1; 32])];
+        let removal = now(changes.removing());
+        assert!(now(changes.pin(chain.clone())).is_none(), "a removal may be taking these layers");
+        drop(removal);
+        let pin = now(changes.pin(chain.clone()));
+        assert!(pin.is_some() && now(changes.removing()).is_some());
+        assert_eq!(changes.pinned(), [chain]);
+        drop(pin);
+        assert!(changes.pinned().is_empty());
     }
 
     #[tokio::test]
@@ -96,6 +127,7 @@ mod tests {
             init: "/nowhere/gantry-init".into(),
             cgroup_parent: "/gantry-test".to_owned(),
             debug: false,
+            registries: gantry_registry_client::Config::default(),
             embedded_image: &[],
             fail_at: None,
         };

@@ -12,24 +12,33 @@ use crate::engine::{CONTAINERS, Engine};
 /// Extracts the layers that are not here yet and records the images, all of them or, on failure, none. Layers that
 /// only these images would have used go again then.
 pub(super) async fn unpack(engine: &Engine, loaded: Vec<Loaded>) -> Result<Vec<Image>> {
-    let layers_stay = engine.image_changes.unpacking().await;
+    let mut pins = Vec::with_capacity(loaded.len());
+    for image in &loaded {
+        let chain = image.layers.iter().map(|layer| layer.diff_id.clone()).collect();
+        pins.push(engine.image_changes.pin(chain).await);
+    }
     let unpacking = engine.clone();
     let recorded = block(move || {
         let recorded = unpack_all(&unpacking, &loaded);
-        drop(layers_stay);
+        drop(pins);
         recorded
     })
     .await;
     if recorded.is_err() {
-        let layers_may_go = engine.image_changes.removing().await;
-        let engine = engine.clone();
-        block(move || {
-            collect(&engine);
-            drop(layers_may_go);
-        })
-        .await;
+        collect_now(engine).await;
     }
     recorded
+}
+
+/// Removes layers that nobody needs: after an image that did not come in whole.
+pub(super) async fn collect_now(engine: &Engine) {
+    let layers_may_go = engine.image_changes.removing().await;
+    let engine = engine.clone();
+    block(move || {
+        collect(&engine);
+        drop(layers_may_go);
+    })
+    .await;
 }
 
 fn unpack_all(engine: &Engine, loaded: &[Loaded]) -> Result<Vec<Image>> {
@@ -65,6 +74,7 @@ pub(super) fn collect(engine: &Engine) {
         // may need any layer: then all of them stay.
         let containers = engine.db.read(|tx| CONTAINERS.list(tx))?;
         live.extend(containers.into_iter().map(|(_, record)| record.image.chain));
+        live.extend(engine.image_changes.pinned());
         Ok(live)
     };
     let collected = live().and_then(|live| Ok(engine.layers.collect(&live)?));

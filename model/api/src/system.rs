@@ -1,7 +1,9 @@
 //! The engine itself: its version and what it can tell about its host.
 
+mod auth;
 mod info;
 mod version;
 
+pub use auth::{AuthConfig, AuthResponse};
 pub use info::{Commit, Info, Plugins, RegistryConfig, RegistryIndex, Runtime, SwarmInfo};
 pub use version::{ComponentVersion, Platform, Version};

@@ -1,7 +1,9 @@
 //! The content store: `blobs/<algorithm>/ab/<hex>`, filled by rename from `ingest/`, emptied by
 //! rename to `trash/`.
 
+mod follow;
 mod hash;
+pub(crate) mod transfer;
 mod writer;
 
 use std::fs::{self, File};
@@ -13,6 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use gantry_db::Db;
 use gantry_types::{Algorithm, Digest};
 
+pub use follow::Follower;
 pub(crate) use hash::Hasher;
 pub(crate) use writer::Staged;
 pub use writer::{BlobWriter, Committed};
@@ -20,6 +23,7 @@ pub use writer::{BlobWriter, Committed};
 use crate::lease::Leases;
 use crate::record;
 use crate::{Error, Images, Result};
+use transfer::Transfers;
 
 /// Files of ours in the folders that services share start with this.
 pub(crate) const PREFIX: &str = "blob-";
@@ -47,12 +51,19 @@ pub(crate) struct Store {
     root: PathBuf,
     db: Arc<Db>,
     pub(crate) leases: Leases,
+    pub(crate) transfers: Transfers,
     next: AtomicU64,
 }
 
 impl Store {
     pub(crate) fn new(root: PathBuf, db: Arc<Db>) -> Self {
-        Self { root, db, leases: Leases::default(), next: AtomicU64::new(0) }
+        Self {
+            root,
+            db,
+            leases: Leases::default(),
+            transfers: Transfers::default(),
+            next: AtomicU64::new(0),
+        }
     }
 
     pub(crate) fn blobs(&self) -> PathBuf {

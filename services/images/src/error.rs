@@ -55,6 +55,9 @@ pub enum Error {
     /// The archive is no archive, damaged, or breaks a rule of tar.
     #[error("read the image archive")]
     Archive(#[source] gantry_archive::Error),
+    /// The receiver of an archive failed, or a blob is not as long as its record says.
+    #[error("write the image archive")]
+    WriteArchive(#[source] gantry_archive::Error),
     /// The archive holds neither of the formats.
     #[error(
         "the archive holds no image: neither manifest.json (docker-archive) nor index.json (OCI \
@@ -64,8 +67,27 @@ pub enum Error {
     /// The archive breaks a rule of its format; the text says which, where.
     #[error("invalid image archive: {0}")]
     InvalidArchive(String),
+    /// An image's documents contradict each other, or ask for what there is not.
+    #[error("invalid image: {0}")]
+    InvalidImage(String),
+    /// Something else that registries keep: a chart, a signature.
+    #[error("{name} is no runnable image: its configuration is {kind:?}")]
+    NotAnImage {
+        /// The document.
+        name: String,
+        /// The type of its configuration.
+        kind: String,
+    },
+    /// The registry has the image for other platforms only.
+    #[error("no matching manifest for {wanted} in the manifest list entries of {name}")]
+    NoManifestForPlatform {
+        /// The image.
+        name: String,
+        /// The platform that was asked for.
+        wanted: String,
+    },
     /// A document is not of the shape that it should have.
-    #[error("{name} in the image archive is not a valid {what}")]
+    #[error("{name} is not a valid {what}")]
     InvalidDocument {
         /// The file in the archive.
         name: String,
@@ -164,18 +186,20 @@ impl Error {
     /// The kind by which callers and protocols judge it.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::NoSuchImage { .. } => ErrorKind::NotFound,
+            Self::NoSuchImage { .. } | Self::NoManifestForPlatform { .. } => ErrorKind::NotFound,
             Self::ReferenceInUse { .. } | Self::DeleteConflict { .. } => ErrorKind::Conflict,
             Self::OverLimit { .. } => ErrorKind::TooLarge,
             Self::Full { .. } => ErrorKind::StorageFull,
             Self::Io { .. } | Self::DamagedRecord { .. } => ErrorKind::Internal,
             Self::Db(error) => error.kind(),
-            Self::Archive(error) => error.kind(),
+            Self::Archive(error) | Self::WriteArchive(error) => error.kind(),
             Self::InvalidReference(_)
             | Self::TagWithDigest
             | Self::AmbiguousTag
             | Self::NoImageInArchive
             | Self::InvalidArchive(_)
+            | Self::InvalidImage(_)
+            | Self::NotAnImage { .. }
             | Self::InvalidDocument { .. }
             | Self::MissingBlob { .. }
             | Self::DigestMismatch { .. }

@@ -20,6 +20,11 @@ impl Lease {
         Self { store: Arc::clone(store), digests: Vec::new() }
     }
 
+    /// Keeps what `other` kept.
+    pub(crate) fn merge(&mut self, mut other: Self) {
+        self.digests.append(&mut other.digests);
+    }
+
     /// Keeps `digest` too. It must be called before the blob is renamed into its place, so that
     /// there is no moment in which a sweep could take it.
     pub(crate) fn add(&mut self, digest: &Digest) {

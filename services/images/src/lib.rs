@@ -20,9 +20,11 @@ mod image;
 mod import;
 mod lease;
 mod load;
+mod pull;
 mod record;
 mod remove;
 mod resolve;
+mod save;
 mod startup;
 mod tag;
 
@@ -31,15 +33,17 @@ use std::sync::Arc;
 
 use gantry_db::Db;
 
-pub use blobs::{BlobWriter, Committed};
+pub use blobs::{BlobWriter, Committed, Follower};
 pub use error::Error;
 pub use id::{ImageId, InvalidImageId};
 pub use image::Image;
 pub use import::ImportOptions;
 pub use lease::Lease;
 pub use load::{LayerBlob, LoadEvent, Loaded};
+pub use pull::{Incoming, Step};
 pub use record::Recorded;
 pub use remove::{ImageUser, RemoveOptions, Removed};
+pub use save::Saving;
 pub use startup::Incomplete;
 
 /// What every function of this crate returns.

@@ -6,9 +6,9 @@
 
 pub(crate) mod contents;
 mod docker;
-mod layout;
+pub(crate) mod layout;
 pub(crate) mod plan;
-mod platform;
+pub(crate) mod platform;
 
 use std::fs::File;
 use std::io::Read;
@@ -48,7 +48,7 @@ pub struct Loaded {
     pub layers: Vec<LayerBlob>,
     pub(crate) blobs: Vec<(Digest, u64)>,
     /// Keeps the blobs until an image has them.
-    _lease: Lease,
+    pub(crate) _lease: Lease,
 }
 
 /// One layer as it came in.
@@ -67,6 +67,11 @@ pub struct LayerBlob {
 }
 
 impl LayerBlob {
+    pub(crate) fn new(diff_id: Digest, blob: Descriptor, path: PathBuf) -> Self {
+        let Descriptor { digest, size, media_type, .. } = blob;
+        Self { diff_id, digest, size_bytes: size, media_type, path }
+    }
+
     /// Opens the blob.
     pub fn open(&self) -> Result<File> {
         File::open(&self.path).map_err(|source| Error::io("open", &self.path, source))
@@ -130,12 +135,9 @@ impl Images {
                 blobs.push((descriptor.digest.clone(), descriptor.size));
             }
         }
-        let layers = plan.layers.into_iter().map(|(diff_id, descriptor)| LayerBlob {
-            diff_id,
-            path: self.store.blob_path(&descriptor.digest),
-            digest: descriptor.digest,
-            size_bytes: descriptor.size,
-            media_type: descriptor.media_type,
+        let layers = plan.layers.into_iter().map(|(diff_id, descriptor)| {
+            let path = self.store.blob_path(&descriptor.digest);
+            LayerBlob::new(diff_id, descriptor, path)
         });
         Ok(Loaded {
             id: plan.id,

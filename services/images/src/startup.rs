@@ -9,7 +9,7 @@ use std::sync::Arc;
 use gantry_db::Db;
 use gantry_types::{Algorithm, Digest};
 
-use crate::blobs::{Hasher, PREFIX, Store};
+use crate::blobs::{Hasher, PREFIX, Store, transfer};
 use crate::record::{self, IMAGES, ImageRow, SCHEMA};
 use crate::{Config, Error, ImageId, Images, Result};
 
@@ -24,7 +24,8 @@ pub struct Incomplete {
 }
 
 impl Images {
-    /// Opens the store, or makes an empty one. Partial input and blobs without a record go.
+    /// Opens the store, or makes an empty one. Partial input and blobs without a record go; what came in of a blob
+    /// from afar stays for a while.
     pub fn open(config: Config, db: Arc<Db>) -> Result<Self> {
         let store = Arc::new(Store::new(config.root, Arc::clone(&db)));
         for folder in [store.blobs(), store.ingest(), store.trash()] {
@@ -35,6 +36,7 @@ impl Images {
                 .map_err(|source| Error::io("create", &folder, source))?;
         }
         clear(&store.ingest())?;
+        transfer::expire(&entries(&store.ingest())?)?;
         clear(&store.trash())?;
         db.migrate(&SCHEMA)?;
         for digest in all_blobs(&store.blobs())? {

@@ -15,6 +15,15 @@ impl Images {
         if target.familiar_repository() == "sha256" {
             return Err(Error::AmbiguousTag);
         }
+        self.name(id, target)
+    }
+
+    /// Lets `repository@digest` lead to the image, now that a registry has it under that digest.
+    pub fn name_by_digest(&self, id: &ImageId, target: &ImageReference) -> Result<()> {
+        self.name(id, target).map(drop)
+    }
+
+    fn name(&self, id: &ImageId, target: &ImageReference) -> Result<Option<ImageId>> {
         self.db.write(|tx| {
             if !IMAGES.contains(tx, id.as_str())? {
                 return Err(Error::NoSuchImage { reference: id.to_string() });

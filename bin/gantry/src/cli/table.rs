@@ -3,7 +3,7 @@
 use clap::{ArgMatches, Command};
 
 use super::{Takes, Verb, run_verb};
-use crate::commands::{container, image, system};
+use crate::commands::{container, image, registry, system};
 use crate::error::Error;
 use crate::session::Session;
 
@@ -73,17 +73,12 @@ pub(crate) const NOT_THERE_YET: &[&str] = &[
     "diff",
     "events",
     "export",
-    "login",
-    "logout",
     "manifest",
     "network",
     "node",
     "pause",
     "plugin",
     "port",
-    "pull",
-    "push",
-    "save",
     "search",
     "secret",
     "service",
@@ -111,13 +106,18 @@ pub(crate) static TOP: &[Node] = &[
     verb::<system::inspect::Inspect>(&["inspect"]),
     verb::<container::kill::Kill>(&["kill"]),
     verb::<image::load::Load>(&["load"]),
+    verb::<registry::login::Login>(&["login"]),
+    verb::<registry::logout::Logout>(&["logout"]),
     verb::<container::logs::Logs>(&["logs"]),
     verb::<container::list::List>(&["ps"]),
+    verb::<image::pull::Pull>(&["pull"]),
+    verb::<image::push::Push>(&["push"]),
     verb::<container::rename::Rename>(&["rename"]),
     verb::<container::restart::Restart>(&["restart"]),
     verb::<container::remove::Remove>(&["rm"]),
     verb::<image::remove::Remove>(&["rmi"]),
     verb::<container::run::Run>(&["run"]),
+    verb::<image::save::Save>(&["save"]),
     verb::<container::start::Start>(&["start"]),
     verb::<container::stop::Stop>(&["stop"]),
     Node::Group { name: "system", about: "Manage Gantry", nodes: SYSTEM },
@@ -149,7 +149,10 @@ static IMAGE: &[Node] = &[
     verb::<image::inspect::Inspect>(&["inspect"]),
     verb::<image::load::Load>(&["load"]),
     verb::<image::list::List>(&["ls", "list"]),
+    verb::<image::pull::Pull>(&["pull"]),
+    verb::<image::push::Push>(&["push"]),
     verb::<image::remove::Remove>(&["rm", "remove"]),
+    verb::<image::save::Save>(&["save"]),
     verb::<image::tag::Tag>(&["tag"]),
 ];
 

@@ -30,7 +30,7 @@ fn wrong_command_lines_are_answered_as_docker_answers_them() {
         (&["-z"], "unknown shorthand flag: 'z' in -z", 125),
         (&["foo"], "gantry: unknown command: gantry foo\n\nRun 'gantry --help'", 1),
         (&["container", "foo"], "gantry: unknown command: gantry container foo", 1),
-        (&["pull", "x"], "gantry: 'gantry pull' is not there yet", 1),
+        (&["build", "x"], "gantry: 'gantry build' is not there yet", 1),
         (&["ps", "--foo"], "unknown flag: --foo\n\nUsage:  gantry ps [OPTIONS]", 125),
         (&["ps", "x"], "gantry: 'gantry ps' accepts no arguments\n\nUsage:  gantry ps", 1),
         (&["start"], "gantry: 'gantry start' requires at least 1 argument", 1),

@@ -1,9 +1,13 @@
-//! The messages of a long operation, printed one a line.
+//! The messages of a long operation: live bars at a terminal, one a line elsewhere.
+
+mod bars;
 
 use gantry_api::image::ProgressMessage;
 use gantry_client::Progress;
 
 use crate::error::Error;
+use crate::{output, terminal};
+use bars::Bars;
 
 /// Hands each message's text to `print` until the operation is done; its failure is an error.
 pub(super) async fn show(
@@ -14,6 +18,22 @@ pub(super) async fn show(
         if let Some(text) = text(&message) {
             print(&text)?;
         }
+    }
+    Ok(())
+}
+
+/// Shows the messages on standard output as they come, until the operation is done; its failure is an error.
+pub(super) async fn draw(messages: &mut Progress) -> Result<(), Error> {
+    if !terminal::stdout_is_terminal() {
+        return show(messages, output::line).await;
+    }
+    let mut bars = Bars::default();
+    while let Some(message) = messages.next().await? {
+        if message.status.is_empty() && message.stream.is_empty() {
+            continue;
+        }
+        let columns = terminal::size().map_or(80, |size| usize::from(size.columns));
+        output::print(&bars.draw(&message, columns))?;
     }
     Ok(())
 }

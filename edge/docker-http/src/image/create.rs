@@ -1,23 +1,44 @@
-//! `POST /images/create`: an image from an archive; from a registry not yet.
+//! `POST /images/create`: an image from a registry, or from an archive.
 
 use gantry_api::image::ProgressMessage;
 use gantry_engine::Engine;
-use gantry_engine::image::{ImportRequest, import};
-use gantry_types::ImageReference;
+use gantry_engine::image::{ImportRequest, PullRequest, import, pull, pull_all};
+use gantry_types::{ImageReference, InvalidReference};
 use hyper::StatusCode;
+use tokio::sync::mpsc;
 
+use super::progress::{self, WhenGone};
 use crate::call::Call;
 use crate::error::Error;
 use crate::query::Query;
+use crate::registry_auth;
 use crate::reply::{self, Reply};
 
 pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Reply, Error> {
-    if let Some(image) = call.query.get("fromImage") {
-        return Err(no_pull(image, call.query.get("tag")));
+    if let Some(image) = call.query.get("fromImage").map(str::to_owned) {
+        return pulled(engine, &image, &call).await;
     }
     let request = request(&call.query)?;
     let id = import(&engine, call.archive(), request).await?;
     reply::json(StatusCode::OK, &ProgressMessage::status("", id))
+}
+
+async fn pulled(engine: Engine, image: &str, call: &Call) -> Result<Reply, Error> {
+    let (reference, all) = named(image, call.query.get("tag").filter(|tag| !tag.is_empty()))?;
+    let request = PullRequest {
+        reference,
+        platform: call.query.get("platform").map(str::to_owned),
+        credentials: registry_auth::from_headers(&call.headers)?,
+    };
+    let (sender, messages) = mpsc::channel(progress::LINES_IN_FLIGHT);
+    let work = async move {
+        if all {
+            pull_all(&engine, request, sender).await
+        } else {
+            pull(&engine, request, sender).await
+        }
+    };
+    progress::reply(messages, WhenGone::Stop, work).await
 }
 
 fn request(query: &Query) -> Result<ImportRequest, Error> {
@@ -43,22 +64,18 @@ fn request(query: &Query) -> Result<ImportRequest, Error> {
     })
 }
 
-/// What a client is told that wants an image from a registry; `docker run` shows it after a create that found none.
-fn no_pull(image: &str, tag: Option<&str>) -> Error {
+/// What `fromImage` and `tag` name together; the flag says whether every tag is meant.
+fn named(image: &str, tag: Option<&str>) -> Result<(ImageReference, bool), Error> {
     let text = match tag {
         None => image.to_owned(),
         // A digest can come as a tag.
         Some(digest) if digest.contains(':') => format!("{image}@{digest}"),
         Some(tag) => format!("{image}:{tag}"),
     };
-    match text.parse::<ImageReference>() {
-        Ok(reference) => Error::NoSuchObject(format!(
-            "cannot pull {}: this version of Gantry does not talk to registries yet; bring the image with load or \
-             import",
-            reference.familiar()
-        )),
-        Err(error) => Error::Invalid(error.to_string()),
-    }
+    let reference: ImageReference =
+        text.parse().map_err(|error: InvalidReference| Error::Invalid(error.to_string()))?;
+    let last = text.rsplit('/').next().unwrap_or_default();
+    Ok((reference, !last.contains([':', '@'])))
 }
 
 #[cfg(test)]
@@ -66,15 +83,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pull_is_answered_in_words() {
-        let text = |image, tag| no_pull(image, tag).to_string();
-        assert!(
-            text("docker.io/library/alpine", Some("3.20")).starts_with("cannot pull alpine:3.20: ")
-        );
-        assert!(text("alpine", None).contains("load or import"));
+    fn what_is_to_be_pulled() {
+        let read = |image, tag| named(image, tag).map(|(name, all)| (name.familiar(), all));
+        assert_eq!(read("alpine", Some("3.20")).unwrap(), ("alpine:3.20".to_owned(), false));
+        assert_eq!(read("r.io:5000/a", None).unwrap(), ("r.io:5000/a:latest".to_owned(), true));
+        assert_eq!(read("r.io:5000/a:b", None).unwrap(), ("r.io:5000/a:b".to_owned(), false));
         let digest = format!("sha256:{}", "a".repeat(64));
-        assert!(text("r.io/a", Some(&digest)).contains("r.io/a@sha256:aaa"));
-        assert!(text("UPPER", None).starts_with("invalid reference format"));
+        assert_eq!(read("a", Some(&digest)).unwrap(), (format!("a@{digest}"), false));
+        assert!(read("UPPER", None).is_err());
     }
 
     #[test]

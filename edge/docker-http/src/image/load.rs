@@ -4,7 +4,7 @@ use gantry_engine::Engine;
 use gantry_engine::image::load;
 use tokio::sync::mpsc;
 
-use super::progress;
+use super::progress::{self, WhenGone};
 use crate::call::Call;
 use crate::error::Error;
 use crate::reply::Reply;
@@ -13,5 +13,5 @@ pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Reply, Error> {
     let (sender, messages) = mpsc::channel(progress::LINES_IN_FLIGHT);
     let archive = call.archive();
     let work = async move { load(&engine, archive, sender).await };
-    progress::reply(messages, work).await
+    progress::reply(messages, WhenGone::GoOn, work).await
 }

@@ -12,10 +12,20 @@ use crate::reply::{self, Reply, ReplyBody};
 /// Lines between the work and the connection.
 pub(super) const LINES_IN_FLIGHT: usize = 32;
 
+/// What becomes of the work when the client goes away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WhenGone {
+    /// It goes on: the client has sent all that it needs.
+    GoOn,
+    /// It ends: an interrupt at the terminal means that.
+    Stop,
+}
+
 /// Answers with the lines that `work` sends. A failure before the first line has a status of its own; a later one is
 /// the last line.
 pub(super) async fn reply(
     mut messages: mpsc::Receiver<ProgressMessage>,
+    when_gone: WhenGone,
     work: impl Future<Output = gantry_engine::Result<()>> + Send + 'static,
 ) -> Result<Reply, Error> {
     let work = tokio::spawn(work);
@@ -25,11 +35,15 @@ pub(super) async fn reply(
     };
     let (sender, pieces) = mpsc::channel(LINES_IN_FLIGHT);
     tokio::spawn(async move {
+        // Whether it is still there shows with the next one.
         send(&sender, &first).await;
-        // When the client is gone, the work goes on and nobody is told how far it is.
         while let Some(message) = messages.recv().await {
-            send(&sender, &message).await;
+            if !send(&sender, &message).await && when_gone == WhenGone::Stop {
+                // The work sees that nobody listens, and ends.
+                break;
+            }
         }
+        drop(messages);
         if let Err(error) = finish(work).await {
             send(&sender, &ProgressMessage::error(gantry_types::error_chain(&error))).await;
         }
@@ -41,9 +55,11 @@ async fn finish(work: JoinHandle<gantry_engine::Result<()>>) -> Result<(), Error
     Ok(work.await.map_err(|_| Error::Panicked)??)
 }
 
-async fn send(sender: &mpsc::Sender<Bytes>, message: &ProgressMessage) {
-    if let Ok(line) = reply::json_line(message) {
-        drop(sender.send(line).await);
+/// Whether somebody took it.
+async fn send(sender: &mpsc::Sender<Bytes>, message: &ProgressMessage) -> bool {
+    match reply::json_line(message) {
+        Ok(line) => sender.send(line).await.is_ok(),
+        Err(_) => true,
     }
 }
 
@@ -65,7 +81,7 @@ mod tests {
             sender.send(ProgressMessage::stream("half\n")).await.unwrap();
             Err(gantry_engine::Error::ShuttingDown)
         };
-        let reply = reply(messages, work).await.unwrap();
+        let reply = reply(messages, WhenGone::GoOn, work).await.unwrap();
         assert_eq!(
             text(reply).await,
             "{\"stream\":\"half\\n\"}\n{\"errorDetail\":{\"message\":\"the daemon is shutting down\"},\
@@ -80,6 +96,6 @@ mod tests {
             drop(sender);
             Err(gantry_engine::Error::ShuttingDown)
         };
-        assert!(matches!(reply(messages, work).await, Err(Error::Engine(_))));
+        assert!(matches!(reply(messages, WhenGone::GoOn, work).await, Err(Error::Engine(_))));
     }
 }

@@ -6,8 +6,8 @@ use super::Endpoint::{
     ContainerAttach, ContainerCreate, ContainerInspect, ContainerKill, ContainerList,
     ContainerLogs, ContainerRemove, ContainerRename, ContainerResize, ContainerRestart,
     ContainerStart, ContainerStop, ContainerWait, ExecCreate, ExecInspect, ExecResize, ExecStart,
-    ImageCreate, ImageHistory, ImageInspect, ImageList, ImageLoad, ImageRemove, ImageTag,
-    SystemInfo, SystemPing, SystemVersion,
+    ImageCreate, ImageHistory, ImageInspect, ImageList, ImageLoad, ImagePush, ImageRemove,
+    ImageSave, ImageTag, SystemAuth, SystemInfo, SystemPing, SystemVersion,
 };
 use super::{Endpoint, Route, Target};
 
@@ -16,8 +16,7 @@ const NETWORKS: &str =
     "this version of Gantry has no networks to manage; containers use none or the host's";
 const VOLUMES: &str = "this version of Gantry has no named volumes; bind a directory instead";
 const PLUGINS: &str = "this version of Gantry has no plugins";
-const REGISTRIES: &str =
-    "this version of Gantry does not talk to registries; bring images with load or import";
+const REGISTRIES: &str = "this version of Gantry only pulls from registries and pushes to them";
 const FILES: &str = "this version of Gantry does not copy files in and out of containers";
 const SWARMS: &str = "this version of Gantry does not join swarms";
 const NO_MANAGER: &str = "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to \
@@ -52,7 +51,7 @@ pub(super) static ROUTES: &[Route] = &[
         "/system/df",
         "this version of Gantry does not count what its objects take",
     ),
-    not_yet(Method::POST, "/auth", REGISTRIES),
+    serve(Method::POST, "/auth", SystemAuth),
     // Containers
     serve(Method::GET, "/containers/json", ContainerList),
     serve(Method::POST, "/containers/create", ContainerCreate),
@@ -102,11 +101,11 @@ pub(super) static ROUTES: &[Route] = &[
     serve(Method::POST, "/images/create", ImageCreate),
     not_yet(Method::POST, "/images/prune", "remove images by name"),
     not_yet(Method::GET, "/images/search", REGISTRIES),
-    not_yet(Method::GET, "/images/get", "this version of Gantry does not save images"),
-    not_yet(Method::GET, "/images/{name}/get", "this version of Gantry does not save images"),
+    serve(Method::GET, "/images/get", ImageSave),
+    serve(Method::GET, "/images/{name}/get", ImageSave),
     serve(Method::GET, "/images/{name}/history", ImageHistory),
     serve(Method::GET, "/images/{name}/json", ImageInspect),
-    not_yet(Method::POST, "/images/{name}/push", REGISTRIES),
+    serve(Method::POST, "/images/{name}/push", ImagePush),
     serve(Method::POST, "/images/{name}/tag", ImageTag),
     serve(Method::DELETE, "/images/{name}", ImageRemove),
     not_yet(Method::POST, "/commit", "this version of Gantry makes no images of containers"),

@@ -112,6 +112,7 @@ fn settings(dir: &TempDir) -> Settings {
         init: PathBuf::from("/nowhere/gantry-init"),
         cgroup_parent: "/gantry-test".to_owned(),
         debug: false,
+        registries: gantry_engine::RegistryConfig::default(),
         embedded_image: &[],
         fail_at: None,
     }

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use gantry_types::{Algorithm, Digest};
 
+use super::follow::{Follower, Progress};
+use super::transfer::Transfer;
 use super::{Hasher, Store};
 use crate::lease::Lease;
 use crate::{Error, Result};
@@ -23,6 +25,17 @@ pub struct BlobWriter {
     partial: Partial,
     hasher: Hasher,
     size_bytes: u64,
+    progress: Told,
+}
+
+/// Tells followers when the writer is dropped on the way.
+#[derive(Debug, Default)]
+struct Told(Arc<Progress>);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.0.given_up();
+    }
 }
 
 /// A blob that is in the store now.
@@ -36,18 +49,26 @@ pub struct Committed {
     pub lease: Lease,
 }
 
-/// A file in `ingest/`, unlinked when dropped.
+/// A file in `ingest/`, unlinked when dropped, unless a later transfer is to go on with it.
 #[derive(Debug)]
-struct Partial(PathBuf);
+struct Partial {
+    path: PathBuf,
+    stays: bool,
+    /// Held until the content is in its place, so that the next one finds it there.
+    _transfer: Option<Transfer>,
+}
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        match fs::remove_file(&self.0) {
+        if self.stays {
+            return;
+        }
+        match fs::remove_file(&self.path) {
             Ok(()) => {}
             // It has been renamed into the store.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             // It stays until the store is opened again.
-            Err(error) => tracing::warn!(path = %self.0.display(), %error, "cannot remove"),
+            Err(error) => tracing::warn!(path = %self.path.display(), %error, "cannot remove"),
         }
     }
 }
@@ -64,17 +85,45 @@ impl BlobWriter {
         Ok(Self {
             store: Arc::clone(store),
             file,
-            partial: Partial(path),
+            partial: Partial { path, stays: false, _transfer: None },
             hasher: Hasher::new(algorithm),
             size_bytes: 0,
+            progress: Told::default(),
         })
+    }
+
+    /// A writer for a blob of a known digest that comes from afar. It has what an earlier transfer left, and what it
+    /// has itself when it is dropped stays for a later one. Whoever calls this for a blob that is on its way waits.
+    pub(crate) fn resume(store: &Arc<Store>, digest: &Digest, size_bytes: u64) -> Result<Self> {
+        let transfer = Transfer::begin(store, digest);
+        let (path, file, hasher, size_bytes) = transfer.open(size_bytes)?;
+        let progress = Told::default();
+        progress.0.written(usize::try_from(size_bytes).unwrap_or(usize::MAX));
+        let partial = Partial { path, stays: true, _transfer: Some(transfer) };
+        Ok(Self { store: Arc::clone(store), file, partial, hasher, size_bytes, progress })
+    }
+
+    /// A reader of all that is and will be written. It ends where the content ends, and fails when the writer is
+    /// dropped before that.
+    pub fn follow(&self) -> Result<Follower> {
+        let path = &self.partial.path;
+        let file = File::open(path).map_err(|source| Error::io("open", path, source))?;
+        Ok(Follower { file, progress: Arc::clone(&self.progress.0), read_bytes: 0 })
+    }
+
+    /// How much was written up to now, in bytes.
+    pub fn size_bytes(&self) -> u64 {
+        self.size_bytes
     }
 
     /// Adds bytes.
     pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes).map_err(|source| Error::io("write", &self.partial.0, source))?;
+        self.file
+            .write_all(bytes)
+            .map_err(|source| Error::io("write", &self.partial.path, source))?;
         self.hasher.update(bytes);
         self.size_bytes += bytes.len() as u64;
+        self.progress.0.written(bytes.len());
         Ok(())
     }
 
@@ -126,7 +175,10 @@ impl BlobWriter {
     }
 
     /// Ends the content without putting it into the store.
-    pub(crate) fn finish(self) -> Staged {
+    pub(crate) fn finish(mut self) -> Staged {
+        self.progress.0.whole();
+        // Whole content is taken, or it is not what it should be: nothing to go on with.
+        self.partial.stays = false;
         Staged {
             store: self.store,
             partial: self.partial,
@@ -141,6 +193,7 @@ impl Write for BlobWriter {
         let count = self.file.write(bytes)?;
         self.hasher.update(&bytes[..count]);
         self.size_bytes += count as u64;
+        self.progress.0.written(count);
         Ok(count)
     }
 
@@ -160,7 +213,7 @@ pub(crate) struct Staged {
 
 impl Staged {
     pub(crate) fn path(&self) -> &Path {
-        &self.partial.0
+        &self.partial.path
     }
 
     pub(crate) fn open(&self) -> Result<File> {

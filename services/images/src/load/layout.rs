@@ -193,13 +193,13 @@ fn is_index(descriptor: &Descriptor, document: &[u8]) -> bool {
     parse::<Index>(document, "", "index").is_ok_and(|index| !index.manifests.is_empty())
 }
 
-fn check_layer_type(layer: &Descriptor) -> Result<()> {
+pub(crate) fn check_layer_type(layer: &Descriptor) -> Result<()> {
     let kind = layer.media_type.as_str();
     if media_type::is_layer(kind) && !kind.ends_with("+encrypted") {
         return Ok(());
     }
     let digest = &layer.digest;
-    Err(Error::InvalidArchive(format!("layer {digest} has the unknown type {kind:?}")))
+    Err(Error::InvalidImage(format!("layer {digest} has the unknown type {kind:?}")))
 }
 
 /// `docker save` writes both formats into one archive; what the other one names counts too.

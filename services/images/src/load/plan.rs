@@ -33,7 +33,7 @@ pub(crate) fn parse_config(bytes: &[u8], name: &str, layers: usize) -> Result<Im
     let config: ImageConfig = parse(bytes, name, "image configuration")?;
     let os = config.platform.os.as_str();
     if !matches!(os, "" | "linux") {
-        return Err(Error::InvalidArchive(format!(
+        return Err(Error::InvalidImage(format!(
             "{name} is of an image for {os:?}, which cannot run on Linux"
         )));
     }
@@ -45,7 +45,7 @@ pub(crate) fn parse_config(bytes: &[u8], name: &str, layers: usize) -> Result<Im
     }
     let expected = config.rootfs.diff_ids.len();
     if layers != expected {
-        return Err(Error::InvalidArchive(format!(
+        return Err(Error::InvalidImage(format!(
             "{name} has {expected} layers, its manifest has {layers}"
         )));
     }

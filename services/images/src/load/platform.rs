@@ -22,7 +22,7 @@ pub(crate) fn host_platform() -> Platform {
 }
 
 /// Whether an entry of an index says something about an image instead of being one.
-pub(super) fn is_attestation(descriptor: &Descriptor) -> bool {
+pub(crate) fn is_attestation(descriptor: &Descriptor) -> bool {
     let unknown =
         |platform: &Platform| platform.os == "unknown" && platform.architecture == "unknown";
     descriptor.annotations.contains_key(annotation::DOCKER_REFERENCE_TYPE)
@@ -31,7 +31,7 @@ pub(super) fn is_attestation(descriptor: &Descriptor) -> bool {
 
 /// The entry for this machine: the one with our variant, or else with none, or else any variant of
 /// our processor; or else one that does not say what it is for.
-pub(super) fn choose<'a>(candidates: &[&'a Descriptor], host: &Platform) -> Option<&'a Descriptor> {
+pub(crate) fn choose<'a>(candidates: &[&'a Descriptor], host: &Platform) -> Option<&'a Descriptor> {
     let rank = |descriptor: &Descriptor| match &descriptor.platform {
         None => Some(3),
         Some(platform) if platform.os != host.os => None,

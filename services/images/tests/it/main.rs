@@ -12,3 +12,4 @@ mod names;
 mod remove;
 mod rig;
 mod startup;
+mod transfers;

@@ -44,13 +44,18 @@ impl Verb for Attach {
         let stdin = !self.no_stdin && known.config.open_stdin;
         terminal::check_input(stdin && known.config.tty)?;
         let attachment = Attachment {
-            container: known.id,
+            container: known.id.clone(),
             streams: Streams { stdin, stdout: true, stderr: true },
             tty: known.config.tty,
             detach_keys: self.detach_keys.unwrap_or_default(),
             sig_proxy: self.sig_proxy,
         };
-        attachment.open(&client).await?.with_wait(wait).relay().await
+        let attached = attachment.open(&client).await?.with_wait(wait);
+        if client.container_inspect(&known.id).await?.state.running {
+            attached.relay().await
+        } else {
+            attached.relay_the_rest().await
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! A container with our streams attached, from before its start to its end: what `run`, `start -a` and `attach` share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gantry_client::{AttachQuery, Client, Hijacked, PendingWait};
 
@@ -11,6 +12,9 @@ use crate::output;
 use crate::signals::{self, Background, GaveUp};
 use crate::streams::{self, DetachKeys, Ended, Relay, Sized};
 use crate::terminal;
+
+/// What a container that has ended may still have to say takes no longer to come.
+const LAST_OUTPUT: Duration = Duration::from_secs(1);
 
 /// How a container is attached.
 #[derive(Debug, Clone)]
@@ -89,6 +93,19 @@ impl Attached {
                 Ok(exit::FAILURE)
             }
         }
+    }
+
+    /// For a container that ended while we attached: streams that were opened after its end would wait for its next
+    /// start.
+    pub(super) async fn relay_the_rest(self) -> Result<u8, Error> {
+        if let Some(hijacked) = self.hijacked {
+            let Attachment { tty, detach_keys, .. } = self.attachment;
+            let relay = Relay { tty, stdin: false, detach_keys };
+            if let Ok(result) = tokio::time::timeout(LAST_OUTPUT, relay.run(hijacked)).await {
+                result?;
+            }
+        }
+        ended(self.wait).await
     }
 
     async fn relay_to_end(self) -> Result<u8, Error> {

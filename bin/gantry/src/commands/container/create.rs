@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use gantry_api::container::{CreateRequest, CreateResponse};
-use gantry_client::Client;
+use gantry_client::{Client, PullQuery};
 use gantry_types::{ErrorKind, ImageReference};
 
 use crate::cli::{Takes, Verb};
@@ -29,7 +29,7 @@ impl Verb for Create {
     async fn execute(self, session: &Session) -> Result<u8, Error> {
         let request = request(&self.container, "create")?;
         let client = session.connect().await?;
-        let created = create(&client, &self.container, &request).await?;
+        let created = create(session, &client, &self.container, &request).await?;
         output::line(&created.id)?;
         Ok(0)
     }
@@ -46,6 +46,7 @@ pub(super) fn request(
 
 /// Makes the container, fetching its image as the flags say, and writes its id where they say.
 pub(super) async fn create(
+    session: &Session,
     client: &Client,
     flags: &ContainerFlags,
     request: &CreateRequest,
@@ -53,7 +54,7 @@ pub(super) async fn create(
     let id_file = flags.supervision.cidfile.as_deref().map(IdFile::reserve).transpose()?;
     let pull = flags.supervision.pull()?;
     if pull == Pull::Always {
-        fetch(client, flags).await?;
+        fetch(session, client, flags).await?;
     }
     let name = flags.supervision.name.as_deref().unwrap_or_default();
     let platform = flags.supervision.platform.as_deref().unwrap_or_default();
@@ -64,7 +65,7 @@ pub(super) async fn create(
             if !flags.supervision.quiet {
                 output::remark(&format!("Unable to find image '{}' locally", reference.familiar()));
             }
-            fetch(client, flags).await?;
+            fetch(session, client, flags).await?;
             client.container_create(name, platform, request).await?
         }
         result => result?,
@@ -78,15 +79,19 @@ pub(super) async fn create(
     Ok(created)
 }
 
-async fn fetch(client: &Client, flags: &ContainerFlags) -> Result<(), Error> {
+async fn fetch(session: &Session, client: &Client, flags: &ContainerFlags) -> Result<(), Error> {
     let reference: ImageReference = flags
         .image()
         .parse()
         .map_err(|error: gantry_types::InvalidReference| Error::refused(error.to_string()))?;
     let digest = reference.digest().map(ToString::to_string);
-    let tag = digest.as_deref().or(reference.tag()).unwrap_or_default();
-    let platform = flags.supervision.platform.as_deref().unwrap_or_default();
-    let mut messages = client.image_pull(&reference.repository(), tag, platform).await?;
+    let query = PullQuery {
+        repository: reference.repository(),
+        tag: digest.as_deref().or(reference.tag()).unwrap_or_default().to_owned(),
+        platform: flags.supervision.platform.clone().unwrap_or_default(),
+        credentials: session.credentials(reference.domain())?,
+    };
+    let mut messages = client.image_pull(&query).await?;
     progress::show(&mut messages, |text| {
         if !flags.supervision.quiet {
             output::remark(text);

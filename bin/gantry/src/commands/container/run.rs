@@ -49,8 +49,9 @@ impl Verb for Run {
             request.host_config.console_size = [size.rows.into(), size.columns.into()];
         }
         let client = Arc::new(session.connect().await.map_err(not_started)?);
-        let created =
-            create::create(&client, &self.container, &request).await.map_err(not_started)?;
+        let created = create::create(session, &client, &self.container, &request)
+            .await
+            .map_err(not_started)?;
         self.start(&client, created.id).await
     }
 }

@@ -1,0 +1,126 @@
+//! `pull`: an image from a registry. First the documents, which say what the image needs; then all its layers at once,
+//! each extracted while it comes in.
+
+mod documents;
+mod layers;
+
+use gantry_api::image::ProgressMessage;
+use gantry_oci::image::Platform;
+use gantry_registry_client::{Access, Credentials};
+use gantry_types::{Digest, ImageReference};
+use tokio::sync::mpsc;
+
+use super::intake::intake;
+use super::push::digest_name;
+use super::resolve::parse_platform;
+use super::teller::Teller;
+use super::unpack::collect_now;
+use crate::blocking::block;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::{Result, housekeeping};
+use documents::Documents;
+
+/// What to pull.
+#[derive(Debug, Clone)]
+pub struct PullRequest {
+    /// The image, with a tag or a digest.
+    pub reference: ImageReference,
+    /// `os/architecture[/variant]`; this machine's by default.
+    pub platform: Option<String>,
+    /// For the registry.
+    pub credentials: Option<Credentials>,
+}
+
+/// Pulls every tag of the repository that `request` names.
+pub async fn pull_all(
+    engine: &Engine,
+    request: PullRequest,
+    progress: mpsc::Sender<ProgressMessage>,
+) -> Result<()> {
+    let name = request.reference.clone();
+    let repository = engine.registries.repository(&name, request.credentials.clone(), Access::Pull);
+    let tags = intake(move || Ok(repository.tags()?)).await?;
+    for tag in tags {
+        let reference = name.with_tag(&tag).map_err(|error| Error::invalid(error.to_string()))?;
+        pull(engine, PullRequest { reference, ..request.clone() }, progress.clone()).await?;
+    }
+    Ok(())
+}
+
+/// Pulls one image and tells how far it is as Docker does. Layers that are here are not fetched.
+pub async fn pull(
+    engine: &Engine,
+    request: PullRequest,
+    progress: mpsc::Sender<ProgressMessage>,
+) -> Result<()> {
+    let platform = request.platform.as_deref().filter(|text| !text.is_empty());
+    let platform: Option<Platform> = platform.map(parse_platform).transpose()?;
+    let reference = request.reference;
+    let credentials = request.credentials;
+    let repository = engine.registries.repository(&reference, credentials, Access::Pull);
+    let teller = Teller::new(progress);
+
+    let (asking, asked) = (teller.clone(), reference.clone());
+    let (repository, documents) = intake(move || {
+        let documents = documents::fetch(&repository, &asked, platform.as_ref(), &asking)?;
+        Ok((repository, documents))
+    })
+    .await?;
+    let resolved = documents.resolved.clone();
+    let was_known = known_id(engine, &reference).await == Some(documents.image_id());
+
+    let pin = engine.image_changes.pin(documents.chain().to_vec()).await;
+    let (fetching, telling, name) = (engine.clone(), teller.clone(), reference.clone());
+    let fetched = intake(move || {
+        let fetched = fetch_and_record(&fetching, &repository, &documents, &name, &telling);
+        drop(pin);
+        fetched
+    })
+    .await;
+    if fetched.is_err() {
+        collect_now(engine).await;
+    }
+    fetched?;
+    housekeeping::flush_soon(engine);
+    let name = reference.familiar();
+    let status = if was_known { "Image is up to date for" } else { "Downloaded newer image for" };
+    block(move || {
+        teller.say("", format!("Digest: {resolved}"));
+        teller.say("", format!("Status: {status} {name}"));
+    })
+    .await;
+    Ok(())
+}
+
+fn fetch_and_record(
+    engine: &Engine,
+    repository: &gantry_registry_client::Repository,
+    documents: &Documents,
+    reference: &ImageReference,
+    teller: &Teller,
+) -> Result<()> {
+    let resolved = documents.resolved.clone();
+    let manifest = &documents.manifest;
+    let blob = (manifest.media_type.as_str(), &manifest.digest, manifest.bytes.as_slice());
+    let incoming = engine.images.incoming(blob, &documents.parsed, &documents.config)?;
+    let size_bytes = layers::fetch_all(engine, repository, &incoming, teller)?;
+    let loaded = incoming.finish(names_to_give(reference, &resolved)?)?;
+    engine.images.record(&loaded, size_bytes)?;
+    Ok(())
+}
+
+/// The name that was asked for, and the one by digest.
+fn names_to_give(reference: &ImageReference, resolved: &Digest) -> Result<Vec<ImageReference>> {
+    let by_digest = digest_name(reference, resolved)?;
+    if reference.digest().is_some() {
+        return Ok(vec![by_digest]);
+    }
+    Ok(vec![reference.clone(), by_digest])
+}
+
+/// The id of the image to which a name leads now.
+async fn known_id(engine: &Engine, reference: &ImageReference) -> Option<String> {
+    let (engine, name) = (engine.clone(), reference.to_string());
+    block(move || engine.images.resolve(&name).ok().map(|image| image.id.to_string())).await
+}

@@ -1,0 +1,77 @@
+//! From a name to the documents of one image: index, manifest, configuration.
+
+use gantry_images::Step;
+use gantry_oci::image::{ImageConfig, Manifest, Platform};
+use gantry_registry_client::{Document, Repository};
+use gantry_types::{Digest, ImageReference};
+
+use crate::Result;
+use crate::error::Error;
+use crate::image::teller::Teller;
+
+/// Indexes in indexes.
+const MAX_DEPTH: usize = 4;
+
+/// All that says what an image is.
+pub(super) struct Documents {
+    /// The digest of what the name leads to: of the index, where there is one.
+    pub(super) resolved: Digest,
+    /// The manifest as it came.
+    pub(super) manifest: Document,
+    /// The same, read.
+    pub(super) parsed: Manifest,
+    /// The configuration as it came.
+    pub(super) config: Vec<u8>,
+    read: ImageConfig,
+}
+
+impl Documents {
+    /// The layers' diffIDs, the lowest first.
+    pub(super) fn chain(&self) -> &[Digest] {
+        &self.read.rootfs.diff_ids
+    }
+
+    /// The id that the image will have.
+    pub(super) fn image_id(&self) -> String {
+        self.parsed.config.digest.to_string()
+    }
+}
+
+/// Asks the registry for them.
+pub(super) fn fetch(
+    repository: &Repository,
+    reference: &ImageReference,
+    platform: Option<&Platform>,
+    teller: &Teller,
+) -> Result<Documents> {
+    let wanted = match (reference.digest(), reference.tag()) {
+        (Some(digest), _) => digest.to_string(),
+        (None, tag) => tag.unwrap_or("latest").to_owned(),
+    };
+    let first = repository.manifest(&wanted)?;
+    teller.say(&wanted, format!("Pulling from {}", reference.path()));
+    let resolved = first.digest.clone();
+    let (manifest, parsed) = descend(repository, first, reference, platform)?;
+    let config = repository.document_blob(&parsed.config.digest, parsed.config.size)?;
+    let read = serde_json::from_slice(&config).map_err(|source| {
+        let name = parsed.config.digest.to_string();
+        gantry_images::Error::InvalidDocument { name, what: "image configuration", source }
+    })?;
+    Ok(Documents { resolved, manifest, parsed, config, read })
+}
+
+fn descend(
+    repository: &Repository,
+    mut document: Document,
+    reference: &ImageReference,
+    platform: Option<&Platform>,
+) -> Result<(Document, Manifest)> {
+    let name = reference.familiar();
+    for _ in 0..MAX_DEPTH {
+        match Step::read(&document.media_type, &document.bytes, &name, platform)? {
+            Step::Image(manifest) => return Ok((document, *manifest)),
+            Step::Descend(entry) => document = repository.manifest(entry.digest.as_str())?,
+        }
+    }
+    Err(Error::invalid(format!("{name} is an index of indexes deeper than {MAX_DEPTH} levels")))
+}

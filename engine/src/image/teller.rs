@@ -1,0 +1,76 @@
+//! What a pull or push says of itself, in Docker's words: clients draw their bars by them.
+
+use std::time::{Duration, Instant};
+
+use gantry_api::image::{ProgressDetail, ProgressMessage};
+use gantry_types::Digest;
+use tokio::sync::mpsc;
+
+/// The shortest time between two figures of one layer.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// Says things to one client, from threads that may block.
+#[derive(Clone)]
+pub(super) struct Teller {
+    messages: mpsc::Sender<ProgressMessage>,
+}
+
+impl Teller {
+    pub(super) fn new(messages: mpsc::Sender<ProgressMessage>) -> Self {
+        Self { messages }
+    }
+
+    /// Says one thing; waits for a client that is slow.
+    pub(super) fn say(&self, id: &str, status: impl Into<String>) {
+        // Who pulls asks `is_alone`.
+        drop(self.messages.blocking_send(ProgressMessage::status(id, status)));
+    }
+
+    /// Whether nobody listens any more.
+    pub(super) fn is_alone(&self) -> bool {
+        self.messages.is_closed()
+    }
+
+    /// Says something to programs.
+    pub(super) fn aux(&self, value: serde_json::Value) {
+        let message = ProgressMessage { aux: Some(value), ..ProgressMessage::default() };
+        drop(self.messages.blocking_send(message));
+    }
+
+    /// What is said of one layer.
+    pub(super) fn layer(&self, blob: &Digest, total_bytes: u64) -> LayerTeller<'_> {
+        let id = blob.hex()[..12].to_owned();
+        LayerTeller { teller: self, id, total_bytes, last: None }
+    }
+}
+
+/// Says how far one layer is.
+pub(super) struct LayerTeller<'a> {
+    teller: &'a Teller,
+    id: String,
+    total_bytes: u64,
+    last: Option<Instant>,
+}
+
+impl LayerTeller<'_> {
+    pub(super) fn say(&self, status: &str) {
+        self.teller.say(&self.id, status);
+    }
+
+    /// How many bytes are through; left out where the client cannot keep up.
+    pub(super) fn figure(&mut self, status: &str, done_bytes: u64) {
+        if self.last.is_some_and(|last| last.elapsed() < INTERVAL) {
+            return;
+        }
+        self.last = Some(Instant::now());
+        let bytes = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        let detail = ProgressDetail {
+            current: bytes(done_bytes),
+            total: bytes(self.total_bytes),
+            ..ProgressDetail::default()
+        };
+        let mut message = ProgressMessage::status(self.id.clone(), status);
+        message.progress_detail = Some(detail);
+        drop(self.teller.messages.try_send(message));
+    }
+}

@@ -1,0 +1,147 @@
+//! What can go wrong with registries. Docker's users know many of the texts: they are contract.
+
+use std::io;
+use std::path::PathBuf;
+
+use gantry_types::{Digest, ErrorKind};
+
+/// Why a registry did not give, or take, what it was asked for.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No connection, or it broke before an answer.
+    #[error("cannot reach the registry at {url}")]
+    Unreachable {
+        /// What was asked.
+        url: String,
+        /// Why it failed.
+        source: Box<ureq::Error>,
+    },
+    /// The repository is not there, or not for this user: registries do not say which.
+    #[error(
+        "{action} access denied for {repository}, repository does not exist or may require 'docker login': {reason}"
+    )]
+    Denied {
+        /// `pull` or `push`.
+        action: &'static str,
+        /// The repository as people write it.
+        repository: String,
+        /// The registry's own words.
+        reason: String,
+    },
+    /// The credentials are wrong.
+    #[error("unauthorized: {reason}")]
+    Unauthorized {
+        /// The registry's own words.
+        reason: String,
+    },
+    /// The repository has no manifest of that name.
+    #[error("manifest for {reference} not found: {reason}")]
+    NoManifest {
+        /// The reference as people write it.
+        reference: String,
+        /// The registry's own words.
+        reason: String,
+    },
+    /// The registry lacks content that a document of its own points to.
+    #[error("the registry has no blob {digest} in {repository}")]
+    NoBlob {
+        /// The digest.
+        digest: Digest,
+        /// The repository as people write it.
+        repository: String,
+    },
+    /// The limit on pulls, or on requests, is reached.
+    #[error("toomanyrequests: {reason}")]
+    TooManyRequests {
+        /// The registry's own words.
+        reason: String,
+    },
+    /// Another answer than those that the specification knows here.
+    #[error("the registry answered {url} with status {status}: {reason}")]
+    Refused {
+        /// What was asked.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// The registry's own words.
+        reason: String,
+    },
+    /// The answer is not what it should be.
+    #[error("the registry's answer to {url} is not usable: {reason}")]
+    Unusable {
+        /// What was asked.
+        url: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Content does not have the digest by which it was asked for.
+    #[error("content of {what} has digest {actual}, not {expected}")]
+    DigestMismatch {
+        /// What was asked for.
+        what: String,
+        /// The digest that was promised.
+        expected: Digest,
+        /// The digest that it has.
+        actual: Digest,
+    },
+    /// Content is longer than promised.
+    #[error("blob {digest} is longer than the {size_bytes} bytes that its manifest promises")]
+    TooLong {
+        /// The digest.
+        digest: Digest,
+        /// The promised length.
+        size_bytes: u64,
+    },
+    /// Content broke off, again and again.
+    #[error("blob {digest} broke off after {got_bytes} of {size_bytes} bytes")]
+    BrokeOff {
+        /// The digest.
+        digest: Digest,
+        /// How much came.
+        got_bytes: u64,
+        /// The promised length.
+        size_bytes: u64,
+        /// The last failure.
+        source: io::Error,
+    },
+    /// The receiver of the content failed.
+    #[error("take in blob {digest}")]
+    Sink {
+        /// The digest.
+        digest: Digest,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file with a certificate or key is unusable.
+    #[error("{path} is no usable certificate or key: {reason}")]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The configured proxy's address is none.
+    #[error("{address:?} is no proxy address: scheme://host:port is needed")]
+    Proxy {
+        /// As configured.
+        address: String,
+    },
+}
+
+impl Error {
+    /// The kind by which callers and protocols judge it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Denied { .. } | Self::NoManifest { .. } | Self::NoBlob { .. } => {
+                ErrorKind::NotFound
+            }
+            Self::Unauthorized { .. } => ErrorKind::Unauthorized,
+            _ => ErrorKind::Internal,
+        }
+    }
+
+    pub(crate) fn unusable(url: &str, reason: impl Into<String>) -> Self {
+        Self::Unusable { url: url.to_owned(), reason: reason.into() }
+    }
+}

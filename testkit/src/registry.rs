@@ -1,0 +1,91 @@
+//! A real image registry of a test's own: Debian's `docker-registry` on a free port of the loopback.
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::Invocation;
+use crate::deadline::poll;
+
+/// `ann` with the password `secret`, as `htpasswd -B` writes it.
+const ANN: &str = "ann:$2y$05$0jFxS.R9HSxun5fL5H9HMuGdJPzSyJUZOp/2XA0Y1570Y1PJGpAMW\n";
+
+/// Ends the registry when its input ends, and so also when the test is killed.
+const WATCHED: &str = "docker-registry serve \"$0\" & read _; kill $!; wait";
+
+/// A registry under a test.
+pub struct Registry {
+    address: String,
+    folder: TempDir,
+    watcher: Child,
+}
+
+impl Registry {
+    /// A registry that lets everybody in.
+    pub fn open() -> Self {
+        Self::start("")
+    }
+
+    /// A registry that wants the user `ann` and her password `secret`.
+    pub fn with_password() -> Self {
+        Self::start("auth: {htpasswd: {realm: test, path: FOLDER/htpasswd}}\n")
+    }
+
+    fn start(extra: &str) -> Self {
+        let folder = tempfile::tempdir().expect("make a folder for a registry");
+        // Between our end and the registry's beginning somebody else may take the port: then it says so and ends.
+        let listener = TcpListener::bind("127.0.0.1:0").expect("find a free port");
+        let address = listener.local_addr().expect("ask for the port").to_string();
+        drop(listener);
+        let place = folder.path().display().to_string();
+        let config = format!(
+            "version: 0.1\nlog: {{level: error}}\nhttp: {{addr: \"{address}\"}}\n\
+             storage: {{filesystem: {{rootdirectory: FOLDER/store}}, delete: {{enabled: true}}}}\n{extra}"
+        );
+        let path = folder.path().join("config.yml");
+        fs::write(&path, config.replace("FOLDER", &place)).expect("write the registry's settings");
+        fs::write(folder.path().join("htpasswd"), ANN).expect("write the registry's users");
+        let log = fs::File::create(folder.path().join("log")).expect("make the registry's log");
+        let watcher = Command::new("sh")
+            .args(["-c", WATCHED])
+            .arg(&path)
+            .stdin(Stdio::piped())
+            .stdout(log.try_clone().expect("share the registry's log"))
+            .stderr(log)
+            .spawn()
+            .expect("start a registry: is docker-registry installed?");
+        let registry = Self { address, folder, watcher };
+        poll("the registry answers", || TcpStream::connect(&registry.address).ok());
+        registry
+    }
+
+    /// Its `host:port`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Where it keeps what it was given.
+    pub fn store(&self) -> PathBuf {
+        self.folder.path().join("store")
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// `skopeo ARGUMENTS…`, which speaks to it without TLS.
+    pub fn skopeo(&self, arguments: &[&str]) -> Invocation {
+        Invocation::new("skopeo").args(arguments).env("HOME", self.folder.path())
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        drop(self.watcher.stdin.take());
+        drop(self.watcher.wait());
+    }
+}
