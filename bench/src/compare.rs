@@ -1,65 +1,60 @@
-//! One interleaved measurement of everything: engines beside engines, runtimes beside runtimes.
+//! One measurement of everything: engines beside engines, runtimes beside runtimes, and what they weigh.
 //!
-//! Subjects take turns round by round, so that a slow minute of the machine hits all of them. Every subject is
-//! measured back to back and after a pause, because people start containers on idle machines. Peers that are not
-//! installed are left out and named.
+//! Subjects that are timed take turns round by round, so that a slow minute of the machine hits all of them. Every
+//! subject is measured back to back and after a pause, because people start containers on idle machines. Peers that
+//! are not installed are left out and named.
 
 mod bundle;
 mod engines;
+mod exec;
+mod figures;
+mod group;
+mod peak;
 mod peer;
 mod report;
 mod runtimes;
+mod shims;
+mod sizes;
 mod stage;
 
 use std::fs;
-use std::path::Path;
-use std::process::{Command, ExitCode};
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use gantry_testkit::Daemon;
 
+use self::figures::Figures;
+use self::group::Group;
+use self::peer::Dockerd;
+use self::runtimes::{Bench, Config};
 use crate::clock::time;
-use crate::samples::Samples;
 
-/// Long enough for the kernel to become idle.
-const PAUSE: Duration = Duration::from_millis(150);
+/// What can be measured alone with `--only`, in the order of the page.
+pub(crate) const PARTS: [&str; 7] =
+    ["engines", "plain", "docker", "exec", "peak", "shims", "sizes"];
 
-/// One thing to measure.
-pub(crate) struct Subject {
-    /// How the report names it.
-    pub(crate) name: String,
-    /// Builds the command of one run; the number is unique.
-    pub(crate) command: Box<dyn Fn(u32) -> Command>,
-    pub(crate) back_to_back: Samples,
-    pub(crate) after_pause: Samples,
+/// What to measure, how often, and where the page goes.
+#[derive(Default)]
+pub(crate) struct Options {
+    pub(crate) rounds: u32,
+    /// Some of [`PARTS`]; empty means all.
+    pub(crate) only: Vec<String>,
+    pub(crate) record: Option<PathBuf>,
 }
 
-impl Subject {
-    pub(crate) fn new(name: impl Into<String>, command: impl Fn(u32) -> Command + 'static) -> Self {
-        Self {
-            name: name.into(),
-            command: Box::new(command),
-            back_to_back: Samples::default(),
-            after_pause: Samples::default(),
-        }
+impl Options {
+    fn wants(&self, part: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == part)
     }
 }
 
-/// Subjects that do the same, with the bars between them.
-pub(crate) struct Group {
-    pub(crate) title: String,
-    pub(crate) subjects: Vec<Subject>,
-    pub(crate) bars: Vec<Bar>,
+/// One section of the page.
+enum Section {
+    Times(Group),
+    Figures(Figures),
 }
 
-/// A promise: the median of `ours` is at most `ratio` times that of `peer`.
-pub(crate) struct Bar {
-    pub(crate) ours: &'static str,
-    pub(crate) peer: &'static str,
-    pub(crate) ratio: f64,
-}
-
-pub(crate) fn run(arguments: &[String], rounds: u32, record: Option<&Path>) -> ExitCode {
+pub(crate) fn run(arguments: &[String], options: &Options) -> ExitCode {
     gantry_testkit::require_root();
     if let Some(code) = stage::enter_private_namespace(arguments) {
         return code;
@@ -68,42 +63,57 @@ pub(crate) fn run(arguments: &[String], rounds: u32, record: Option<&Path>) -> E
     let folder = tempfile::Builder::new().prefix("gantry-bench-").tempdir();
     let folder = folder.expect("make a folder for the bundles");
     let daemon = Daemon::with_busybox();
-    let (engine_group, podman) = engines::group(&daemon, folder.path());
-    let mut groups = vec![engine_group];
-    groups.extend(runtimes::groups(&daemon, folder.path()));
-    for group in &mut groups {
-        measure(group, rounds);
-    }
-    let page = report::page(&groups, rounds);
-    drop(podman);
+    let sections = sections(options, &daemon, folder.path());
+    let page = report::page(&sections, options.rounds);
     println!("{page}");
-    if let Some(path) = record {
+    if let Some(path) = &options.record {
         fs::write(path, page).unwrap_or_else(|error| panic!("write {}: {error}", path.display()));
     }
     ExitCode::SUCCESS
 }
 
-fn measure(group: &mut Group, rounds: u32) {
-    let mut number = 0;
-    let mut next = || {
-        number += 1;
-        number
+fn sections(options: &Options, daemon: &Daemon, folder: &Path) -> Vec<Section> {
+    let mut sections = Vec::new();
+    let timed = |mut group: Group| {
+        group.measure(options.rounds);
+        Section::Times(group)
     };
-    // Once for the caches, not counted.
-    for subject in &group.subjects {
-        time(&mut (subject.command)(next()));
+    let dockerd = if options.wants("engines") || options.wants("shims") {
+        Dockerd::start(folder, &engines::archive(folder))
+    } else {
+        None
+    };
+    if options.wants("engines") {
+        sections.push(timed(engines::group(daemon, folder, dockerd.as_ref())));
     }
-    for round in 0..rounds {
-        eprint!("\r{}: round {} of {rounds} ", group.title, round + 1);
-        for subject in &mut group.subjects {
-            let took = time(&mut (subject.command)(next()));
-            subject.back_to_back.add(took);
+    let bench = Bench::new(folder);
+    let plain = Config::new("plain", "the config of `runc spec`", bundle::plain_config());
+    let with_seccomp = || {
+        let title = "the config that Docker generates, with its seccomp profile";
+        Config::new("docker", title, bundle::docker_config(daemon))
+    };
+    if options.wants("plain") {
+        sections.push(timed(bench.run(&plain, &runtimes::PLAIN_BARS)));
+    }
+    if ["docker", "exec", "peak"].iter().any(|part| options.wants(part)) {
+        let docker = with_seccomp();
+        if options.wants("docker") {
+            sections.push(timed(bench.run(&docker, &runtimes::DOCKER_BARS)));
         }
-        for subject in &mut group.subjects {
-            std::thread::sleep(PAUSE);
-            let took = time(&mut (subject.command)(next()));
-            subject.after_pause.add(took);
+        if options.wants("exec") {
+            let (group, containers) = exec::group(&bench, &docker);
+            sections.push(timed(group));
+            drop(containers);
+        }
+        if options.wants("peak") {
+            sections.push(Section::Figures(peak::figures(&bench, &[&plain, &docker])));
         }
     }
-    eprintln!();
+    if options.wants("shims") {
+        sections.push(Section::Figures(shims::figures(daemon, dockerd.as_ref())));
+    }
+    if options.wants("sizes") {
+        sections.push(Section::Figures(sizes::figures()));
+    }
+    sections
 }

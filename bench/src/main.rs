@@ -9,15 +9,17 @@ mod soak;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: gantry-bench compare [--rounds N] [--record FILE]
+const USAGE: &str = "usage: gantry-bench compare [--rounds N] [--only PART,PART… | --record FILE]
        gantry-bench soak [--runs N] [--record FILE]
 
-Run it through `make bench` and `make soak`, which build what it measures.";
+The parts are engines, plain, docker, exec, peak, shims and sizes. Run it through `make bench` and `make soak`,
+which build what it measures.";
 
 /// What the command line asks for.
 struct Request {
     task: Task,
     count: Option<u32>,
+    only: Vec<String>,
     record: Option<PathBuf>,
 }
 
@@ -32,7 +34,9 @@ fn main() -> ExitCode {
     match parse(&arguments) {
         Ok(request) => match request.task {
             Task::Compare => {
-                compare::run(&arguments, request.count.unwrap_or(40), request.record.as_deref())
+                let Request { count, only, record, .. } = request;
+                let options = compare::Options { rounds: count.unwrap_or(40), only, record };
+                compare::run(&arguments, &options)
             }
             Task::Soak => soak::run(request.count.unwrap_or(1000), request.record.as_deref()),
         },
@@ -51,7 +55,7 @@ fn parse(arguments: &[String]) -> Result<Request, String> {
         Some(other) => return Err(format!("unknown task: {other}")),
         None => return Err("no task given".to_owned()),
     };
-    let mut request = Request { task, count: None, record: None };
+    let mut request = Request { task, count: None, only: Vec::new(), record: None };
     while let Some(flag) = words.next() {
         let value = words.next().ok_or_else(|| format!("{flag} needs a value"))?;
         match (task, flag.as_str()) {
@@ -59,9 +63,21 @@ fn parse(arguments: &[String]) -> Result<Request, String> {
                 let count = value.parse().ok().filter(|count| *count > 0);
                 request.count = Some(count.ok_or_else(|| format!("{flag}: not a count: {value}"))?);
             }
+            (Task::Compare, "--only") => request.only = parts(value)?,
             (_, "--record") => request.record = Some(value.into()),
             _ => return Err(format!("unknown flag: {flag}")),
         }
     }
+    if request.record.is_some() && !request.only.is_empty() {
+        return Err("a part alone is not recorded: leave out --only or --record".to_owned());
+    }
     Ok(request)
+}
+
+fn parts(list: &str) -> Result<Vec<String>, String> {
+    let known = |part: &str| {
+        let known = compare::PARTS.contains(&part);
+        if known { Ok(part.to_owned()) } else { Err(format!("--only: no such part: {part}")) }
+    };
+    list.split(',').map(known).collect()
 }

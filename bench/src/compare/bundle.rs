@@ -17,19 +17,19 @@ pub(super) fn root(folder: &Path) -> PathBuf {
     root
 }
 
-/// Writes a bundle whose container lies in a cgroup of its own.
-pub(super) fn write(folder: &Path, name: &str, config: &Value, root: &Path) -> PathBuf {
-    let bundle = folder.join(name);
-    fs::create_dir_all(&bundle).expect("make the bundle");
+/// Writes a bundle from a config and the words to run; its container lies in a cgroup of its own.
+pub(super) fn write(bundle: &Path, (config, args): (&Value, &[&str]), root: &Path) -> PathBuf {
+    fs::create_dir_all(bundle).expect("make the bundle");
+    let name = bundle.file_name().unwrap_or_default().to_string_lossy();
     let mut config = config.clone();
     // Debian's crun refuses a version that it has not heard of.
     config["ociVersion"] = json!("1.0.2");
     config["root"] = json!({"path": root, "readonly": false});
-    config["process"]["args"] = json!(["true"]);
+    config["process"]["args"] = json!(args);
     config["process"]["terminal"] = json!(false);
     config["linux"]["cgroupsPath"] = json!(format!("/gantry-bench/{name}"));
     fs::write(bundle.join("config.json"), config.to_string()).expect("write the config");
-    bundle
+    bundle.to_owned()
 }
 
 /// What `runc spec` prints, without a terminal.

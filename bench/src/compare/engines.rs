@@ -6,15 +6,19 @@ use std::process::Command;
 
 use gantry_testkit::{Binaries, Daemon, busybox, docker_cli};
 
+use super::group::{Bar, Group, Subject};
 use super::peer::{Dockerd, Podman};
-use super::{Bar, Group, Subject};
 
 const RUN: [&str; 6] = ["run", "--rm", "--network", "none", "busybox", "true"];
 
-/// The group, and what must stay alive while it is measured.
-pub(super) fn group(daemon: &Daemon, folder: &Path) -> (Group, (Option<Podman>, Option<Dockerd>)) {
+/// The image for the peers.
+pub(super) fn archive(folder: &Path) -> PathBuf {
     let archive = folder.join("busybox.tar");
     fs::write(&archive, busybox().docker_archive()).expect("write the image archive");
+    archive
+}
+
+pub(super) fn group(daemon: &Daemon, folder: &Path, dockerd: Option<&Dockerd>) -> Group {
     let gantry = Binaries::find().path("gantry");
     let host = daemon.host();
     let mut subjects = vec![Subject::new("gantry run", move |_| {
@@ -22,13 +26,10 @@ pub(super) fn group(daemon: &Daemon, folder: &Path) -> (Group, (Option<Podman>, 
         command.args(["-H", &host]).args(RUN);
         command
     })];
-    let podman = Podman::prepare(folder, &archive);
-    if let Some(podman) = &podman {
-        let podman = podman.clone();
+    if let Some(podman) = Podman::prepare(folder, &archive(folder)) {
         subjects.push(Subject::new("podman run", move |_| podman.command(&RUN)));
     }
-    let dockerd = Dockerd::start(folder, &archive);
-    if let Some(dockerd) = &dockerd {
+    if let Some(dockerd) = dockerd {
         let (docker, host): (PathBuf, String) = (docker_cli(), dockerd.host());
         subjects.push(Subject::new("docker run", move |_| {
             let mut command = Command::new(&docker);
@@ -37,9 +38,9 @@ pub(super) fn group(daemon: &Daemon, folder: &Path) -> (Group, (Option<Podman>, 
         }));
     }
     let bars = vec![
-        Bar { ours: "gantry run", peer: "podman run", ratio: 0.35 },
-        Bar { ours: "gantry run", peer: "docker run", ratio: 0.35 },
+        Bar::Beside { ours: "gantry run", peer: "podman run", limit: 0.35 },
+        Bar::Beside { ours: "gantry run", peer: "docker run", limit: 0.35 },
     ];
     let title = "engines: `run --rm --network none busybox true`".to_owned();
-    (Group { title, subjects, bars }, (podman, dockerd))
+    Group { title, subjects, bars }
 }

@@ -18,7 +18,6 @@ events_logger = "file"
 "#;
 
 /// Podman with storage of its own.
-#[derive(Clone)]
 pub(super) struct Podman {
     program: String,
     folder: PathBuf,
@@ -97,6 +96,11 @@ impl Dockerd {
 
     pub(super) fn host(&self) -> String {
         format!("unix://{}", self.folder.join("sock").display())
+    }
+
+    /// Runs `docker ARGUMENTS…` against it, and asserts success.
+    pub(super) fn ok(&self, arguments: &[&str]) {
+        super::time(&mut self.docker(arguments));
     }
 
     fn docker(&self, arguments: &[&str]) -> Command {

@@ -2,39 +2,56 @@
 
 use std::fmt::Write as _;
 
+use super::Section;
+use super::figures::{Figures, Limit};
+use super::group::{Bar, Group, Subject};
 use super::stage::installed;
-use super::{Bar, Group, Subject};
 use crate::machine;
 use crate::samples::Samples;
 
 /// Writes the whole page.
-pub(super) fn page(groups: &[Group], rounds: u32) -> String {
+pub(super) fn page(sections: &[Section], rounds: u32) -> String {
     let mut page = String::from("# Results\n\nMade by `make bench`; do not edit.\n\n");
     line(&mut page, &format!("- date: {}", machine::date()));
     line(&mut page, &format!("- machine: {}", machine::describe()));
-    line(
-        &mut page,
-        &format!(
-            "- method: {rounds} interleaved rounds, wall time seen by the caller, medians in ms"
-        ),
-    );
+    let method = "interleaved rounds, wall time seen by the caller, medians in ms";
+    line(&mut page, &format!("- method: {rounds} {method}"));
     line(&mut page, &format!("- versions: {}", versions()));
-    for group in groups {
-        line(&mut page, &format!("\n## {}\n", group.title));
-        line(
-            &mut page,
-            "| subject | back to back | 10 % – 90 % | after 150 ms of idleness | 10 % – 90 % | ratio to the first |",
-        );
-        line(&mut page, "|---|---|---|---|---|---|");
-        for subject in &group.subjects {
-            row(&mut page, group, subject);
-        }
-        page.push('\n');
-        for bar in &group.bars {
-            line(&mut page, &format!("- {}", verdict(group, bar)));
+    for section in sections {
+        match section {
+            Section::Times(group) => times(&mut page, group),
+            Section::Figures(table) => figures(&mut page, table),
         }
     }
     page
+}
+
+fn times(page: &mut String, group: &Group) {
+    line(page, &format!("\n## {}\n", group.title));
+    let columns = "back to back | 10 % – 90 % | after 150 ms of idleness | 10 % – 90 %";
+    line(page, &format!("| subject | {columns} | ratio to the first |"));
+    line(page, "|---|---|---|---|---|---|");
+    for subject in &group.subjects {
+        row(page, group, subject);
+    }
+    page.push('\n');
+    for bar in &group.bars {
+        line(page, &format!("- {}", verdict(group, *bar)));
+    }
+}
+
+fn figures(page: &mut String, table: &Figures) {
+    line(page, &format!("\n## {}\n", table.title));
+    line(page, &format!("| subject | {} |", table.columns.join(" | ")));
+    line(page, &format!("|---|{}", "---|".repeat(table.columns.len())));
+    for (name, numbers) in &table.rows {
+        let numbers: Vec<String> = numbers.iter().map(|number| format!("{number:.2}")).collect();
+        line(page, &format!("| {name} | {} |", numbers.join(" | ")));
+    }
+    page.push('\n');
+    for limit in &table.limits {
+        line(page, &format!("- {}", limit.verdict()));
+    }
 }
 
 fn line(page: &mut String, text: &str) {
@@ -60,27 +77,27 @@ fn row(page: &mut String, group: &Group, subject: &Subject) {
     );
 }
 
-fn verdict(group: &Group, bar: &Bar) -> String {
-    let find = |name: &str| group.subjects.iter().find(|subject| subject.name == name);
-    let (Some(ours), Some(peer)) = (find(bar.ours), find(bar.peer)) else {
-        return format!(
-            "{} ≤ {} × {}: not measured, {} is not installed",
-            bar.ours, bar.ratio, bar.peer, bar.peer
-        );
-    };
-    let judge = |ours: &Samples, peer: &Samples| {
-        let ratio = ours.median_ms() / peer.median_ms();
-        let word = if ratio <= bar.ratio { "holds" } else { "does not hold" };
-        format!("{ratio:.2}, {word}")
-    };
-    format!(
-        "{} ≤ {} × {}: back to back {}; after idleness {}",
-        bar.ours,
-        bar.ratio,
-        bar.peer,
-        judge(&ours.back_to_back, &peer.back_to_back),
-        judge(&ours.after_pause, &peer.after_pause),
-    )
+fn verdict(group: &Group, bar: Bar) -> String {
+    let ratio = |ours: &Samples, peer: &Samples| ours.median_ms() / peer.median_ms();
+    match bar {
+        Bar::Beside { ours, peer, limit } => {
+            let promise = format!("{ours} ≤ {limit} × {peer}");
+            let (Some(ours), Some(peer)) = (group.subject(ours), group.subject(peer)) else {
+                return format!("{promise}: not measured, {peer} is not installed");
+            };
+            let now = ratio(&ours.back_to_back, &peer.back_to_back);
+            let later = ratio(&ours.after_pause, &peer.after_pause);
+            let later = Limit::new("after idleness", later, limit).verdict();
+            format!("{}; {later}", Limit::new(promise, now, limit).verdict())
+        }
+        Bar::Idle { ours, limit } => {
+            let promise = format!("{ours} after idleness ≤ {limit} × the same back to back");
+            let is = group
+                .subject(ours)
+                .map_or(f64::NAN, |ours| ratio(&ours.after_pause, &ours.back_to_back));
+            Limit::new(promise, is, limit).verdict()
+        }
+    }
 }
 
 fn versions() -> String {

@@ -3,44 +3,108 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use gantry_testkit::{Binaries, Daemon, checkout};
+use gantry_testkit::{Binaries, checkout};
+use serde_json::Value;
 
+use super::group::{Bar, Group, Subject};
 use super::stage::installed;
-use super::{Bar, Group, Subject, bundle, time};
+use super::{bundle, time};
 
-pub(super) fn groups(daemon: &Daemon, folder: &Path) -> Vec<Group> {
-    let root = bundle::root(folder);
-    let floor = compile_floor(folder);
-    let configs = [
-        ("plain", "the config of `runc spec`", bundle::plain_config()),
-        (
-            "docker",
-            "the config that Docker generates, with its seccomp profile",
-            bundle::docker_config(daemon),
-        ),
-    ];
-    configs
-        .into_iter()
-        .map(|(label, title, config)| {
-            let mut subjects = vec![floor_subject(&floor, &root, folder)];
-            for (name, program) in programs() {
-                let name_of_bundle = format!("{label}-{name}");
-                let bundle = bundle::write(folder, &name_of_bundle, &config, &root);
-                let state = folder.join("state").join(&name_of_bundle);
-                subjects.push(Subject::new(format!("{name} run"), move |number| {
-                    let mut command = Command::new(&program);
-                    command.arg("--root").arg(&state).arg("run").arg("--bundle").arg(&bundle);
-                    command.arg(format!("bench-{number}"));
-                    command
-                }));
-            }
-            let bars = vec![Bar { ours: "gantry-runc run", peer: "crun run", ratio: 1.0 }];
-            Group { title: format!("runtimes: `run` of `true`, {title}"), subjects, bars }
-        })
-        .collect()
+const OURS: &str = "gantry-runc run";
+const FLOOR: &str = "floor (kernel only)";
+
+pub(super) const PLAIN_BARS: [Bar; 3] = [
+    Bar::Beside { ours: OURS, peer: FLOOR, limit: 2.0 },
+    Bar::Beside { ours: OURS, peer: "crun run", limit: 0.45 },
+    Bar::Idle { ours: OURS, limit: 1.6 },
+];
+pub(super) const DOCKER_BARS: [Bar; 3] = [
+    Bar::Beside { ours: OURS, peer: FLOOR, limit: 2.5 },
+    Bar::Beside { ours: OURS, peer: "crun run", limit: 0.15 },
+    Bar::Idle { ours: OURS, limit: 1.6 },
+];
+
+/// A config to measure with.
+pub(super) struct Config {
+    /// Part of file names.
+    label: &'static str,
+    title: &'static str,
+    document: Value,
 }
 
-/// Ours and the installed peers.
+impl Config {
+    pub(super) fn new(label: &'static str, title: &'static str, document: Value) -> Self {
+        Self { label, title, document }
+    }
+}
+
+/// What the runtimes are measured with: a root file system, places for bundles and records, the floor.
+pub(super) struct Bench {
+    folder: PathBuf,
+    root: PathBuf,
+    floor: PathBuf,
+    /// Ours and the installed peers.
+    programs: Vec<(&'static str, PathBuf)>,
+}
+
+impl Bench {
+    pub(super) fn new(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            root: bundle::root(folder),
+            floor: compile_floor(folder),
+            programs: programs(),
+        }
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(super) fn programs(&self) -> Vec<(&'static str, PathBuf)> {
+        self.programs.clone()
+    }
+
+    /// Writes a bundle that runs these words.
+    pub(super) fn bundle(&self, config: &Config, label: &str, args: &[&str]) -> PathBuf {
+        let name = format!("{}-{label}", config.label);
+        bundle::write(&self.folder.join(name), (&config.document, args), &self.root)
+    }
+
+    /// Where a runtime keeps its records.
+    pub(super) fn state(&self, label: &str) -> PathBuf {
+        self.folder.join("state").join(label)
+    }
+
+    /// `run` of `true` by every runtime, beside the floor.
+    pub(super) fn run(&self, config: &Config, bars: &[Bar]) -> Group {
+        let mut subjects = vec![self.floor_subject()];
+        for (name, program) in self.programs() {
+            let bundle = self.bundle(config, name, &["true"]);
+            let state = self.state(&format!("{}-{name}", config.label));
+            subjects.push(Subject::new(format!("{name} run"), move |number| {
+                let mut command = Command::new(&program);
+                command.arg("--root").arg(&state).arg("run").arg("--bundle").arg(&bundle);
+                command.arg(format!("bench-{number}"));
+                command
+            }));
+        }
+        let title = format!("runtimes: `run` of `true`, {}", config.title);
+        Group { title, subjects, bars: bars.to_vec() }
+    }
+
+    fn floor_subject(&self) -> Subject {
+        let scratch = self.folder.join("scratch");
+        std::fs::create_dir_all(&scratch).expect("make the scratch folder");
+        let (program, root) = (self.floor.clone(), self.root.clone());
+        Subject::new(FLOOR, move |_| {
+            let mut command = Command::new(&program);
+            command.arg(&root).arg(&scratch);
+            command
+        })
+    }
+}
+
 fn programs() -> Vec<(&'static str, PathBuf)> {
     let mut all = vec![("gantry-runc", Binaries::find().path("gantry-runc"))];
     for name in ["crun", "runc"] {
@@ -54,15 +118,4 @@ fn compile_floor(folder: &Path) -> PathBuf {
     let source = checkout().join("bench/floor.c");
     time(Command::new("cc").args(["-O2", "-Wall", "-o"]).arg(&program).arg(source));
     program
-}
-
-fn floor_subject(program: &Path, root: &Path, folder: &Path) -> Subject {
-    let scratch = folder.join("scratch");
-    std::fs::create_dir_all(&scratch).expect("make the scratch folder");
-    let (program, root) = (program.to_owned(), root.to_owned());
-    Subject::new("floor (kernel only)", move |_| {
-        let mut command = Command::new(&program);
-        command.arg(&root).arg(&scratch);
-        command
-    })
 }

@@ -4,7 +4,9 @@
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
+
+use gantry_testkit::private_mounts;
 
 use crate::machine;
 
@@ -15,26 +17,7 @@ pub(super) fn enter_private_namespace(arguments: &[String]) -> Option<ExitCode> 
     if std::env::var_os(INSIDE).is_some() {
         return None;
     }
-    let hide = if Path::new("/sys/fs/cgroup/unified").is_dir() {
-        "mount -t tmpfs tmpfs /sys/fs/cgroup/unified && "
-    } else {
-        ""
-    };
-    let own = std::env::current_exe().expect("find our own executable");
-    let error = Command::new("unshare")
-        .args([
-            "--mount",
-            "--propagation",
-            "private",
-            "sh",
-            "-c",
-            &format!("{hide}exec \"$@\""),
-            "sh",
-        ])
-        .arg(own)
-        .args(arguments)
-        .env(INSIDE, "1")
-        .exec();
+    let error = private_mounts(true).args(arguments).env(INSIDE, "1").exec();
     eprintln!("gantry-bench: run unshare: {error}");
     Some(ExitCode::FAILURE)
 }
