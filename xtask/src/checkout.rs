@@ -82,7 +82,7 @@ pub(crate) struct Checkout {
 const SECTIONS: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependencies"];
 
 /// Folders that hold no source of ours.
-const SKIPPED: [&str; 4] = ["target", ".git", ".venv", "__pycache__"];
+const SKIPPED: [&str; 5] = ["target", ".git", ".venv", "__pycache__", "corpus"];
 
 impl Checkout {
     pub(crate) fn read(root: &Path) -> Result<Self, Error> {
