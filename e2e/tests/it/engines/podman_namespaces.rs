@@ -1,6 +1,6 @@
 //! podman with our runtime: namespaces that are shared, and ids that are mapped.
 
-use super::podman::podman;
+use super::podman::{podman, remove};
 
 #[track_caller]
 fn inside(flags: &[&str], script: &str) -> String {
@@ -22,7 +22,7 @@ fn a_container_joins_anothers_namespaces() {
     assert_eq!(ours, theirs);
     let seen = inside(&["--pid", "container:first"], "ps");
     assert!(seen.contains("sleep 1000"), "{seen}");
-    podman().ok(&["rm", "-f", "-t", "0", "first"]);
+    remove("first");
 }
 
 #[test]
@@ -95,5 +95,5 @@ fn an_exec_into_mapped_ids_is_mapped_as_well() {
         "id -u; awk '{print $2}' /proc/self/uid_map",
     ]);
     assert_eq!(printed, "1000\n100000");
-    podman().ok(&["rm", "-f", "-t", "0", "mapped"]);
+    remove("mapped");
 }
