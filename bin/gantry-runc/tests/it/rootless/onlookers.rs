@@ -14,7 +14,7 @@ use crate::bed::{Bed, text, wait_until};
 /// Looks into every process that comes by, and says what it finds that is not the container's own.
 const LOOK: &str = "while [ ! -e /tmp/stop ]; do for p in /proc/[0-9]*; do case $p in /proc/1) continue;; esac; \
     case $(readlink $p/exe 2>/dev/null) in ''|/bin/busybox) ;; *) echo program;; esac; \
-    for f in $p/fd/* $p/root/etc/hostname; do case $(readlink $f 2>/dev/null) in *exec.fifo*|*state.json*|/work/*|/sys/fs/*) echo $f;; esac; done; \
+    for f in $p/fd/* $p/root/etc/hostname; do case $(readlink $f 2>/dev/null) in *exec.fifo*|*state.json*|/sys/fs/*) echo $f;; esac; done; \
     [ -e $p/root/etc/hostname ] && echo root; done; done; echo end";
 
 /// All that can be had in a user namespace.
