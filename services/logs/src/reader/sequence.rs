@@ -8,9 +8,13 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
-/// How often a look is repeated when a rotation came between.
-const ATTEMPTS: u32 = 16;
+/// How often a look is repeated when a rotation came between, and how long that is left to end. It renames every file, so that a
+/// log of very many files takes its time.
+const ATTEMPTS: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// All files of the log, the oldest first.
 pub(super) fn open_all(path: &Path) -> Result<VecDeque<LineFile>, Error> {
@@ -38,24 +42,40 @@ fn open_newer(path: &Path, after: Option<Identity>) -> Result<VecDeque<LineFile>
         if newest.is_none() && after.is_some() {
             return Ok(files);
         }
-        for index in 0.. {
-            let Some(file) = open(&rotated_path(path, index))? else {
-                if index == 0 {
-                    continue;
-                }
-                break;
-            };
-            if Some(file.identity()) == after {
-                break;
-            }
-            files.push_front(file);
-        }
+        let in_order = collect(path, after, &mut files)?;
         // The newest is still the newest: no rotation moved files while we went through them.
-        if identity_of(path) == newest {
+        if in_order && identity_of(path) == newest {
             break;
         }
+        thread::sleep(PAUSE);
     }
     Ok(files)
+}
+
+/// Opens the files from the newest down to the one after that identity. False: one was missing between others, because a rotation
+/// moves them.
+fn collect(
+    path: &Path,
+    after: Option<Identity>,
+    files: &mut VecDeque<LineFile>,
+) -> Result<bool, Error> {
+    for index in 0.. {
+        let Some(file) = open(&rotated_path(path, index))? else {
+            if index == 0 {
+                continue;
+            }
+            return Ok(identity_of(&rotated_path(path, index + 1)).is_none());
+        };
+        if Some(file.identity()) == after {
+            break;
+        }
+        // It moved on while we did.
+        let is_seen = files.front().is_some_and(|last| last.identity() == file.identity());
+        if !is_seen {
+            files.push_front(file);
+        }
+    }
+    Ok(true)
 }
 
 fn open(path: &Path) -> Result<Option<LineFile>, Error> {
