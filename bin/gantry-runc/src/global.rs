@@ -6,7 +6,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use gantry_runtime::{Caller, CgroupRefusals, SEARCH_PATH};
+use gantry_runtime::{Caller, CgroupRefusals};
+use gantry_types::SEARCH_PATH;
 
 use crate::arguments::{Arguments, Flag, switch, value};
 use crate::bus;

@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use crate::directory::Directory;
 use crate::error::Error;
 use crate::hierarchy::{Hierarchies, Hierarchy, Layout, Version};
+use crate::others::{self, Other};
 use crate::own_place;
 use crate::path::CgroupPath;
 
@@ -25,6 +26,14 @@ pub(crate) struct Member {
     pub(crate) directory: Directory,
     /// [`Cgroup::create`] made it.
     pub(crate) is_new: bool,
+    /// What was below it when [`Cgroup::create`] found it there.
+    pub(crate) others: Vec<Other>,
+}
+
+impl Member {
+    pub(crate) fn found(hierarchy: Hierarchy, directory: Directory) -> Self {
+        Self { hierarchy, directory, is_new: false, others: Vec::new() }
+    }
 }
 
 impl Cgroup {
@@ -38,7 +47,7 @@ impl Cgroup {
         for (hierarchy, start) in starts(hierarchies, path)? {
             let directory = start.join(path.names());
             match Directory::open(&directory) {
-                Ok(directory) => members.push(Member { hierarchy, directory, is_new: false }),
+                Ok(directory) => members.push(Member::found(hierarchy, directory)),
                 Err(source) if source.kind() == io::ErrorKind::NotFound => {
                     missing = Some(Error::Open { directory, source });
                 }
@@ -68,7 +77,7 @@ impl Cgroup {
                 .ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
             match Directory::open(path) {
                 Ok(directory) => {
-                    members.push(Member { hierarchy: hierarchy.clone(), directory, is_new: false });
+                    members.push(Member::found(hierarchy.clone(), directory));
                 }
                 Err(error) if is_gone(&error) => {}
                 Err(source) => return Err(failed(source)),
@@ -94,12 +103,27 @@ impl Cgroup {
         new.map(|member| member.directory.path().to_owned()).collect()
     }
 
+    /// The directories below it that [`Cgroup::create`] found there: somebody else's.
+    pub fn others(&self) -> Vec<Other> {
+        self.members.iter().flat_map(|member| member.others.clone()).collect()
+    }
+
     /// Every process in this cgroup and below it, by the numbers of this process's pid namespace.
     pub fn pids(&self) -> Result<Vec<i32>, Error> {
+        self.pids_except(&[])
+    }
+
+    /// The same but for those in `others`.
+    pub(crate) fn pids_except(&self, others: &[Other]) -> Result<Vec<i32>, Error> {
         let Some(member) = self.counting_member() else { return Ok(Vec::new()) };
+        let top = member.directory.path();
+        let spared: Vec<PathBuf> =
+            others::spared(&member.directory, others).iter().map(|name| top.join(name)).collect();
         let mut pids = Vec::new();
         for_each_below(&member.directory, &mut |directory| {
-            pids.extend(directory.processes()?);
+            if !spared.iter().any(|path| directory.path().starts_with(path)) {
+                pids.extend(directory.processes()?);
+            }
             Ok(())
         })?;
         Ok(pids)

@@ -1,6 +1,7 @@
 //! Making a cgroup: directories in every hierarchy, what they need before a process can join, and the limits.
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
 use gantry_oci::runtime::LinuxResources;
@@ -12,6 +13,7 @@ use crate::cgroup::{Cgroup, Member, for_each_below, starts};
 use crate::directory::Directory;
 use crate::error::Error;
 use crate::hierarchy::{Hierarchies, Hierarchy, Layout, Version};
+use crate::others;
 use crate::path::CgroupPath;
 
 /// How often to begin again when somebody removes a parent while it is being filled.
@@ -56,8 +58,9 @@ impl Cgroup {
         let mut members = Vec::new();
         for (hierarchy, start) in starts(hierarchies, path)? {
             let wanted = controllers_to_enable(&hierarchy, layout, resources);
-            let (directory, is_new) = make(&mut made, &start, path, &wanted)?;
-            members.push(Member { hierarchy, directory, is_new });
+            let (directory, is_new) = make(&mut made, (&hierarchy, &start), path, &wanted)?;
+            let others = if is_new { Vec::new() } else { others::below(&directory)? };
+            members.push(Member { hierarchy, directory, is_new, others });
         }
         let cgroup = Self { layout, members };
         cgroup.fill_cpuset(path.prefixes().count())?;
@@ -120,12 +123,13 @@ fn controllers_to_enable(
 /// Makes the directories of `path` below `start`, with `controllers` enabled on the way, and opens the last one. True when that is new.
 fn make(
     made: &mut Made,
-    start: &Path,
+    (hierarchy, start): (&Hierarchy, &Path),
     path: &CgroupPath,
     controllers: &[String],
 ) -> Result<(Directory, bool), Error> {
     let failure = |source| Error::Create { directory: start.join(path.names()), source };
-    let (directory, is_new) = try_often(|| make_all(made, start, path)).map_err(failure)?;
+    let (directory, is_new) =
+        try_often(|| make_all(made, (hierarchy, start), path)).map_err(failure)?;
     if !is_new {
         let mut processes = 0;
         for_each_below(&directory, &mut |directory| {
@@ -145,14 +149,18 @@ fn make(
 }
 
 /// Makes the cgroup's directory and opens it, and those above as far as they are missing.
-fn make_all(made: &mut Made, start: &Path, path: &CgroupPath) -> io::Result<(Directory, bool)> {
+fn make_all(
+    made: &mut Made,
+    (hierarchy, start): (&Hierarchy, &Path),
+    path: &CgroupPath,
+) -> io::Result<(Directory, bool)> {
     let own = start.join(path.names());
-    let is_new = match make_directory(&own) {
+    let is_new = match make_directory(hierarchy.reach(&own)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let mut is_new = false;
             for names in path.prefixes() {
                 let directory = start.join(names);
-                is_new = make_directory(&directory)?;
+                is_new = make_directory(hierarchy.reach(&directory))?;
                 if is_new {
                     made.0.push(directory);
                 }
@@ -165,12 +173,12 @@ fn make_all(made: &mut Made, start: &Path, path: &CgroupPath) -> io::Result<(Dir
         }
         other => other?,
     };
-    Ok((Directory::open(&own)?, is_new))
+    Ok((Directory::reach(hierarchy.reach(&own), &own)?, is_new))
 }
 
 /// Makes one directory. False when it was there already.
-fn make_directory(path: &Path) -> io::Result<bool> {
-    match rustix::fs::mkdir(path, Mode::from_raw_mode(0o755)) {
+fn make_directory((at, path): (BorrowedFd<'_>, &Path)) -> io::Result<bool> {
+    match rustix::fs::mkdirat(at, path, Mode::from_raw_mode(0o755)) {
         Ok(()) => Ok(true),
         Err(Errno::EXIST) => Ok(false),
         Err(error) => Err(error.into()),

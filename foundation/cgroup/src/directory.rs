@@ -26,6 +26,12 @@ impl Directory {
         Ok(Self { fd, path: path.to_owned() })
     }
 
+    /// Opens a directory that [`Hierarchy::reach`](crate::hierarchy::Hierarchy) says how to get to.
+    pub(crate) fn reach((at, names): (BorrowedFd<'_>, &Path), path: &Path) -> io::Result<Self> {
+        let fd = rustix::fs::openat(at, names, directory_flags(), Mode::empty())?;
+        Ok(Self { fd, path: path.to_owned() })
+    }
+
     /// Opens a directory below this one, by names joined with slashes.
     pub(crate) fn child(&self, names: &str) -> io::Result<Self> {
         let fd = rustix::fs::openat(&self.fd, names, directory_flags(), Mode::empty())?;

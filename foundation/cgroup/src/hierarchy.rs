@@ -1,6 +1,10 @@
 //! Which cgroup hierarchies the machine mounts, and where.
 
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{CWD, Mode, OFlags, fstatfs, openat};
 
 use crate::directory::Directory;
 use crate::error::Error;
@@ -56,7 +60,20 @@ pub struct Hierarchy {
     controllers: Vec<String>,
     /// Other names for its directory, such as `cpu` for `cpu,cpuacct`.
     aliases: Vec<String>,
+    anchor: Anchor,
 }
+
+/// The open root of a hierarchy. It says nothing about which hierarchy that is.
+#[derive(Debug, Clone, Default)]
+struct Anchor(Option<Arc<OwnedFd>>);
+
+impl PartialEq for Anchor {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Anchor {}
 
 /// The mounted hierarchies. Detected once for each process; mounts do not change under a running system.
 #[derive(Debug, Clone)]
@@ -131,7 +148,13 @@ impl Hierarchies {
 impl Hierarchy {
     pub(crate) fn v1(root: PathBuf, controllers: &[&str]) -> Self {
         let controllers = controllers.iter().map(|&name| name.to_owned()).collect();
-        Self { version: Version::V1, root, controllers, aliases: Vec::new() }
+        Self {
+            version: Version::V1,
+            root,
+            controllers,
+            aliases: Vec::new(),
+            anchor: Anchor::default(),
+        }
     }
 
     pub(crate) fn v2(root: PathBuf, controllers: &[&str]) -> Self {
@@ -141,6 +164,17 @@ impl Hierarchy {
     #[must_use]
     pub fn version(&self) -> Version {
         self.version
+    }
+
+    /// A directory to begin at, and the rest of the way to a path in this hierarchy.
+    ///
+    /// The usual way from `/` leads through sysfs, whose every step has to wait while somebody makes a device, as everybody does who
+    /// makes a network namespace.
+    pub(crate) fn reach<'a>(&'a self, path: &'a Path) -> (BorrowedFd<'a>, &'a Path) {
+        match (&self.anchor.0, path.strip_prefix(&self.root)) {
+            (Some(root), Ok(rest)) if !rest.as_os_str().is_empty() => (root.as_fd(), rest),
+            _ => (CWD, path),
+        }
     }
 
     /// Where it is mounted.
@@ -182,20 +216,24 @@ fn beside_each_other(place: &Path) -> Result<Option<Vec<Hierarchy>>, Error> {
     let mut hierarchies = Vec::new();
     for name in directory.children().map_err(detect)? {
         let root = place.join(&name);
-        match magic(&root) {
-            Some(V2_MAGIC) => hierarchies.push(Hierarchies::unified(&root)?),
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let Ok(open) = openat(&directory, name.as_str(), flags, Mode::empty()) else { continue };
+        let mut hierarchy = match fstatfs(&open).ok().map(|found| found.f_type) {
+            Some(V2_MAGIC) => Hierarchies::unified(&root)?,
             Some(V1_MAGIC) => {
                 let controllers: Vec<&str> = name.split(',').collect();
                 if controllers.iter().all(|it| V1_CONTROLLERS.contains(it)) {
-                    hierarchies.push(Hierarchy::v1(root, &controllers));
+                    Hierarchy::v1(root, &controllers)
                 } else if name == "systemd" {
-                    hierarchies.push(Hierarchy::v1(root, &["name=systemd"]));
+                    Hierarchy::v1(root, &["name=systemd"])
                 } else {
                     return Ok(None);
                 }
             }
-            _ => {}
-        }
+            _ => continue,
+        };
+        hierarchy.anchor = Anchor(Some(Arc::new(open)));
+        hierarchies.push(hierarchy);
     }
     for (name, target) in directory.links().map_err(detect)? {
         let named = |it: &&mut Hierarchy| it.root.file_name() == Path::new(&target).file_name();

@@ -5,6 +5,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::cgroup::Cgroup;
 use crate::error::Error;
+use crate::others::Other;
 
 /// Without a freezer, how often to look for processes that were born meanwhile.
 const ROUNDS: usize = 100;
@@ -21,14 +22,23 @@ impl Cgroup {
             // What v1's freezer holds, or is about to, dies only when it is let go.
             return self.release();
         }
+        self.kill_except(&[])
+    }
+
+    /// The same for a cgroup that had others below it before it was ours: the processes in these live on. They may stand still meanwhile.
+    pub fn kill_except(&self, others: &[Other]) -> Result<(), Error> {
+        // The kernel's own way spares nobody below.
+        if others.is_empty() && self.unified().is_some_and(|it| it.directory.has("cgroup.kill")) {
+            return self.kill();
+        }
         if self.freeze().is_ok() {
-            let killed = self.kill_each();
+            let killed = self.kill_each(others);
             // A frozen process dies when it is let go.
             self.thaw()?;
             return killed.map(|_| ());
         }
         for _ in 0..ROUNDS {
-            if self.kill_each()? == 0 {
+            if self.kill_each(others)? == 0 {
                 break;
             }
         }
@@ -36,8 +46,8 @@ impl Cgroup {
     }
 
     /// Kills what is there now, and says how many that were.
-    fn kill_each(&self) -> Result<usize, Error> {
-        let pids = self.pids()?;
+    fn kill_each(&self, others: &[Other]) -> Result<usize, Error> {
+        let pids = self.pids_except(others)?;
         for &pid in &pids {
             let Some(process) = Pid::from_raw(pid) else { continue };
             match kill_process(process, Signal::KILL) {

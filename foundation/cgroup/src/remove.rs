@@ -3,12 +3,14 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use rustix::fs::AtFlags;
 use rustix::io::Errno;
 
 use crate::cgroup::{Cgroup, is_gone, starts};
 use crate::directory::Directory;
 use crate::error::Error;
 use crate::hierarchy::{Hierarchies, Version};
+use crate::others::{self, Other};
 use crate::path::CgroupPath;
 
 /// How long processes that were killed may take to leave.
@@ -29,9 +31,10 @@ impl Cgroup {
             let counts = hierarchy.version() == Version::V2;
             (!counts, !hierarchy.holds("pids"))
         });
-        for (_, start) in places {
+        for (hierarchy, start) in places {
             let directory = start.join(path.names());
-            match rustix::fs::rmdir(&directory) {
+            let (at, rest) = hierarchy.reach(&directory);
+            match rustix::fs::unlinkat(at, rest, AtFlags::REMOVEDIR) {
                 Ok(()) | Err(Errno::NOENT) => {}
                 Err(Errno::BUSY | Errno::NOTEMPTY) => return Ok(false),
                 Err(error) => return Err(Error::Remove { directory, source: error.into() }),
@@ -45,11 +48,17 @@ impl Cgroup {
     /// # Errors
     /// [`Error::Remove`] when processes are still there after five seconds; the other hierarchies are cleared all the same.
     pub fn remove(&self) -> Result<(), Error> {
+        self.remove_except(&[])
+    }
+
+    /// The same for a cgroup that had others below it before it was ours: these, and with them their parent, stay.
+    pub fn remove_except(&self, others: &[Other]) -> Result<(), Error> {
         let end = Instant::now() + DEADLINE;
         let mut result = Ok(());
         for member in &self.members {
             let directory = &member.directory;
-            let removed = remove(directory, end).map_err(|error| Error::Remove {
+            let spared = others::spared(directory, others);
+            let removed = remove(directory, &spared, end).map_err(|error| Error::Remove {
                 directory: directory.path().to_owned(),
                 source: error.into(),
             });
@@ -59,7 +68,7 @@ impl Cgroup {
     }
 }
 
-fn remove(directory: &Directory, end: Instant) -> Result<(), Errno> {
+fn remove(directory: &Directory, spared: &[&str], end: Instant) -> Result<(), Errno> {
     let Some(name) = directory.path().file_name().and_then(|name| name.to_str()) else {
         return Err(Errno::INVAL);
     };
@@ -72,10 +81,11 @@ fn remove(directory: &Directory, end: Instant) -> Result<(), Errno> {
     loop {
         match parent.remove_child(name) {
             Ok(_) => return Ok(()),
+            Err(Errno::BUSY | Errno::NOTEMPTY) if has_only(directory, spared) => return Ok(()),
             Err(Errno::BUSY | Errno::NOTEMPTY) if Instant::now() < end => {}
             Err(error) => return Err(error),
         }
-        match remove_below(directory) {
+        match remove_below(directory, spared) {
             // Nothing is below any more; the loop removes the directory itself.
             Ok(true) => continue,
             Ok(false) => {}
@@ -86,10 +96,16 @@ fn remove(directory: &Directory, end: Instant) -> Result<(), Errno> {
     }
 }
 
-/// Removes the directories below this one, the deepest first. True when it removed some, false when processes hold the rest.
+/// Whether nothing but spared directories is below this one, and something is.
+fn has_only(directory: &Directory, spared: &[&str]) -> bool {
+    let Ok(children) = directory.children() else { return false };
+    !children.is_empty() && children.iter().all(|name| spared.contains(&name.as_str()))
+}
+
+/// Removes the directories below this one but for spared ones, the deepest first. True when it removed some, false when processes hold the rest.
 ///
 /// It goes down and up on a single descriptor: a container may have nested its cgroups deeper than any stack.
-fn remove_below(top: &Directory) -> Result<bool, Errno> {
+fn remove_below(top: &Directory, spared: &[&str]) -> Result<bool, Errno> {
     let error_number = |error: std::io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO);
     let mut removed_any = false;
     let mut depth = 0_usize;
@@ -97,6 +113,9 @@ fn remove_below(top: &Directory) -> Result<bool, Errno> {
     loop {
         let mut blocked = None;
         for name in current.children().map_err(error_number)? {
+            if depth == 0 && spared.contains(&name.as_str()) {
+                continue;
+            }
             match current.remove_child(&name) {
                 Ok(_) => removed_any = true,
                 Err(Errno::BUSY | Errno::NOTEMPTY) => blocked = Some(name),

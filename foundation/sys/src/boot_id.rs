@@ -2,7 +2,8 @@
 
 use std::{fs, io};
 
-const PATH: &str = "/proc/sys/kernel/random/boot_id";
+/// Where the kernel tells it (`random(4)`).
+pub const PATH: &str = "/proc/sys/kernel/random/boot_id";
 
 /// The id as 36 characters, for example `0b9a…-…`.
 pub fn boot_id() -> io::Result<String> {

@@ -5,10 +5,12 @@
 
 #![allow(unsafe_code, reason = "this crate is the one place for it: one call and one reason each")]
 
+mod aside;
 pub mod boot_id;
 pub mod bpf;
 pub mod clock;
 pub mod clone;
+pub mod descriptors;
 pub mod exec;
 pub mod fds;
 pub mod heap;

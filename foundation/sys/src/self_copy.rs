@@ -5,7 +5,7 @@
 //!
 //! A copy costs the program's size in memory and some tenths of a millisecond per megabyte. Whoever launches many processes of one
 //! program makes a single copy and executes all from it; they find that they are sealed already. Whoever has something else to do first
-//! lets a copier make the copy meanwhile, and moves to it in the end.
+//! lets a copier make the copy meanwhile, and moves to it in the end; so does what he has borne meanwhile.
 
 mod copier;
 mod remap;
@@ -13,7 +13,7 @@ mod remap;
 use std::cell::RefCell;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::FileExt;
 
@@ -32,16 +32,18 @@ pub fn ensure() -> io::Result<()> {
 }
 
 /// The same, but runs from one of `others` when that is a sealed copy of this very program, for example the one that another process
-/// runs from: its pages are then shared. Where they come from does not matter, since every byte is compared.
+/// runs from: its pages are then shared. Where they come from does not matter, since every byte is compared, and none can change any
+/// more.
 pub fn ensure_from(others: impl IntoIterator<Item = File>) -> io::Result<()> {
     let program = File::open(OWN_PROGRAM)?;
     if is_sealed(&program) {
         return Ok(());
     }
-    let copy = match others.into_iter().find(|other| is_sealed(other) && is_same(other, &program)) {
-        Some(copy) => copy,
-        None => sealed_copy(&program)?,
-    };
+    let copy =
+        match others.into_iter().find(|other| is_immutable(other) && is_same(other, &program)) {
+            Some(copy) => copy,
+            None => sealed_copy(&program)?,
+        };
     Err(restart_from(copy.as_fd()))
 }
 
@@ -66,45 +68,124 @@ fn is_same(one: &File, other: &File) -> bool {
     true
 }
 
-/// A copy in the making, for a process that enters containers only later.
+/// A copy to be made, for a process that enters containers only later.
 #[derive(Debug)]
 pub struct Pending(RefCell<Option<Making>>);
 
 #[derive(Debug)]
 struct Making {
     // Before the files that it uses.
-    copier: copier::Copier,
-    program: File,
+    copier: Option<copier::Copier>,
+    program: Option<File>,
     copy: File,
+    map: remap::MemoryMap,
 }
 
-/// Begins to make a copy of the own program. Where the process could not move to it later, this is [`ensure`].
+/// Gets ready to make a copy of the own program. Where the process could not move to it later, this is [`ensure`].
 ///
-/// Only for a process with one thread; [`Pending::finish`] comes before it makes one that enters a container.
+/// Only for a process with one thread; [`Pending::finish`] comes before it makes one that somebody in a container can see.
 pub fn begin() -> io::Result<Pending> {
     let program = File::open(OWN_PROGRAM)?;
     if is_sealed(&program) {
         return Ok(Pending(RefCell::new(None)));
     }
-    if !remap::is_allowed() {
+    let Some(map) = remap::MemoryMap::if_allowed() else {
         ensure()?;
-    }
+        return Ok(Pending(RefCell::new(None)));
+    };
     let copy = empty_copy()?;
-    let copier = copier::Copier::start(&program, &copy, program.metadata()?.len())?;
-    Ok(Pending(RefCell::new(Some(Making { copier, program, copy }))))
+    Ok(Pending(RefCell::new(Some(Making { copier: None, program: Some(program), copy, map }))))
 }
 
 impl Pending {
+    /// Starts to copy, if nobody has yet, while the process goes on.
+    pub fn start(&self) -> io::Result<()> {
+        self.start_for(copier::Task::Copy)
+    }
+
+    /// The same by somebody who stays until [`complete`](Self::complete) unless he is asked for a network namespace before.
+    pub fn start_to_be_asked(&self) -> io::Result<()> {
+        self.start_for(copier::Task::CopyAndAnswer)
+    }
+
+    fn start_for(&self, task: copier::Task) -> io::Result<()> {
+        match self.0.borrow_mut().as_mut() {
+            Some(making) => making.start(task),
+            None => Ok(()),
+        }
+    }
+
+    /// Asks whoever copies for a new network namespace, its loopback device up, to be had from [`network`](Self::network). False when
+    /// nobody waits to be asked, or has been.
+    ///
+    /// It is made with the calling process's rights and in its user namespace.
+    pub fn ask_for_network(&self) -> io::Result<bool> {
+        match self.0.borrow_mut().as_mut().and_then(|making| making.copier.as_mut()) {
+            Some(copier) => copier.ask_for_network(),
+            None => Ok(false),
+        }
+    }
+
+    /// Waits for the namespace that was asked for.
+    ///
+    /// # Errors
+    /// What the kernel said when it was made: `EPERM` without the right to, `ENOSPC` when there are as many as there may be.
+    pub fn network(&self) -> io::Result<OwnedFd> {
+        match self.0.borrow().as_ref().and_then(|making| making.copier.as_ref()) {
+            Some(copier) => copier.network(),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
     /// Waits for the copy, seals it, and goes on from it: afterwards nothing of this process refers to the program's file.
     pub fn finish(&self) -> io::Result<()> {
-        let Some(Making { copier, program, copy }) = self.0.borrow_mut().take() else {
-            return Ok(());
-        };
-        copier.wait()?;
-        drop(program);
-        fcntl_add_seals(&copy, seals())?;
-        remap::move_to(&copy)
+        self.complete()?;
+        self.follow()
     }
+
+    /// Waits for the copy and seals it.
+    pub fn complete(&self) -> io::Result<()> {
+        let mut place = self.0.borrow_mut();
+        let Some(making) = place.as_mut() else { return Ok(()) };
+        making.start(copier::Task::Copy)?;
+        making.copier.take().map_or(Ok(()), copier::Copier::wait)?;
+        making.program = None;
+        if is_sealed(&making.copy) { Ok(()) } else { Err(not_ready()) }
+    }
+
+    /// Goes on from the copy that is complete: in the process that made it, or in one that was duplicated from it before and has heard
+    /// since that it is. A duplicate must not have started a program or changed its memory's layout.
+    pub fn follow(&self) -> io::Result<()> {
+        let Some(making) = self.0.take() else { return Ok(()) };
+        let Making { copier, program, copy, map } = making;
+        if let Some(copier) = copier {
+            // Somebody else's child.
+            copier.forget();
+        }
+        drop(program);
+        if !is_sealed(&copy) {
+            return Err(not_ready());
+        }
+        remap::move_to(&copy, &map)
+    }
+}
+
+impl Making {
+    fn start(&mut self, task: copier::Task) -> io::Result<()> {
+        if let (None, Some(program)) = (&self.copier, &self.program) {
+            let length = program.metadata()?.len();
+            self.copier = Some(copier::Copier::start((program, &self.copy), length, task)?);
+            // The copier alone can write, and seals what it has written. Whoever is duplicated from this process meanwhile and falls into
+            // somebody's hands would have to open the file anew: the kernel (Linux 5.15) lets nobody run from it then.
+            let copy = format!("/proc/self/fd/{}", self.copy.as_raw_fd());
+            self.copy = File::open(copy)?;
+        }
+        Ok(())
+    }
+}
+
+fn not_ready() -> io::Error {
+    io::Error::other("the copy of the program is not ready")
 }
 
 /// Executes the open file with this process's arguments and environment; returns only to say why it failed.
@@ -122,13 +203,33 @@ fn restart_from(program: BorrowedFd<'_>) -> io::Error {
     }
 }
 
+/// Seals a file that nobody has mapped or may have pages of. Before the kernel forbids all writing it waits for every processor to let
+/// go of the file's pages; to forbid what is new is then the same, and nothing is waited for.
+///
+/// Without the heap.
+fn seal_unmapped(copy: impl AsFd + Copy) -> io::Result<()> {
+    let seals = seals().difference(SealFlags::WRITE) | SealFlags::FUTURE_WRITE;
+    // Kernels before 5.1 do not know it.
+    Ok(fcntl_add_seals(copy, seals).or_else(|_| fcntl_add_seals(copy, self::seals()))?)
+}
+
 fn seals() -> SealFlags {
     SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE
 }
 
-fn is_sealed(program: &File) -> bool {
+/// Whether nobody can change the file, whoever made it and has it mapped: the kernel lets the seal on writing be set only when nobody
+/// has the file mapped for writing, and lets nobody map it so afterwards.
+fn is_immutable(program: &File) -> bool {
     // Files on disk cannot carry seals: the question itself is an error there.
     fcntl_get_seals(program).is_ok_and(|found| found.contains(seals()))
+}
+
+/// The same of a copy that this process has made, or was started from: a seal on what is new only is enough, for nobody else can have
+/// mapped it before.
+fn is_sealed(program: &File) -> bool {
+    let rest = seals().difference(SealFlags::WRITE);
+    let unwritable = SealFlags::WRITE | SealFlags::FUTURE_WRITE;
+    fcntl_get_seals(program).is_ok_and(|found| found.contains(rest) && found.intersects(unwritable))
 }
 
 /// The contents of `program` in a memory file that nobody can change. A process that starts others may make one copy for all of them.
@@ -159,6 +260,8 @@ fn empty_copy() -> io::Result<File> {
 mod tests {
     use std::io::Write;
 
+    use rustix::mm::{MapFlags, ProtFlags, mmap};
+
     use super::*;
 
     #[test]
@@ -169,6 +272,62 @@ mod tests {
         assert!(is_sealed(&copy));
         assert_eq!(copy.metadata().unwrap().len(), program.metadata().unwrap().len());
         assert!(copy.write_all(b"x").is_err());
+    }
+
+    #[test]
+    fn a_copy_that_nobody_has_mapped_cannot_be_written_or_mapped_for_writing() {
+        let mut copy = empty_copy().unwrap();
+        copy.write_all(b"program").unwrap();
+        seal_unmapped(&copy).unwrap();
+        assert!(is_sealed(&copy));
+        let again = format!("/proc/self/fd/{}", copy.as_raw_fd());
+        let mut again = File::options().read(true).write(true).open(again).unwrap();
+        for file in [&mut copy, &mut again] {
+            assert!(file.write_at(b"x", 0).is_err() && file.write_all(b"x").is_err());
+            assert!(file.set_len(0).is_err() && file.set_len(100).is_err());
+            let (flags, protection) = (MapFlags::SHARED, ProtFlags::READ | ProtFlags::WRITE);
+            // SAFETY: a new mapping wherever there is room.
+            let mapped = unsafe { mmap(std::ptr::null_mut(), 1, protection, flags, &*file, 0) };
+            assert!(mapped.is_err());
+            assert!(fcntl_add_seals(&*file, SealFlags::empty()).is_err());
+        }
+    }
+
+    #[test]
+    fn a_copy_that_its_maker_can_still_change_is_nobody_elses_program() {
+        let mut theirs = empty_copy().unwrap();
+        theirs.write_all(b"program").unwrap();
+        let (flags, protection) = (MapFlags::SHARED, ProtFlags::READ | ProtFlags::WRITE);
+        // SAFETY: a new mapping wherever there is room.
+        let mapped =
+            unsafe { mmap(std::ptr::null_mut(), 7, protection, flags, &theirs, 0) }.unwrap();
+        seal_unmapped(&theirs).unwrap();
+        // SAFETY: the mapping is longer than a byte, and only this test has it.
+        unsafe { mapped.cast::<u8>().write(b'P') };
+        let mut found = [0; 7];
+        theirs.read_exact_at(&mut found, 0).unwrap();
+        assert_eq!(&found, b"Program");
+        assert!(is_sealed(&theirs) && !is_immutable(&theirs));
+        // Nor can the seal be had with the mapping, nor later.
+        assert!(fcntl_add_seals(&theirs, seals()).is_err());
+        assert!(is_immutable(&sealed_copy(&File::open(OWN_PROGRAM).unwrap()).unwrap()));
+    }
+
+    #[test]
+    fn who_waits_for_the_copy_can_only_read_it() {
+        let making = Making {
+            copier: None,
+            program: Some(File::open(OWN_PROGRAM).unwrap()),
+            copy: empty_copy().unwrap(),
+            map: remap::MemoryMap::default(),
+        };
+        let pending = Pending(RefCell::new(Some(making)));
+        pending.start().unwrap();
+        let mut copy = pending.0.borrow().as_ref().unwrap().copy.try_clone().unwrap();
+        assert!(copy.write_all(b"x").is_err());
+        pending.complete().unwrap();
+        assert!(is_sealed(&copy));
+        assert!(is_same(&copy, &File::open(OWN_PROGRAM).unwrap()));
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub(crate) enum Word {
     Hooks,
     /// Parent: go on.
     Go,
+    /// Parent: the copy of the program is complete.
+    Copied,
     /// Parent: the child's pid where the parent is.
     Pid(i32),
     /// Child: all is set up; with the terminal's master when there is one.
@@ -30,6 +32,7 @@ pub(crate) enum Word {
 
 const HOOKS: u8 = b'H';
 const GO: u8 = b'G';
+const COPIED: u8 = b'C';
 const PID: u8 = b'P';
 const READY: u8 = b'R';
 const FAILED: u8 = b'F';
@@ -52,6 +55,7 @@ impl Channel {
         match word {
             Word::Hooks => send_with_fd(self.0.as_fd(), &[HOOKS], None),
             Word::Go => send_with_fd(self.0.as_fd(), &[GO], None),
+            Word::Copied => send_with_fd(self.0.as_fd(), &[COPIED], None),
             Word::Pid(pid) => {
                 let [a, b, c, d] = pid.to_ne_bytes();
                 send_with_fd(self.0.as_fd(), &[PID, a, b, c, d], None)
@@ -70,14 +74,21 @@ impl Channel {
 
     pub(crate) fn receive(&self) -> io::Result<Word> {
         let mut buffer = [0; BUFFER];
-        let (length, fd) = match receive_with_fd(self.0.as_fd(), &mut buffer) {
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(Word::End),
+        let is_reset = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionReset;
+        let mut received = receive_with_fd(self.0.as_fd(), &mut buffer);
+        if received.as_ref().is_err_and(is_reset) {
+            // The other end did not read all that we said. That is told once, and before what it said itself.
+            received = receive_with_fd(self.0.as_fd(), &mut buffer);
+        }
+        let (length, fd) = match received {
+            Err(error) if is_reset(&error) => return Ok(Word::End),
             received => received?,
         };
         Ok(match buffer[..length].split_first() {
             None => Word::End,
             Some((&HOOKS, _)) => Word::Hooks,
             Some((&GO, _)) => Word::Go,
+            Some((&COPIED, _)) => Word::Copied,
             Some((&PID, &[a, b, c, d])) => Word::Pid(i32::from_ne_bytes([a, b, c, d])),
             Some((&READY, _)) => Word::Ready(fd),
             Some((&FAILED, message)) => Word::Failed(Failure::decode(message)),
@@ -105,6 +116,16 @@ mod tests {
         assert!(matches!(child.receive().unwrap(), Word::Go));
         assert!(matches!(child.receive().unwrap(), Word::Pid(-7)));
         drop(child);
+        assert!(matches!(parent.receive().unwrap(), Word::End));
+    }
+
+    #[test]
+    fn the_last_word_arrives_from_somebody_who_did_not_listen() {
+        let (parent, child) = Channel::pair().unwrap();
+        parent.send(&Word::Copied).unwrap();
+        child.send(&Word::Failed(Failure::invalid("no"))).unwrap();
+        drop(child);
+        assert!(matches!(parent.receive().unwrap(), Word::Failed(f) if f.message == "no"));
         assert!(matches!(parent.receive().unwrap(), Word::End));
     }
 }

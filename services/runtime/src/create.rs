@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 use gantry_cgroup::{Cgroup, JoinHandle};
 use gantry_oci::runtime::{State, Status};
 use gantry_sys::clone::{Child, Namespaces};
+use gantry_sys::mount::Propagation;
+use gantry_sys::net::PendingNamespace;
 use gantry_sys::pidfd;
+use gantry_sys::self_copy::Pending;
 use gantry_types::Signal;
 
 use crate::birthplace::{Birthplace, Born};
@@ -17,17 +20,18 @@ use crate::error::Error;
 use crate::failure::{During, Failure};
 use crate::filter::Filter;
 use crate::gate::Gate;
-use crate::groundwork::{Draft, late_limits, settle, write};
+use crate::groundwork::{Draft, Settled, late_limits, settled};
 use crate::id_map::Writer;
 use crate::init::Init;
 use crate::listener::{Address, Listener};
 use crate::options::{CreateOptions, Created};
-use crate::plan::Plan;
+use crate::plan::{MountPlan, Plan, Recursion};
 use crate::prepare::{Prepared, Sources, prepare};
+use crate::record::Record;
 use crate::rollback::Rollback;
 use crate::rootless::Caller;
 use crate::start::Door;
-use crate::{filesystem, hooks, net_devices, resctrl};
+use crate::{filesystem, hooks, net_devices};
 
 /// Makes a container: its process waits, with everything set up, for [`start`](crate::start()).
 ///
@@ -48,13 +52,16 @@ fn make(
     gate: impl FnOnce(&Path) -> io::Result<Option<Gate>>,
 ) -> Result<(Created, Door), Error> {
     let draft = Draft::new(options)?;
+    if draft.plan.mounts.iter().any(|mount| mount.id_mapping.is_some()) {
+        // The processes that hold the mappings can be seen. Before anybody is at work aside, in the memory that this changes.
+        leave_program_file(options)?;
+    }
+    let network = Network::begin(&draft, options.own_copy)?;
     let mut rollback = Rollback::new();
     draft.make_state_dir(options, &mut rollback)?;
     let gate = gate(options.state_dir)
         .map_err(|source| Error::Write { path: options.state_dir.to_owned(), source })?;
     let mut record = draft.record(options)?;
-    // The first time so that `delete` finds the cgroup should this process be killed on the way.
-    write(&record, options.state_dir)?;
     let (cgroup, placeholder) = draft.make_cgroup(options, &mut record, &mut rollback)?;
     record.resctrl = draft.join_resctrl(options, &mut rollback)?;
     let Draft { bundle, plan, filter, .. } = &draft;
@@ -62,9 +69,6 @@ fn make(
     let sources = Sources { bundle, rootfs: options.rootfs, cgroups: &cgroups };
     // Who may not make mounts here, or none that are attached nowhere, leaves it to the new process.
     let may_prepare = draft.caller.may_mount() && filesystem::is_modern();
-    if plan.mounts.iter().any(|mount| mount.id_mapping.is_some()) {
-        leave_program_file(options)?;
-    }
     let prepared = may_prepare.then(|| prepare(plan, &sources)).transpose()?;
     let state = record.state(Status::Creating);
     let listener = record.listener.as_ref().map(Address::connect).transpose()?;
@@ -79,14 +83,59 @@ fn make(
         cgroup: cgroup.as_ref(),
         sources,
         state,
-        resctrl: record.resctrl.as_ref(),
+        record: &record,
+        network,
     };
-    let (created, channel) = parts.launch(prepared.as_ref(), &mut rollback)?;
+    let (created, channel, settled) = parts.launch(prepared, &mut rollback)?;
     drop(placeholder);
-    settle(&mut record, created.pid, options.state_dir)?;
+    let record = settled.write(options.state_dir)?;
     rollback.keep();
-    Ok((created, Door::new(channel, &record)))
+    let door = Door::new(channel, &record, Leftovers { _draft: draft, _cgroup: cgroup });
+    Ok((created, door))
 }
+
+/// What was needed for a container that is there now. The container does not have to wait for its end.
+#[derive(Debug)]
+pub(crate) struct Leftovers {
+    _draft: Draft,
+    _cgroup: Option<Cgroup>,
+}
+
+/// A new network namespace takes the kernel as long as all that comes before the clone, so it is made meanwhile: by whoever copies the
+/// program, or by somebody who has nothing else to do. Not so in a user namespace, to which it would not belong.
+enum Network<'a> {
+    ByCopier(&'a Pending),
+    Aside(PendingNamespace),
+}
+
+impl<'a> Network<'a> {
+    fn begin(draft: &Draft, own_copy: Option<&'a Pending>) -> Result<Option<Self>, Failure> {
+        let namespaces = &draft.plan.namespaces;
+        let is_new = namespaces.new.contains(Namespaces::NETWORK);
+        // Who hands devices over looks for the namespace where the new process is.
+        let is_expected = !draft.plan.net_devices.is_empty();
+        if !is_new || is_expected || namespaces.has_user() || draft.caller != Caller::Root {
+            return Ok(None);
+        }
+        if let Some(copy) = own_copy
+            && is_born_unseen(&draft.plan, draft.caller)
+            && copy.ask_for_network().during(MAKE_NETWORK)?
+        {
+            return Ok(Some(Self::ByCopier(copy)));
+        }
+        PendingNamespace::begin().map(|it| Some(Self::Aside(it))).during(MAKE_NETWORK)
+    }
+
+    fn finish(self) -> Result<OwnedFd, Failure> {
+        match self {
+            Self::ByCopier(copy) => copy.network(),
+            Self::Aside(namespace) => namespace.finish(),
+        }
+        .during(MAKE_NETWORK)
+    }
+}
+
+const MAKE_NETWORK: &str = "make a network namespace";
 
 /// What the launch needs; all made before.
 struct Parts<'a> {
@@ -99,23 +148,31 @@ struct Parts<'a> {
     cgroup: Option<&'a Cgroup>,
     sources: Sources<'a>,
     state: State,
-    resctrl: Option<&'a resctrl::Group>,
+    record: &'a Record,
+    network: Option<Network<'a>>,
 }
 
 impl Parts<'_> {
     fn launch(
         mut self,
-        prepared: Option<&Prepared>,
+        prepared: Option<Prepared>,
         rollback: &mut Rollback,
-    ) -> Result<(Created, Channel), Error> {
+    ) -> Result<(Created, Channel, Settled), Error> {
         let join = self.cgroup.map_or(Ok(JoinHandle::default()), Cgroup::join_handle);
         let join = join.map_err(Error::Cgroup)?;
         let (ours, theirs) = Channel::pair().during("make a socket pair")?;
         let keyring = format!("_ses.{}", self.options.id);
+        let network = self.network.take().map(Network::finish).transpose()?;
+        let hidden = is_born_unseen(self.plan, self.caller);
+        let own_copy = self.options.own_copy.filter(|_| hidden);
+        match own_copy {
+            Some(copy) => copy.start().during(COPY_PROGRAM)?,
+            None => leave_program_file(self.options)?,
+        }
         let init = Init {
             plan: self.plan,
             caller: self.caller,
-            prepared,
+            prepared: prepared.as_ref(),
             sources: self.sources,
             filter: self.filter,
             listener: self.listener,
@@ -126,12 +183,16 @@ impl Parts<'_> {
             keyring: &keyring,
             state: &self.state,
             gate: self.gate.as_ref(),
+            network: network.as_ref().map(AsFd::as_fd),
+            own_copy,
         };
         self.end_with_hooks(rollback);
-        leave_program_file(self.options)?;
         let score = self.plan.process.oom_score_adj;
-        let birthplace =
+        let mut birthplace =
             Birthplace::of_container(self.caller, &self.plan.namespaces, join.unified(), score);
+        if network.is_some() {
+            birthplace.new = birthplace.new.without(Namespaces::NETWORK);
+        }
         let child = match birthplace.bear()? {
             Born::Child(entered) => {
                 drop(ours);
@@ -147,7 +208,10 @@ impl Parts<'_> {
         });
         self.state.pid = Some(child.pid);
         self.place(&child, &ours, rollback)?;
-        Ok((self.attend(child, &ours)?, ours))
+        let settled = settled(self.record, child.pid, self.options.state_dir)?;
+        // While the new process is at work.
+        drop((join, prepared, network));
+        Ok((self.attend(child, &ours)?, ours, settled))
     }
 
     /// What the first hooks began is for the last ones to end, however far the container came.
@@ -174,7 +238,7 @@ impl Parts<'_> {
         if let (Some(score), Caller::Root) = (self.plan.process.oom_score_adj, self.caller) {
             set_oom_score(child.pid, score)?;
         }
-        if let Some(group) = self.resctrl {
+        if let Some(group) = &self.record.resctrl {
             group.add(child.pid)?;
         }
         let namespaces = &self.plan.namespaces;
@@ -190,6 +254,16 @@ impl Parts<'_> {
         }
         if is_mapped || !devices.is_empty() {
             channel.send(&Word::Go).during("tell the new process to go on")?;
+        }
+        if is_born_unseen(self.plan, self.caller) && self.options.own_copy.is_some() {
+            let copy = self.options.own_copy;
+            copy.map_or(Ok(()), Pending::complete).during(COPY_PROGRAM)?;
+            match channel.send(&Word::Copied) {
+                // It has failed already, and said why.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+                sent => sent.during("tell the new process to go on")?,
+            }
+            leave_program_file(self.options)?;
         }
         Ok(())
     }
@@ -208,16 +282,43 @@ impl Parts<'_> {
                     return Ok(Created { pid: child.pid, pidfd: child.pidfd, terminal });
                 }
                 Word::Failed(failure) => return Err(failure.into()),
-                Word::Go | Word::Pid(_) | Word::End => return Err(died(&child.pidfd)),
+                Word::Go | Word::Copied | Word::Pid(_) | Word::End => {
+                    return Err(died(&child.pidfd));
+                }
             }
         }
     }
 }
 
 /// Goes on from the copy of the own program, if there is one to go to, before a process of ours can be seen in a container.
-fn leave_program_file(options: &CreateOptions<'_>) -> Result<(), Failure> {
+pub(crate) fn leave_program_file(options: &CreateOptions<'_>) -> Result<(), Failure> {
     let Some(copy) = options.own_copy else { return Ok(()) };
-    copy.finish().during("run from a sealed copy of the program")
+    copy.finish().during(COPY_PROGRAM)
+}
+
+const COPY_PROGRAM: &str = "run from a sealed copy of the program";
+
+/// Whether nobody in a container can see the new process before it is recorded, and nothing needs the copy before: then it can leave
+/// the program's file on its way.
+fn is_born_unseen(plan: &Plan, caller: Caller) -> bool {
+    let namespaces = &plan.namespaces;
+    caller == Caller::Root
+        && namespaces.new.contains(Namespaces::PID)
+        && !namespaces.has_user()
+        && namespaces.join.is_empty()
+        // A process whose memory another has, too, cannot return from a time namespace.
+        && namespaces.time_offsets.is_none()
+        && plan.mounts.iter().all(|mount| mount.id_mapping.is_none() && is_cut_off(mount))
+}
+
+/// Whether nothing that is mounted on this mount, or below it, shows up at peers of it: these may be in a container, and what is mounted
+/// may be a procfs that lists the new process.
+fn is_cut_off(mount: &MountPlan) -> bool {
+    let cuts = |(propagation, recursion): &(Propagation, Recursion)| {
+        *propagation != Propagation::Shared && *recursion == Recursion::All
+    };
+    // Without a word it is made private with all below.
+    mount.options.propagation.iter().all(cuts)
 }
 
 /// The new process ended without a word: somebody killed it.
@@ -236,4 +337,30 @@ pub(crate) fn died(child: &OwnedFd) -> Error {
 pub(crate) fn set_oom_score(pid: i32, score: i32) -> Result<(), Failure> {
     fs::write(PathBuf::from(format!("/proc/{pid}/oom_score_adj")), score.to_string())
         .during_with(|| format!("set process.oomScoreAdj to {score}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_born_unseen_with(options: &str) -> bool {
+        let spec = format!(
+            r#"{{"ociVersion": "1.3.0", "process": {{"args": ["sh"], "cwd": "/", "user": {{"uid": 0, "gid": 0}}}},
+                "mounts": [{{"destination": "/mnt", "type": "bind", "source": "/mnt", "options": [{options}]}}],
+                "linux": {{"namespaces": [{{"type": "mount"}}, {{"type": "pid"}}]}}}}"#
+        );
+        let plan = Plan::new(serde_json::from_str(&spec).unwrap()).unwrap();
+        is_born_unseen(&plan, Caller::Root)
+    }
+
+    #[test]
+    fn a_process_whose_mounts_others_see_is_not_born_unseen() {
+        for options in [r#""rbind""#, r#""rbind", "rprivate""#, r#""bind", "rslave""#] {
+            assert!(is_born_unseen_with(options), "{options}");
+        }
+        // What lies below one that alone is made private keeps its peers.
+        for options in [r#""rbind", "rshared""#, r#""bind", "shared""#, r#""rbind", "private""#] {
+            assert!(!is_born_unseen_with(options), "{options}");
+        }
+    }
 }

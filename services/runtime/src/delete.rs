@@ -79,8 +79,8 @@ fn remove_cgroup(record: &Record) -> Result<(), Error> {
     }
     match record.open_cgroup() {
         Ok(cgroup) => {
-            cgroup.kill().map_err(Error::Cgroup)?;
-            cgroup.remove().map_err(Error::Cgroup)
+            cgroup.kill_except(&record.other_cgroups).map_err(Error::Cgroup)?;
+            cgroup.remove_except(&record.other_cgroups).map_err(Error::Cgroup)
         }
         Err(Error::Cgroup(error)) if error.kind() == gantry_types::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),

@@ -8,10 +8,11 @@ use std::path::Path;
 
 use gantry_oci::runtime::SPEC_VERSION;
 use gantry_sys::seccomp::knows_flag;
+use gantry_types::SEARCH_PATH;
 use serde_json::Value;
 
 use crate::checkpoint::find_criu;
-use crate::options::SEARCH_PATH;
+
 use crate::plan::{
     capability_names, has_apparmor, has_selinux, memory_policy_flags, memory_policy_modes,
 };

@@ -101,20 +101,25 @@ impl Filter {
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut bytes = self.flags.to_ne_bytes().to_vec();
-        bytes.extend(self.program());
+        let mut bytes = Vec::with_capacity(4 + self.instructions.len() * INSTRUCTION_BYTES);
+        bytes.extend_from_slice(&self.flags.to_ne_bytes());
+        self.write_program(&mut bytes);
         bytes
     }
 
     /// The instructions as the kernel takes and shows them.
     pub(crate) fn program(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.instructions.len() * INSTRUCTION_BYTES);
-        for step in &self.instructions {
-            bytes.extend(step.code.to_ne_bytes());
-            bytes.extend([step.jump_true, step.jump_false]);
-            bytes.extend(step.value.to_ne_bytes());
-        }
+        self.write_program(&mut bytes);
         bytes
+    }
+
+    fn write_program(&self, bytes: &mut Vec<u8>) {
+        for step in &self.instructions {
+            let [c0, c1] = step.code.to_ne_bytes();
+            let [v0, v1, v2, v3] = step.value.to_ne_bytes();
+            bytes.extend_from_slice(&[c0, c1, step.jump_true, step.jump_false, v0, v1, v2, v3]);
+        }
     }
 
     /// The filter of a container; `None` when it has none.

@@ -18,7 +18,7 @@ use crate::listener::Address;
 use crate::options::{CreateOptions, NOTIFY_NAME, NOTIFY_TARGET, Stdio, notify_dir};
 use crate::placeholder::Placeholder;
 use crate::plan::Plan;
-use crate::record::{LateHooks, Record, SystemdUnit, parse_bounded};
+use crate::record::{LateHooks, Line, Record, SystemdUnit, parse_bounded};
 use crate::resctrl::{self, Resctrl};
 use crate::rollback::Rollback;
 use crate::rootless::Caller;
@@ -88,6 +88,7 @@ impl Draft {
                 .map_err(|source| Error::System { what: "read the boot's id", source })?,
             created: clock::now().to_string(),
             cgroup: self.cgroup_path.to_string(),
+            other_cgroups: Vec::new(),
             user_namespace: plan.namespaces.has_user(),
             time_namespace: plan.namespaces.has_time(),
             own_namespaces: plan.namespaces.new.into(),
@@ -148,7 +149,8 @@ impl Draft {
 
     /// The cgroup with its limits, and where systemd is told of it the process that keeps its scope until the container has one.
     ///
-    /// Who is not the machine's root may end up without a cgroup, which the record is told.
+    /// Who is not the machine's root may end up without a cgroup, which the record is told. It is written before anything is made, so that
+    /// `delete` finds the cgroup, and spares what is somebody else's, should this process be killed on the way.
     pub(crate) fn make_cgroup(
         &self,
         options: &CreateOptions<'_>,
@@ -156,9 +158,12 @@ impl Draft {
         rollback: &mut Rollback,
     ) -> Result<(Option<Cgroup>, Option<Placeholder>), Error> {
         if self.scope.is_none() && may_lack(options.cgroup_refusals, self.caller) {
-            return Ok((self.try_make_cgroup(options, record, rollback)?, None));
+            let cgroup = self.try_make_cgroup(options, record, rollback)?;
+            cgroup.as_ref().map_or(Ok(()), |cgroup| note_others(cgroup, record, options))?;
+            return Ok((cgroup, None));
         }
-        let cgroup = self.make_whole_cgroup(rollback)?;
+        let cgroup = self.make_whole_cgroup(options, record, rollback)?;
+        note_others(&cgroup, record, options)?;
         let placeholder = match &self.scope {
             Some(scope) => Some(self.start_scope(scope, options.system_bus, &cgroup, rollback)?),
             None => None,
@@ -186,9 +191,16 @@ impl Draft {
         Ok(placeholder)
     }
 
-    fn make_whole_cgroup(&self, rollback: &mut Rollback) -> Result<Cgroup, Error> {
+    fn make_whole_cgroup(
+        &self,
+        options: &CreateOptions<'_>,
+        record: &mut Record,
+        rollback: &mut Rollback,
+    ) -> Result<Cgroup, Error> {
         let (hierarchies, path) =
             (Hierarchies::detect().map_err(Error::Cgroup)?, &self.cgroup_path);
+        record.other_cgroups = Cgroup::others_at(&hierarchies, path).map_err(Error::Cgroup)?;
+        write(record, options.state_dir)?;
         let maker = CgroupMaker { caller: self.caller, resources: &self.resources() };
         let cgroup = maker.make_at(&hierarchies, path).map_err(Error::Cgroup)?;
         undo_cgroup(hierarchies, &cgroup, rollback);
@@ -231,8 +243,11 @@ impl Draft {
         rollback: &mut Rollback,
     ) -> Result<Option<Cgroup>, Error> {
         let maker = CgroupMaker { caller: self.caller, resources: &self.resources() };
-        let mut announce = |place: Option<&CgroupPath>| {
-            record.cgroup = place.map(ToString::to_string).unwrap_or_default();
+        let mut announce = |place: Option<(&Hierarchies, &CgroupPath)>| {
+            record.cgroup = place.map(|(_, path)| path.to_string()).unwrap_or_default();
+            // Who may not look at what is there may not make anything there either.
+            let others = place.map(|(hierarchies, path)| Cgroup::others_at(hierarchies, path));
+            record.other_cgroups = others.and_then(Result::ok).unwrap_or_default();
             write(record, options.state_dir)
         };
         let cgroup = maker.make(&self.cgroup_path, &mut announce)?;
@@ -242,6 +257,20 @@ impl Draft {
         }
         Ok(cgroup)
     }
+}
+
+/// Has `delete` spare what was below a cgroup that was there already, also what came after the first look.
+fn note_others(
+    cgroup: &Cgroup,
+    record: &mut Record,
+    options: &CreateOptions<'_>,
+) -> Result<(), Error> {
+    let others = cgroup.others();
+    if others == record.other_cgroups {
+        return Ok(());
+    }
+    record.other_cgroups = others;
+    write(record, options.state_dir)
 }
 
 /// Registers the removal of what was made of a cgroup. What was there before, empty, may be somebody's.
@@ -264,10 +293,34 @@ pub(crate) fn write(record: &Record, state_dir: &Path) -> Result<(), Error> {
 
 /// Notes the container's process down.
 pub(crate) fn settle(record: &mut Record, pid: i32, state_dir: &Path) -> Result<(), Error> {
-    record.pid = pid;
-    record.start_time = process::start_time(pid)
+    let settled = settled(record, pid, state_dir)?;
+    *record = settled.write(state_dir)?;
+    Ok(())
+}
+
+/// The record with the container's process, ready to be written.
+pub(crate) fn settled(record: &Record, pid: i32, state_dir: &Path) -> Result<Settled, Error> {
+    let start_time = process::start_time(pid)
         .map_err(|source| Error::System { what: "read the process's start time", source })?;
-    write(record, state_dir)
+    let record = Record { pid, start_time, ..record.clone() };
+    let line = record.line(state_dir);
+    let line = line.map_err(|source| Error::Write { path: state_dir.to_owned(), source })?;
+    Ok(Settled { record, line })
+}
+
+/// A record that knows its process, before everybody knows it.
+#[derive(Debug)]
+pub(crate) struct Settled {
+    record: Record,
+    line: Line,
+}
+
+impl Settled {
+    pub(crate) fn write(self, state_dir: &Path) -> Result<Record, Error> {
+        let written = self.line.write();
+        written.map_err(|source| Error::Write { path: state_dir.to_owned(), source })?;
+        Ok(self.record)
+    }
 }
 
 /// The id becomes part of file names, keyring names and messages.

@@ -10,6 +10,7 @@ use gantry_cgroup::JoinHandle;
 use gantry_oci::runtime::{Hook, State, Status};
 use gantry_sys::clone::{Namespaces, setns, unshare};
 use gantry_sys::mount::{Attributes, Change};
+use gantry_sys::self_copy::Pending;
 use gantry_sys::{fds, memory, net, process, signals};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::process::{Gid, Uid, chroot, fchdir, pivot_root, umask};
@@ -50,6 +51,10 @@ pub(crate) struct Init<'a> {
     pub state: &'a State,
     /// Where it waits for its start; without one it waits for its creator.
     pub gate: Option<&'a Gate>,
+    /// A new network namespace that is there already, complete.
+    pub network: Option<BorrowedFd<'a>>,
+    /// The copy of the program, for a process that begins in the program's file and leaves it before anybody knows of it.
+    pub own_copy: Option<&'a Pending>,
 }
 
 impl Init<'_> {
@@ -112,6 +117,7 @@ impl Init<'_> {
         }
         // While the host's mounts are there: the classic mount calls need them.
         let procfs = self.plan.needs_procfs().then(|| Procfs::open(&root)).transpose()?;
+        self.leave_program_file(channel)?;
         self.run_hooks(channel)?;
         self.change_root(&root)?;
 
@@ -172,7 +178,9 @@ impl Init<'_> {
         if namespaces.new_cgroup {
             unshare(Namespaces::CGROUP).during("make a cgroup namespace")?;
         }
-        if namespaces.new.contains(Namespaces::NETWORK) {
+        if let Some(network) = self.network {
+            setns(network, Namespaces::NETWORK).during("enter the network namespace")?;
+        } else if namespaces.new.contains(Namespaces::NETWORK) {
             net::bring_loopback_up().during("bring the loopback device up")?;
         }
         Ok(prepared)
@@ -201,6 +209,14 @@ impl Init<'_> {
         devices::make(&root, self.plan, self.caller)?;
         masks::apply(&root, &self.plan.linux)?;
         Ok(root)
+    }
+
+    fn leave_program_file(&self, channel: &Channel) -> Result<(), Failure> {
+        let Some(copy) = self.own_copy else { return Ok(()) };
+        match channel.receive().during("wait for the runtime")? {
+            Word::Copied => copy.follow().during("run from a sealed copy of the program"),
+            _ => Err(Failure::invalid("the runtime went away")),
+        }
     }
 
     fn run_hooks(&self, channel: &Channel) -> Result<(), Failure> {

@@ -68,7 +68,7 @@ pub use inspect::{
 pub use mount_root::mount_root;
 pub use options::{
     CgroupRefusals, CreateFlags, CreateOptions, Created, ExecOptions, Rootfs, RootfsMount,
-    SEARCH_PATH, SYSTEM_BUS, Started, Stdio, notify_socket,
+    SYSTEM_BUS, Started, Stdio, notify_socket,
 };
 pub use plan::capability_warnings;
 pub use rootless::Caller;

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use gantry_netlink::route::{Address, Link, LinkName};
 use gantry_netlink::{Error, Socket};
 use gantry_sys::clone::{Namespaces, setns};
+use rustix::fs::fstat;
 
 use crate::failure::{Class, During, Failure, errno_text};
 use crate::plan::{InsideName, NetDevicePlan};
@@ -24,6 +25,12 @@ pub(crate) fn hand_over(
 ) -> Result<(), Failure> {
     let home: OwnedFd =
         File::open("/proc/self/ns/net").during("open the own network namespace")?.into();
+    let place =
+        |fd| fstat(fd).map(|found| (found.st_dev, found.st_ino)).during("look at a namespace");
+    if place(target)? == place(home.as_fd())? {
+        // What follows would rename the host's own devices.
+        return Err(Failure::new(Class::Internal, "the container is in the host's network"));
+    }
     let mut host = Socket::route().map_err(|error| refused(&error))?;
     let mut inside = socket_in(target, home.as_fd())?;
     for device in devices {

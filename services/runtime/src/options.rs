@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use gantry_oci::runtime::{Process, Spec};
 use gantry_sys::self_copy::Pending;
+use gantry_types::SEARCH_PATH;
 
 /// How [`create`](crate::create()) makes a container.
 #[derive(Debug)]
@@ -62,9 +63,6 @@ impl<'a> CreateOptions<'a> {
         }
     }
 }
-
-/// The usual places of programs.
-pub const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What to do when nobody lets the caller make a cgroup. One that a limit of the container needs is never done without.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use gantry_cgroup::{Cgroup, CgroupPath, Hierarchies};
+use gantry_cgroup::{Cgroup, CgroupPath, Hierarchies, Other};
 use gantry_oci::runtime::{Hooks, SPEC_VERSION, State, Status};
 use gantry_sys::clone::Namespaces;
 use gantry_sys::{pidfd, process};
@@ -51,6 +51,9 @@ pub(crate) struct Record {
     pub created: String,
     /// Empty when it has none.
     pub cgroup: String,
+    /// Cgroups below it that were there before it was the container's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_cgroups: Vec<Other>,
     /// The container has a user namespace other than the host's.
     pub user_namespace: bool,
     /// The same of a time namespace.
@@ -98,6 +101,19 @@ impl From<&Hooks> for LateHooks {
     }
 }
 
+/// The next line of a record.
+#[derive(Debug)]
+pub(crate) struct Line {
+    file: File,
+    bytes: Vec<u8>,
+}
+
+impl Line {
+    pub(crate) fn write(mut self) -> io::Result<()> {
+        self.file.write_all(&self.bytes)
+    }
+}
+
 impl Record {
     pub(crate) fn read(state_dir: &Path) -> Result<Self, Error> {
         let path = path(state_dir);
@@ -122,9 +138,14 @@ impl Record {
     ///
     /// A new file in the old one's place would do the same, but a file system on a disk writes out at once what takes another's name.
     pub(crate) fn write(&self, state_dir: &Path) -> io::Result<()> {
-        let mut line = serde_json::to_vec(self)?;
-        line.push(b'\n');
-        if line.len() as u64 > LINE_LIMIT_BYTES {
+        self.line(state_dir)?.write()
+    }
+
+    /// The line to be added, ready to be written.
+    pub(crate) fn line(&self, state_dir: &Path) -> io::Result<Line> {
+        let mut bytes = serde_json::to_vec(self)?;
+        bytes.push(b'\n');
+        if bytes.len() as u64 > LINE_LIMIT_BYTES {
             let reason = format!(
                 "the container's record would be larger than {LINE_LIMIT_BYTES} bytes; \
                  use fewer or shorter annotations and hooks"
@@ -133,7 +154,7 @@ impl Record {
         }
         let mut options = File::options();
         options.append(true).create(true).mode(0o600);
-        options.open(path(state_dir))?.write_all(&line)
+        Ok(Line { file: options.open(path(state_dir))?, bytes })
     }
 
     /// The first process, when it is still the one that was recorded and has not ended.

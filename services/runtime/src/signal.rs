@@ -36,7 +36,8 @@ pub fn kill(state_dir: &Path, signal: Signal, scope: KillScope) -> Result<(), Er
 
 fn kill_all(record: &Record, signal: Signal) -> Result<(), Error> {
     if signal == Signal::KILL && record.has_cgroup() {
-        return record.open_cgroup()?.kill().map_err(Error::Cgroup);
+        let cgroup = record.open_cgroup()?;
+        return cgroup.kill_except(&record.other_cgroups).map_err(Error::Cgroup);
     }
     for pid in record.processes()? {
         // Processes come and go; the descriptor makes sure that no stranger is hit.

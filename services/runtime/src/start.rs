@@ -9,6 +9,7 @@ use gantry_sys::pidfd;
 use gantry_types::Signal;
 
 use crate::channel::{Channel, Word};
+use crate::create::Leftovers;
 use crate::delete::KILL_PATIENCE;
 use crate::error::Error;
 use crate::failure::During;
@@ -40,12 +41,13 @@ pub struct Door {
     channel: Channel,
     hooks: Vec<Hook>,
     state: State,
+    leftovers: Leftovers,
 }
 
 impl Door {
-    pub(crate) fn new(channel: Channel, record: &Record) -> Self {
+    pub(crate) fn new(channel: Channel, record: &Record, leftovers: Leftovers) -> Self {
         let state = record.state(Status::Running);
-        Self { channel, hooks: record.hooks.poststart.clone(), state }
+        Self { channel, hooks: record.hooks.poststart.clone(), state, leftovers }
     }
 
     /// Starts the container as [`start`] does.
@@ -56,6 +58,7 @@ impl Door {
             }
             sent => sent.during("tell the new process to go on")?,
         }
+        drop(self.leftovers);
         match self.channel.receive().during("listen to the new process")? {
             Word::Failed(failure) => Err(failure.into()),
             // The channel closes when the process executes its program, or dies on the way.

@@ -3,6 +3,8 @@
 use crate::Error;
 use gantry_shim_protocol::bootstrap::{BootstrapResult, MAX_BYTES};
 use gantry_shim_protocol::{ADDRESS_FILE, TASK_SOCKET};
+use gantry_sys::descriptors::with_first_limit;
+use gantry_types::SEARCH_PATH;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::ffi::OsStr;
 use std::fs::File;
@@ -35,8 +37,6 @@ const START_LIMIT: Duration = Duration::from_secs(10);
 const MAX_WORDS_BYTES: usize = 4096;
 /// containerd's shims ask for a namespace; ours is this.
 pub(crate) const NAMESPACE: &str = "gantry";
-/// Other shims look for their runtime here; nothing else of the daemon's environment reaches them.
-const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The name of our own shim's program.
 const OWN_SHIM: &str = "gantry-shim";
@@ -52,17 +52,19 @@ pub(crate) fn start(
         Some(copy) => PathBuf::from(format!("/proc/self/fd/{}", copy.as_raw_fd())),
         None => options.binary.clone(),
     };
-    let mut child = Command::new(program)
+    let mut command = Command::new(program);
+    command
         .arg0(&options.binary)
         .args(["-namespace", NAMESPACE, "-id", &options.id, "start"])
         .current_dir(&options.bundle)
+        // Other shims look for their runtime there; nothing else of the daemon's environment reaches them.
         .env_clear()
         .env("PATH", SEARCH_PATH)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(spawn_error)?;
+        .stderr(Stdio::piped());
+    // The daemon's own is for the daemon; containers inherit the shim's.
+    let mut child = with_first_limit(&mut command).spawn().map_err(spawn_error)?;
     let result = collect(&mut child).and_then(|words| {
         let status = words.is_some().then(|| child.wait()).transpose()?;
         Ok(words.zip(status))

@@ -44,7 +44,7 @@ pub(super) fn create<T>(
     attendance: &Attendance,
     make: impl FnOnce(&CreateOptions<'_>) -> Result<T, gantry_runtime::Error>,
 ) -> Result<T, Error> {
-    let own_copy = copy_own_program()?;
+    let own_copy = copy_own_program(Pending::start_to_be_asked)?;
     let bundle = PathBuf::from(args.get("bundle").unwrap_or("."));
     let spec = read_spec(&bundle)?;
     warn(global, &spec);
@@ -69,7 +69,10 @@ pub(super) fn create<T>(
         },
         ..CreateOptions::new(id, &bundle, &state_dir)
     };
-    Ok(make(&options)?)
+    let made = make(&options)?;
+    // The container waits, and this program ends soon: giving its memory back would only take time.
+    std::mem::forget(spec);
+    Ok(made)
 }
 
 /// Capabilities that a container will not have although its document names them.
@@ -111,8 +114,11 @@ pub(super) fn undo(global: &Global, id: &str) -> Result<(), Error> {
 
 /// Processes of ours enter containers: they must not bring a way to the program on disk.
 /// The copy is made while this program does what comes before.
-pub(super) fn copy_own_program() -> Result<Pending, Error> {
-    gantry_sys::self_copy::begin()
+pub(super) fn copy_own_program(
+    start: impl FnOnce(&Pending) -> io::Result<()>,
+) -> Result<Pending, Error> {
+    let copy = gantry_sys::self_copy::begin();
+    copy.and_then(|copy| start(&copy).map(|()| copy))
         .map_err(|source| Error::System { what: "run from a sealed copy of the program", source })
 }
 

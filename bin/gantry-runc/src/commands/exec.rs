@@ -4,6 +4,7 @@ use std::path::Path;
 
 use gantry_oci::runtime::Process;
 use gantry_runtime::ExecOptions;
+use gantry_sys::self_copy::Pending;
 
 use crate::arguments::{Arguments, Flag, switch, value};
 use crate::commands::create::{copy_own_program, read_document, read_spec};
@@ -30,11 +31,11 @@ pub(super) fn run(global: &Global, args: Vec<String>) -> Result<u8, Error> {
     let Some((id, command)) = args.rest.split_first() else {
         return Err(Error::usage("exec takes a container id and a command"));
     };
+    let own_copy = copy_own_program(Pending::start)?;
     let state_dir = global.state_dir(id)?;
     let attendance = Attendance::new(&args, args.is_set("detach"))?;
     let mut process = process(&args, &state_dir, command)?;
     process.env.extend(attendance.inherited.env.iter().cloned());
-    let own_copy = copy_own_program()?;
     let signals = attendance.take_signals()?;
     let options = ExecOptions {
         stdio: attendance.stdio(process.terminal)?,

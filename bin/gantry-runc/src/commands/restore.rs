@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use gantry_runtime::{CreateFlags, CreateOptions, Created, RestoreOptions};
 use gantry_sys::pidfd;
+use gantry_sys::self_copy::Pending;
 
 use crate::arguments::{Arguments, Flag, switch, value};
-use crate::commands::create::{CREATE_FLAGS, make_root, read_spec, undo};
+use crate::commands::create::{CREATE_FLAGS, copy_own_program, make_root, read_spec, undo};
 use crate::criu::{self, Criu};
 use crate::error::Error;
 use crate::global::Global;
@@ -50,12 +51,14 @@ fn restore(
     let terminal = spec.process.as_ref().is_some_and(|process| process.terminal);
     let state_dir = global.state_dir(id)?;
     make_root(&global.root)?;
+    let own_copy = copy_own_program(Pending::start)?;
     let options = CreateOptions {
         spec: Some(&spec),
         stdio: attendance.stdio(terminal)?,
         system_bus: &global.system_bus,
         cgroup_refusals: global.cgroup_refusals,
         search_path: &global.search_path,
+        own_copy: Some(&own_copy),
         flags: CreateFlags { systemd_cgroup: global.systemd_cgroup, ..CreateFlags::default() },
         ..CreateOptions::new(id, &bundle, &state_dir)
     };

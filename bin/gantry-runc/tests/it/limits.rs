@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::json;
 
@@ -183,4 +183,41 @@ fn a_frozen_cgroup_is_refused_at_once() {
     fs::remove_dir(place).unwrap();
     bed.script("true");
     bed.run();
+}
+
+#[test]
+fn delete_spares_whoever_lives_below_a_cgroup_that_was_there_before() {
+    let bed = sleeping();
+    let own = format!("/sys/fs/cgroup/unified{}/{}", bed.cgroup, bed.id);
+    let theirs = format!("{own}/theirs");
+    fs::create_dir_all(&theirs).unwrap();
+    bed.start();
+    let mut neighbour = Command::new("sleep").arg("1000").spawn().unwrap();
+    fs::write(format!("{theirs}/cgroup.procs"), neighbour.id().to_string()).unwrap();
+    bed.ok(&["kill", "--all", &bed.id, "KILL"]);
+    bed.ok(&["delete", "--force", &bed.id]);
+    let lives = neighbour.try_wait().unwrap().is_none();
+    neighbour.kill().unwrap();
+    neighbour.wait().unwrap();
+    assert!(lives, "a process of somebody else's is gone");
+    for directory in [theirs, own] {
+        fs::remove_dir(directory).unwrap();
+    }
+    bed.check_nothing_left();
+}
+
+#[test]
+fn delete_spares_what_was_below_a_cgroup_that_was_there_before() {
+    let bed = sleeping();
+    let own = format!("/sys/fs/cgroup/pids{}/{}", bed.cgroup, bed.id);
+    fs::create_dir_all(format!("{own}/theirs")).unwrap();
+    bed.start();
+    fs::create_dir(format!("{own}/ours")).unwrap();
+    bed.ok(&["delete", "--force", &bed.id]);
+    assert!(fs::exists(format!("{own}/theirs")).unwrap());
+    assert!(!fs::exists(format!("{own}/ours")).unwrap());
+    for directory in [format!("{own}/theirs"), own] {
+        fs::remove_dir(directory).unwrap();
+    }
+    bed.check_nothing_left();
 }

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use gantry_cgroup::{Cgroup, Error, Version};
+use gantry_cgroup::{Cgroup, CgroupPath, Error, Version};
+use gantry_oci::runtime::LinuxResources;
 use serde_json::json;
 
 use crate::place::{Place, spawn, wait_for};
@@ -109,6 +110,61 @@ fn one_that_is_in_use_is_not_taken_over() {
     assert_eq!(error.kind(), gantry_types::ErrorKind::Conflict);
     cgroup.kill().unwrap();
     child.wait().unwrap();
+}
+
+#[test]
+fn what_others_made_below_one_that_was_taken_over_stays() {
+    let place = Place::new("others");
+    let first = place.create(json!({})).unwrap();
+    let inside = |name: &str| first.mounts().into_iter().all(|it| it.source.join(name).is_dir());
+    for mount in first.mounts() {
+        fs::create_dir_all(mount.source.join("theirs/inner")).unwrap();
+    }
+    assert_eq!(first.others(), Vec::new());
+    let cgroup = place.create(json!({})).unwrap();
+    assert_eq!(cgroup.others().len(), cgroup.mounts().len());
+    for mount in cgroup.mounts() {
+        fs::create_dir_all(mount.source.join("ours/inner")).unwrap();
+    }
+    cgroup.remove_except(&cgroup.others()).unwrap();
+    assert!(inside("theirs/inner"));
+    assert!(first.mounts().iter().all(|mount| !mount.source.join("ours").exists()));
+    // When they are gone, nothing is spared any more.
+    for mount in cgroup.mounts() {
+        for name in ["theirs/inner", "theirs"] {
+            fs::remove_dir(mount.source.join(name)).unwrap();
+        }
+    }
+    cgroup.remove_except(&cgroup.others()).unwrap();
+    assert!(first.mounts().iter().all(|mount| !mount.source.exists()));
+}
+
+#[test]
+fn those_in_what_was_below_one_that_was_taken_over_live_on() {
+    let place = Place::new("others-live");
+    let below: CgroupPath = format!("{}/theirs", place.path).parse().unwrap();
+    let theirs = || Cgroup::create(&place.hierarchies, &below, &LinuxResources::default()).unwrap();
+    drop(place.create(json!({})).unwrap());
+    let there = theirs();
+    let cgroup = place.create(json!({})).unwrap();
+    let others = cgroup.others();
+    assert_eq!(Cgroup::others_at(&place.hierarchies, &place.path).unwrap(), others);
+    let (mut ours, mut spared) =
+        (spawn(&cgroup, "exec sleep 1000"), spawn(&there, "exec sleep 1000"));
+    cgroup.kill_except(&others).unwrap();
+    ours.wait().unwrap();
+    assert!(spared.try_wait().unwrap().is_none(), "a process of somebody else's is gone");
+    cgroup.remove_except(&others).unwrap();
+    there.kill().unwrap();
+    spared.wait().unwrap();
+    // Another one of the same name is not theirs.
+    there.remove().unwrap();
+    let again = theirs();
+    let mut ours = spawn(&again, "exec sleep 1000");
+    cgroup.kill_except(&others).unwrap();
+    ours.wait().unwrap();
+    cgroup.remove_except(&others).unwrap();
+    assert!(Cgroup::open(&place.hierarchies, &place.path).is_err());
 }
 
 #[test]

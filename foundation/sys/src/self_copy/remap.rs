@@ -11,8 +11,8 @@ const PAGE: usize = 4096;
 
 /// The kernel's `struct prctl_mm_map`.
 #[repr(C)]
-#[derive(Debug, Default)]
-struct MemoryMap {
+#[derive(Debug, Clone, Default)]
+pub(super) struct MemoryMap {
     start_code: u64,
     end_code: u64,
     start_data: u64,
@@ -30,7 +30,7 @@ struct MemoryMap {
 }
 
 impl MemoryMap {
-    /// As it is now (proc(5), fields of `stat` by their numbers).
+    /// As it is now, but for the heap's end (proc(5), fields of `stat` by their numbers).
     fn read() -> io::Result<Self> {
         let stat = std::fs::read_to_string("/proc/self/stat")?;
         let fields: Vec<u64> = stat
@@ -42,8 +42,6 @@ impl MemoryMap {
             let unreadable = || io::Error::new(io::ErrorKind::InvalidData, "unreadable status");
             fields.get(number - 3).copied().ok_or_else(unreadable)
         };
-        // SAFETY: zero changes nothing: the kernel answers with the current end.
-        let brk = check(unsafe { libc::syscall(libc::SYS_brk, 0_usize) })?;
         Ok(Self {
             start_code: field(26)?,
             end_code: field(27)?,
@@ -51,7 +49,6 @@ impl MemoryMap {
             start_data: field(45)?,
             end_data: field(46)?,
             start_brk: field(47)?,
-            brk: u64::try_from(brk).unwrap_or(0),
             arg_start: field(48)?,
             arg_end: field(49)?,
             env_start: field(50)?,
@@ -60,9 +57,25 @@ impl MemoryMap {
         })
     }
 
-    /// Says it to the kernel (`PR_SET_MM_MAP`, Linux 3.18), with this file as the program.
+    /// How it is now, when the kernel lets this process say what its program is: a kernel with checkpoint and restore, a capability for
+    /// it, and pages of the usual size.
+    pub(super) fn if_allowed() -> Option<Self> {
+        // SAFETY: takes a number and returns one.
+        if unsafe { libc::getauxval(libc::AT_PAGESZ) } != PAGE as u64 {
+            return None;
+        }
+        let mut map = Self::read().ok()?;
+        // The descriptor is the last thing that the kernel looks at.
+        let refusal = map.set(RawFd::MAX).err()?;
+        (refusal.raw_os_error() == Some(libc::EBADF)).then_some(map)
+    }
+
+    /// Says it to the kernel (`PR_SET_MM_MAP`, Linux 3.18), with this file as the program and the heap's end where it is now.
     fn set(&mut self, program: RawFd) -> io::Result<()> {
         const PR_SET_MM_MAP: libc::c_ulong = 14;
+        // SAFETY: zero changes nothing: the kernel answers with the current end.
+        let brk = check(unsafe { libc::syscall(libc::SYS_brk, 0_usize) })?;
+        self.brk = u64::try_from(brk).unwrap_or(0);
         self.exe_fd = u32::try_from(program).unwrap_or(u32::MAX);
         let (map, size) = (ptr::from_mut(self), size_of::<Self>());
         // SAFETY: the structure has the kernel's layout and the size that is passed, and outlives the call; all addresses stay as they are.
@@ -71,22 +84,19 @@ impl MemoryMap {
     }
 }
 
-/// Whether the kernel lets this process say what its program is: a kernel with checkpoint and restore, a capability for it, and pages of
-/// the usual size.
-pub(super) fn is_allowed() -> bool {
-    // SAFETY: takes a number and returns one.
-    if unsafe { libc::getauxval(libc::AT_PAGESZ) } != PAGE as u64 {
-        return false;
-    }
-    // The descriptor is the last thing that the kernel looks at.
-    let no_file = MemoryMap::read().and_then(|mut map| map.set(RawFd::MAX));
-    no_file.is_err_and(|error| error.raw_os_error() == Some(libc::EBADF))
-}
-
 /// Maps `copy` in the place of the program's file, everywhere, and makes it the process's program. The contents must be the same.
 ///
 /// The kernel does the last step only when no page of the old file is mapped any more.
-pub(super) fn move_to(copy: &File) -> io::Result<()> {
+///
+/// # Errors
+/// Before anything is changed, when another process is at work in this one's memory.
+pub(super) fn move_to(copy: &File, map: &MemoryMap) -> io::Result<()> {
+    if crate::aside::is_any_running() {
+        return Err(io::Error::new(
+            io::ErrorKind::ResourceBusy,
+            "another process uses this one's memory",
+        ));
+    }
     let image = Image::of_this_process()?;
     for segment in &image.segments {
         if segment.p_flags & libc::PF_W == 0 {
@@ -104,7 +114,7 @@ pub(super) fn move_to(copy: &File) -> io::Result<()> {
         // SAFETY: the start-up code has protected these pages in the same way; nothing writes to them since.
         check(unsafe { libc::mprotect(at(start), end - start, libc::PROT_READ) }.into())?;
     }
-    MemoryMap::read()?.set(copy.as_raw_fd())
+    map.clone().set(copy.as_raw_fd())
 }
 
 /// The program as it lies in memory.
@@ -176,7 +186,7 @@ impl Image {
             return Err(io::Error::last_os_error());
         }
         // SAFETY: both have this length, and the new one is nobody else's. Nothing is written to the old one until the next call is over:
-        // this thread is the only one that runs, and it writes to its stack alone.
+        // this thread is the only one that runs, nobody is at work aside, and it writes to its stack alone.
         unsafe { ptr::copy_nonoverlapping(at(start).cast::<u8>(), room.cast::<u8>(), length) };
         let moves = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
         // SAFETY: the pages are replaced, in one step, by pages with the same contents.
@@ -192,4 +202,19 @@ fn at(address: usize) -> *mut libc::c_void {
 /// Addresses have the machine's width here.
 fn address(number: u64) -> usize {
     usize::try_from(number).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::PendingNamespace;
+
+    #[test]
+    fn nothing_moves_while_another_process_uses_the_memory() {
+        let other = PendingNamespace::begin().unwrap();
+        let nowhere = File::open("/dev/null").unwrap();
+        let error = move_to(&nowhere, &MemoryMap::default()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ResourceBusy);
+        drop(other);
+    }
 }

@@ -12,7 +12,7 @@ use gantry_sys::clone::{Child, Fork, Namespaces, clone_into};
 use gantry_sys::exec::{CStringList, execve};
 use gantry_sys::unix_socket::{receive_with_fd, send_with_fd};
 use gantry_sys::{fds, pidfd, signals};
-use gantry_types::Signal;
+use gantry_types::{SEARCH_PATH, Signal};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Access, FileType, access, stat};
 use rustix::io::Errno;
@@ -29,9 +29,6 @@ const MESSAGE_LIMIT_BYTES: usize = 64 << 10;
 
 /// How long a CRIU that nobody speaks to any more may take to end.
 const PATIENCE: Duration = Duration::from_secs(15);
-
-/// CRIU runs other programs (`ip`, `iptables-save`, `tar`): it finds them here, and knows nothing else of our environment.
-const ENVIRONMENT: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Finds a program as a shell would: a name in the directories of a `PATH`, anything with a slash as it is.
 pub fn find_criu(name: &OsStr, path: &OsStr) -> Option<PathBuf> {
@@ -220,7 +217,8 @@ fn become_criu(program: &Path, birth: &Birth<'_>, socket: &OwnedFd) -> Failure {
             CString::new(program.as_os_str().as_bytes()).map_err(io::Error::from).during(what())?;
         let args = CStringList::new(["criu".to_owned(), "swrk".to_owned(), number.to_string()])
             .during(what())?;
-        let env = CStringList::new([ENVIRONMENT]).during(what())?;
+        // It runs other programs (`ip`, `iptables-save`, `tar`), and knows nothing else of our environment.
+        let env = CStringList::new([format!("PATH={SEARCH_PATH}")]).during(what())?;
         signals::unblock_all().during("unblock signals")?;
         Ok((path, args, env))
     };

@@ -46,7 +46,7 @@ pub fn checkpoint(state_dir: &Path, options: &CheckpointOptions<'_>) -> Result<(
     check_features(options, &version.to_string())?;
     let images = ImageDir::make(options.criu.image_dir)?;
     let work = options.criu.work_dir.map(ImageDir::make).transpose()?;
-    let before = images.names();
+    let before = images.inventory();
     let root = images::root_of(record.pid);
     let dump = Dump { record: &record, options, images: &images, work: work.as_ref() };
     let result = dump.run();

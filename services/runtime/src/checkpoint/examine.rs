@@ -255,15 +255,21 @@ pub(super) fn threads(pid: i32) -> std::io::Result<Vec<i32>> {
     Ok(found)
 }
 
-/// All threads of a process.
+/// All threads of a process that can run again. One that has ended and waits for its parent has no namespaces any more.
 fn tasks(process: i32) -> std::io::Result<Vec<Task>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(format!("/proc/{process}/task"))? {
         let name = entry?.file_name();
         let thread = name.to_str().and_then(|name| name.parse().ok());
-        found.extend(thread.map(|thread| Task { process, thread }));
+        let task = thread.map(|thread| Task { process, thread });
+        found.extend(task.filter(|task| !task.read("stat").is_ok_and(|stat| has_ended(&stat))));
     }
     Ok(found)
+}
+
+/// The state stands behind the program's name, which may hold anything.
+fn has_ended(stat: &str) -> bool {
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X', 'x']))
 }
 
 /// The lines of a process's `status`.
@@ -371,6 +377,13 @@ mod tests {
         ] {
             assert_eq!(apparmor_profile(current), profile);
         }
+    }
+
+    #[test]
+    fn who_has_ended_is_told_by_the_state_alone() {
+        assert!(has_ended("7 (sleep) Z 1 7 7 0"));
+        assert!(!has_ended("7 (sleep) S 1 7 7 0"));
+        assert!(!has_ended("7 (a) Z 1) T 1 7 7 0"), "a name can say anything");
     }
 
     #[test]

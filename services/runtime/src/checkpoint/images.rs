@@ -3,6 +3,7 @@
 //! CRIU opens its files by name inside these directories. A symbolic link with such a name, put there by whoever made the archive that
 //! the directory was unpacked from, would make it read or overwrite any file of the host. So there may be none.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -36,6 +37,9 @@ pub(super) struct ImageDir {
     pub path: PathBuf,
     fd: OwnedFd,
 }
+
+/// Names in a directory, and when each was changed last.
+pub(super) type Inventory = BTreeMap<Vec<u8>, Option<(i64, u64)>>;
 
 /// What the standard streams of a container's first process were, such as `pipe:[1234]`.
 pub(super) type Descriptors = Vec<String>;
@@ -104,22 +108,35 @@ impl ImageDir {
             .collect()
     }
 
+    /// What is in the directory, for [`ImageDir::give_to`] and [`ImageDir::remove_since`].
+    pub(super) fn inventory(&self) -> Inventory {
+        let pair = |name: Vec<u8>| (name.clone(), self.last_change(&name));
+        self.names().into_iter().map(pair).collect()
+    }
+
+    /// When a file was written last, or changed in another way.
+    fn last_change(&self, name: &[u8]) -> Option<(i64, u64)> {
+        let found = statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        Some((found.st_ctime, found.st_ctime_nsec))
+    }
+
     /// Removes what was added by a checkpoint that failed. The log stays, for whoever wants to know why.
-    pub(super) fn remove_since(&self, before: &[Vec<u8>], log: &str) {
+    pub(super) fn remove_since(&self, before: &Inventory, log: &str) {
         for name in self.names() {
-            if name != log.as_bytes() && !before.contains(&name) {
+            if name != log.as_bytes() && !before.contains_key(&name) {
                 // What cannot be removed is of no harm.
                 unlinkat(&self.fd, name.as_slice(), AtFlags::empty()).ok();
             }
         }
     }
 
-    /// Makes what was added to the directory, and the directory, somebody's.
-    pub(super) fn give_to(&self, (uid, gid): (u32, u32), before: &[Vec<u8>]) -> Result<(), Error> {
+    /// Makes what was added to the directory, or written anew, and the directory, somebody's.
+    pub(super) fn give_to(&self, (uid, gid): (u32, u32), before: &Inventory) -> Result<(), Error> {
         let failed = |error: Errno| Error::Write { path: self.path.clone(), source: error.into() };
         let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
         for name in self.names() {
-            if !matches!(name.as_slice(), b"." | b"..") && !before.contains(&name) {
+            let is_old = before.get(&name).is_some_and(|at| *at == self.last_change(&name));
+            if !matches!(name.as_slice(), b"." | b"..") && !is_old {
                 chownat(&self.fd, name.as_slice(), uid, gid, AtFlags::SYMLINK_NOFOLLOW)
                     .map_err(failed)?;
             }
@@ -327,16 +344,24 @@ mod tests {
     fn only_what_was_added_is_given_away() {
         use std::os::unix::fs::MetadataExt;
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("mine"), "").unwrap();
+        for name in ["mine", "pages-1.img"] {
+            fs::write(dir.path().join(name), "").unwrap();
+        }
         let images = ImageDir::open(dir.path()).unwrap();
-        let before = images.names();
+        let before = images.inventory();
         fs::write(dir.path().join("core-1.img"), "").unwrap();
+        // The kernel's clock for files has a grain of some milliseconds.
+        let again = || fs::write(dir.path().join("pages-1.img"), "of a later checkpoint").unwrap();
+        while images.last_change(b"pages-1.img") == before[b"pages-1.img".as_slice()] {
+            again();
+        }
         images.give_to((1234, 1235), &before).unwrap();
         let owner = |name: &str| {
             let found = fs::metadata(dir.path().join(name)).unwrap();
             (found.uid(), found.gid())
         };
         assert_eq!(owner("core-1.img"), (1234, 1235));
+        assert_eq!(owner("pages-1.img"), (1234, 1235));
         assert_ne!(owner("mine"), (1234, 1235));
     }
 
@@ -345,7 +370,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("mine"), "").unwrap();
         let images = ImageDir::open(dir.path()).unwrap();
-        let before = images.names();
+        let before = images.inventory();
         for name in ["core-1.img", "dump.log"] {
             fs::write(dir.path().join(name), "").unwrap();
         }

@@ -20,9 +20,10 @@ use super::rpc::{
     cgroup_mode,
 };
 use super::stage::Stage;
+use crate::create::leave_program_file;
 use crate::error::Error;
 use crate::failure::{During, Failure};
-use crate::groundwork::{Draft, late_limits, settle, write};
+use crate::groundwork::{Draft, late_limits, settle};
 use crate::init::join_cgroup;
 use crate::options::{CreateOptions, Created, Stdio};
 use crate::plan::Plan;
@@ -51,8 +52,6 @@ pub fn restore(
     let mut rollback = Rollback::new();
     draft.make_state_dir(options, &mut rollback)?;
     let mut record = draft.record(options)?;
-    // The first time so that `delete` finds the cgroup should this process be killed on the way.
-    write(&record, options.state_dir)?;
     let (cgroup, placeholder) = draft.make_cgroup(options, &mut record, &mut rollback)?;
     let cgroup = cgroup.ok_or_else(|| Error::Unsupported {
         what: "restoring a container without a cgroup".to_owned(),
@@ -60,6 +59,8 @@ pub fn restore(
     record.resctrl = draft.join_resctrl(options, &mut rollback)?;
     let sources =
         Sources { bundle: &draft.bundle, rootfs: options.rootfs, cgroups: &cgroup.mounts() };
+    // Processes of ours enter namespaces with which the container's have something in common.
+    leave_program_file(options)?;
     let prepared = prepare(&draft.plan, &sources)?;
     let own_work = options.state_dir.join(WORK_DIR);
     let work = ImageDir::make(restore.criu.work_dir.unwrap_or(&own_work))?;
@@ -67,7 +68,9 @@ pub fn restore(
     let stage = Stage::new(&draft.plan, &prepared, options.state_dir, &needed)?;
 
     let killed = record.clone();
-    rollback.on_failure(move || drop(killed.open_cgroup().map(|cgroup| cgroup.kill())));
+    rollback.on_failure(move || {
+        drop(killed.open_cgroup().map(|cgroup| cgroup.kill_except(&killed.other_cgroups)));
+    });
     let mut revival = Revival {
         options,
         restore,
@@ -207,8 +210,10 @@ impl Revival<'_> {
         expectation: &Expectation<'_>,
     ) -> Result<(), Error> {
         let Some(revived) = revived else { return Ok(()) };
-        let examined = expectation.check(revived.pid).map_err(|reason| {
-            self.images.unusable(format!("it does not fit the bundle: {reason}"))
+        let examined = self.stage.protect(revived.pid).map_err(Error::from).and_then(|()| {
+            expectation.check(revived.pid).map_err(|reason| {
+                self.images.unusable(format!("it does not fit the bundle: {reason}"))
+            })
         });
         examined.and_then(|()| self.place(revived.pid)).inspect_err(|_| {
             examine::end(revived.pid, revived.pidfd.as_fd());

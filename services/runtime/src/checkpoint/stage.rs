@@ -3,15 +3,18 @@
 //! CRIU takes paths, and wants the root to be a mount. On the host nothing is mounted: the namespace goes with CRIU, and the container
 //! made from the images leaves it behind when it changes its root.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use gantry_sys::clone::{Fork, Namespaces, clone_into, setns};
 use gantry_sys::mount::{Attributes, Change, Propagation, set_attributes};
-use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, mkdirat, openat};
+use gantry_sys::{pidfd, process};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, fstat, mkdirat, openat, statat};
 
 use super::external::{self, NULL};
 use super::rpc::ExtMount;
+use crate::channel::{Channel, Word};
 use crate::error::Error;
 use crate::failure::{During, Failure};
 use crate::filesystem;
@@ -30,6 +33,8 @@ pub(super) struct Stage<'a> {
     /// An empty directory on the host.
     own: PathBuf,
     root: BorrowedFd<'a>,
+    /// The root is made read-only when CRIU has done its part.
+    protects_late: bool,
     items: Vec<Item>,
 }
 
@@ -43,6 +48,7 @@ struct Item {
 const DIRECTORY: &str = "restore";
 const ROOT: &str = "root";
 const EMPTY: &str = "empty";
+const READ_ONLY: &str = "make the root read-only";
 
 impl<'a> Stage<'a> {
     /// Paths in `needed` stay visible on the stage.
@@ -59,11 +65,44 @@ impl<'a> Stage<'a> {
         let open = if plan.namespaces.has_user() { open_to_all(needed) } else { None };
         let path = open.unwrap_or_else(|| own.clone());
         make_mount_points(plan, prepared)?;
-        if plan.root_readonly {
-            let change = Change { set: Attributes::RDONLY, ..Change::default() };
-            set_attributes(prepared.root.as_fd(), change).during("make the root read-only")?;
+        let root = prepared.root.as_fd();
+        // CRIU mounts a place of its own on the root's /tmp, or makes a directory in the root. A user namespace keeps only those
+        // restrictions for good that are there when CRIU makes it.
+        let protects_late = plan.root_readonly && !plan.namespaces.has_user() && !has_tmp(root);
+        if plan.root_readonly && !protects_late {
+            make_read_only(root)?;
         }
-        Ok(Self { path, own, root: prepared.root.as_fd(), items: items(plan, prepared)? })
+        Ok(Self { path, own, root, protects_late, items: items(plan, prepared)? })
+    }
+
+    /// Makes the root of a container that CRIU has made, and that stands still, as its bundle wants it. The kernel takes that only from
+    /// a process in the container's mount namespace.
+    pub(super) fn protect(&self, pid: i32) -> Result<(), Failure> {
+        if !self.protects_late {
+            return Ok(());
+        }
+        let what = READ_ONLY;
+        let namespace = File::open(format!("/proc/{pid}/ns/mnt")).during(what)?;
+        let (told, tells) = Channel::pair().during(what)?;
+        let child = match clone_into(Namespaces::NONE, None).during(what)? {
+            Fork::Child => {
+                drop(told);
+                let done = match protect_here(&namespace) {
+                    Ok(()) => Ok(()),
+                    Err(failure) => tells.send(&Word::Failed(failure)),
+                };
+                process::exit_now(u8::from(done.is_err()))
+            }
+            Fork::Parent(child) => child,
+        };
+        drop(tells);
+        let heard = told.receive();
+        let ended = pidfd::wait(child.pidfd.as_fd()).during(what)?;
+        match heard.during(what)? {
+            Word::End if ended.code() == 0 => Ok(()),
+            Word::Failed(failure) => Err(failure),
+            _ => Err(std::io::Error::other("the process that does it died")).during(what),
+        }
     }
 
     /// What the container's `/` will be made from.
@@ -131,6 +170,25 @@ impl<'a> Stage<'a> {
         let own = &self.own;
         fs::remove_dir(own).map_err(|source| Error::Write { path: own.clone(), source })
     }
+}
+
+/// Whether CRIU finds a directory in the root that it can mount something on.
+fn has_tmp(root: BorrowedFd<'_>) -> bool {
+    let found = statat(root, "tmp", AtFlags::SYMLINK_NOFOLLOW);
+    found.is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Directory)
+}
+
+fn make_read_only(root: BorrowedFd<'_>) -> Result<(), Failure> {
+    let change = Change { set: Attributes::RDONLY, ..Change::default() };
+    set_attributes(root, change).during(READ_ONLY)
+}
+
+/// The same with the root of a mount namespace, which this process enters for good.
+fn protect_here(namespace: &File) -> Result<(), Failure> {
+    setns(namespace.as_fd(), Namespaces::MOUNT).during(READ_ONLY)?;
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = openat(CWD, "/", flags, Mode::empty()).during(READ_ONLY)?;
+    make_read_only(root.as_fd())
 }
 
 /// A directory that any user may pass through: a process in a user namespace may not pass through the container's own. In the stage's

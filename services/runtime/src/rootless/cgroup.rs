@@ -28,7 +28,7 @@ pub(crate) struct CgroupMaker<'a> {
 }
 
 /// Hears of every place before anything is made there, and of it when there is none.
-type Announce<'a> = dyn FnMut(Option<&CgroupPath>) -> Result<(), Error> + 'a;
+type Announce<'a> = dyn FnMut(Option<(&Hierarchies, &CgroupPath)>) -> Result<(), Error> + 'a;
 
 impl CgroupMaker<'_> {
     /// Makes the cgroup at `path`, else beside the caller's own one on a machine with cgroup v2 alone: there a user has a part of the
@@ -68,7 +68,7 @@ impl CgroupMaker<'_> {
         let beside = hierarchies.beside_own(path.names()).map_err(Error::Cgroup)?;
         let mut first = None;
         for place in [Some(path.clone()), beside].into_iter().flatten() {
-            announce(Some(&place))?;
+            announce(Some((&hierarchies, &place)))?;
             match self.try_at(&hierarchies, &place) {
                 Ok(cgroup) => return Ok(Ok(cgroup)),
                 Err(error) if is_refusal(&error) => first = first.or(Some(error)),
