@@ -2,9 +2,9 @@
 //! here. Nothing of the shim's reaches them but what they are given.
 
 use crate::error::Error;
-use gantry_runtime::SEARCH_PATH;
 use gantry_sys::clone::{Child, Fork, Namespaces, clone_into};
 use gantry_sys::exec::{CStringList, execve};
+use gantry_types::SEARCH_PATH;
 use rustix::fs::{Mode, OFlags};
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::ffi::{CStr, CString, OsStr, OsString};

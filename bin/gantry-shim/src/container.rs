@@ -4,11 +4,14 @@
 use crate::error::Error;
 use crate::hub::Hub;
 use crate::oom::OomWatch;
+use crate::operation::Operation;
 use crate::poller::{EventFlags, Poller, Token, Watched};
-use crate::process::Process;
+use crate::process::{Process, Waiter};
 use crate::runtime::Runtime;
 use crate::streams::PipesOwner;
+use gantry_shim_protocol::rpc::Request;
 use gantry_shim_protocol::{IO_SOCKET, MAX_ID_BYTES};
+use std::collections::VecDeque;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,10 +26,15 @@ pub(crate) struct Container {
     /// The first is the container's first process; deleted ones stay until their streams are closed.
     pub(crate) processes: Vec<Process>,
     pub(crate) paused: bool,
+    /// What is under way, and the calls that wait for it.
+    pub(crate) operations: Vec<Operation>,
+    pub(crate) queue: VecDeque<(Waiter, Request)>,
     /// There while somebody hears of it.
     pub(crate) oom: Option<OomWatch>,
     /// Create is expected until then.
     pub(crate) awaited_until: Option<Duration>,
+    /// Nobody kept a place for it before its Create.
+    pub(crate) unannounced: bool,
     /// The callers have forgotten it.
     pub(crate) deleted: bool,
 }
@@ -54,8 +62,11 @@ impl Container {
             io_listener: None,
             processes: Vec::new(),
             paused: false,
+            operations: Vec::new(),
+            queue: VecDeque::new(),
             oom: None,
             awaited_until: None,
+            unannounced: false,
             deleted: false,
         })
     }
@@ -99,12 +110,15 @@ impl Container {
 
     /// Whether nothing is left of it.
     pub(crate) fn is_gone(&self, now: Duration) -> bool {
-        self.processes.is_empty() && (self.deleted || !self.is_awaited(now))
+        let is_idle = self.processes.is_empty() && !self.is_busy() && self.queue.is_empty();
+        is_idle && (self.deleted || !self.is_awaited(now))
     }
 
     /// Where a process stands in the list.
     pub(crate) fn find(&self, exec_id: &str) -> Result<usize, Error> {
-        let known = |process: &Process| process.exec_id == exec_id && !process.deleted;
+        let known = |process: &Process| {
+            process.exec_id == exec_id && !process.deleted && !process.is_in_making(exec_id)
+        };
         self.processes.iter().position(known).ok_or_else(|| {
             if exec_id.is_empty() {
                 Error::NoContainer(self.id.clone())
@@ -112,6 +126,38 @@ impl Container {
                 Error::NoExec(exec_id.to_owned())
             }
         })
+    }
+
+    /// A process that is being made.
+    pub(crate) fn making(&mut self, exec_id: &str) -> Option<&mut Process> {
+        self.processes.iter_mut().find(|process| process.is_in_making(exec_id))
+    }
+
+    /// A process that was being made will not be.
+    pub(crate) fn unmake(&mut self, exec_id: &str, hub: &mut Hub) {
+        if let Some(process) = self.making(exec_id) {
+            process.streams.abandon(&hub.poller);
+        }
+        self.processes.retain(|process| !process.is_in_making(exec_id));
+    }
+
+    /// Whether the logger of a process that is being made, if it has one, is ready or was refused.
+    pub(crate) fn logger_is_decided(&self, exec_id: &str) -> bool {
+        let mut processes = self.processes.iter();
+        let process = processes.find(|process| process.is_in_making(exec_id));
+        process.is_none_or(|process| process.streams.logger_is_decided())
+    }
+
+    /// What was decided about it.
+    pub(crate) fn logger_outcome(&mut self, exec_id: &str) -> Result<(), Error> {
+        self.making(exec_id).map_or(Ok(()), |process| process.streams.logger_outcome())
+    }
+
+    /// Waits no longer for it.
+    pub(crate) fn refuse_logger(&mut self, exec_id: &str) {
+        if let Some(process) = self.making(exec_id) {
+            process.streams.refuse_logger();
+        }
     }
 
     /// Whether one of its descriptors has this token.

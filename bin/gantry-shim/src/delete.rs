@@ -23,7 +23,7 @@ pub(crate) fn delete(flags: &Flags) -> Result<(), Error> {
         None => std::env::current_dir().map_err(Error::system("find the bundle"))?,
     };
     let owner = Owner { namespace: &flags.namespace, id: &flags.id, bundle: &bundle };
-    let deleted = Runtime::recorded(owner).and_then(|runtime| runtime.delete());
+    let deleted = Runtime::recorded(owner).and_then(|runtime| runtime.delete()?.wait());
     // Nobody serves these, whatever became of the container.
     remove_socket(&bundle);
     for name in [TASK_SOCKET, IO_SOCKET] {

@@ -7,6 +7,7 @@ use crate::exits;
 use crate::hub::Hub;
 use crate::oom::OomWatch;
 use crate::process::{Exit, Leaving, Process, Stage};
+use crate::runtime::Invocation;
 use crate::server::earlier;
 use gantry_runtime::KillScope;
 use gantry_shim_protocol::event::{TaskExit, TaskOom};
@@ -37,10 +38,13 @@ impl Container {
             return true;
         }
         self.processes.iter_mut().any(|process| process.streams.logger_ended(pid, status))
+            || self.invocations().any(|invocation| invocation.note_end(pid, status))
     }
 
-    /// Takes note of those of this container's processes that have ended.
+    /// Takes note of those of this container's processes, its loggers and its runtime's programs that have ended.
     pub(crate) fn reap_own(&mut self) {
+        self.invocations().for_each(Invocation::reap);
+        self.processes.iter_mut().for_each(|process| process.streams.reap_logger());
         for index in 0..self.processes.len() {
             let Ok(alive) = self.processes[index].alive() else { continue };
             let pid = alive.pid;
@@ -68,7 +72,9 @@ impl Container {
         process.stage = Stage::Ended { exit, patience: gantry_sys::clock::monotonic() + patience };
         if is_init && process.shares_pids {
             // Nobody else ends those who are left: the container is over. There may be none.
-            drop(self.runtime.kill(Signal::KILL, KillScope::All));
+            if let Ok(progress) = self.runtime.kill(Signal::KILL, KillScope::All) {
+                self.go_on(progress);
+            }
         }
     }
 
@@ -79,9 +85,12 @@ impl Container {
         let count = self.processes.len();
         for index in (1..count).chain(0..count.min(1)) {
             let others_run = self.others_run(index);
+            let is_starting = index == 0 && self.is_starting();
             let process = &mut self.processes[index];
             next = earlier(next, process.streams.tend(now, &hub.poller));
-            if let Stage::Ended { patience, .. } = process.stage {
+            if let Stage::Ended { patience, .. } = process.stage
+                && !is_starting
+            {
                 let waits = !process.streams.output_ended() || others_run;
                 if waits && patience > now {
                     next = earlier(next, Some(patience.saturating_sub(now)));

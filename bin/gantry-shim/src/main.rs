@@ -9,6 +9,7 @@
 //! hub.rs        what all containers share: poller, clients, events
 //! task.rs       the task API: one function for each call
 //! container.rs  a container, its runtime and its processes; ends.rs: how these end
+//! operation.rs  what a container waits for while the loop goes on
 //! runtime.rs    the runtime inside the shim, or another one's program
 //! process.rs    a process and where it stands
 //! streams.rs    its pipes or terminal, the log, the logger, and who is attached
@@ -28,6 +29,7 @@ mod group;
 mod hub;
 mod info;
 mod oom;
+mod operation;
 mod poller;
 mod process;
 mod runtime;

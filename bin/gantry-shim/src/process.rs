@@ -31,6 +31,8 @@ pub(crate) struct Exit {
 /// Where a process stands.
 #[derive(Debug)]
 pub(crate) enum Stage {
+    /// Create or Exec was called and is not answered: callers do not know it.
+    Making,
     /// Exec was called, Start was not.
     Prepared(Box<runtime::Process>),
     /// The container's first process is in images until Start.
@@ -105,10 +107,15 @@ impl Process {
         self.exec_id.is_empty()
     }
 
+    /// Whether it is the one of this id whose Create or Exec is under way.
+    pub(crate) fn is_in_making(&self, exec_id: &str) -> bool {
+        matches!(self.stage, Stage::Making) && self.exec_id == exec_id
+    }
+
     /// Its pid, 0 when it was never started.
     pub(crate) fn pid(&self) -> u32 {
         match &self.stage {
-            Stage::Prepared(_) | Stage::Checkpointed(_) => 0,
+            Stage::Making | Stage::Prepared(_) | Stage::Checkpointed(_) => 0,
             Stage::Created(alive) | Stage::Running(alive) => alive.pid,
             Stage::Ended { exit, .. } | Stage::Exited(exit) => exit.pid,
         }
@@ -130,7 +137,7 @@ impl Process {
     /// The process, if it is there, started or not.
     pub(crate) fn alive(&self) -> Result<&Alive, Error> {
         match &self.stage {
-            Stage::Prepared(_) | Stage::Checkpointed(_) => Err(Error::NotStarted),
+            Stage::Making | Stage::Prepared(_) | Stage::Checkpointed(_) => Err(Error::NotStarted),
             Stage::Created(alive) | Stage::Running(alive) => Ok(alive),
             Stage::Ended { .. } | Stage::Exited(_) => Err(Error::Finished),
         }
@@ -138,7 +145,9 @@ impl Process {
 
     pub(crate) fn status(&self, paused: bool) -> TaskStatus {
         match &self.stage {
-            Stage::Prepared(_) | Stage::Checkpointed(_) | Stage::Created(_) => TaskStatus::Created,
+            Stage::Making | Stage::Prepared(_) | Stage::Checkpointed(_) | Stage::Created(_) => {
+                TaskStatus::Created
+            }
             Stage::Running(_) if paused => TaskStatus::Paused,
             Stage::Running(_) => TaskStatus::Running,
             Stage::Ended { .. } | Stage::Exited(_) => TaskStatus::Stopped,

@@ -1,8 +1,13 @@
 //! How a container is run: by the runtime inside the shim, or by another one's program
 //! (`Options.BinaryName`, see `other`). Everything that the task API needs of a runtime is a function
-//! here; what it means to callers is told in `task`.
+//! here; what it means to callers is told in `task`. Another program's part takes its time: see `progress`.
 
+mod invocation;
 mod other;
+mod progress;
+
+pub(crate) use invocation::Invocation;
+pub(crate) use progress::Progress;
 
 use crate::error::{Error, complain};
 use gantry_cgroup::Cgroup;
@@ -121,13 +126,14 @@ impl Runtime {
         Ok(Self::Other(OtherRuntime::new(owner, program, root, flags)))
     }
 
-    /// Makes the container; its first process waits for [`Runtime::start`].
+    /// Makes the container; its first process waits for [`Runtime::start`]. What a failure leaves is for
+    /// [`Runtime::take_back`].
     pub(crate) fn create(
         &self,
         owner: Owner<'_>,
         mounts: &[RootfsMount],
         stdio: Stdio,
-    ) -> Result<Started, Error> {
+    ) -> Result<Progress<Started>, Error> {
         let (state_dir, flags) = match self {
             Self::Own { state_dir, flags } => (state_dir, *flags),
             Self::Other(other) => return other.create(mounts, &stdio),
@@ -135,51 +141,73 @@ impl Runtime {
         let options = own_options(owner, (state_dir, flags), mounts, stdio)?;
         let created = gantry_runtime::create(&options)?;
         let gantry_runtime::Created { pid, pidfd, terminal } = created;
-        Ok(Started { pid, pidfd, terminal })
+        Ok(Progress::Done(Started { pid, pidfd, terminal }))
     }
 
-    pub(crate) fn start(&self) -> Result<(), Error> {
+    /// Whether the runtime has another container of this id, which is not ours to take down.
+    pub(crate) fn is_taken(&self) -> bool {
         match self {
-            Self::Own { state_dir, .. } => Ok(gantry_runtime::start(state_dir)?),
+            // Its `create` looks, and takes everything back by itself.
+            Self::Own { .. } => false,
+            Self::Other(other) => other.is_taken(),
+        }
+    }
+
+    /// Removes what a [`Runtime::create`] left that failed. `was_taken`: what [`Runtime::is_taken`] said before.
+    pub(crate) fn take_back(&self, was_taken: bool) -> Result<Progress<()>, Error> {
+        match self {
+            Self::Own { .. } => Ok(Progress::Done(())),
+            Self::Other(other) if was_taken => {
+                other.unmount_root();
+                Ok(Progress::Done(()))
+            }
+            Self::Other(other) => other.delete(),
+        }
+    }
+
+    pub(crate) fn start(&self) -> Result<Progress<()>, Error> {
+        match self {
+            Self::Own { state_dir, .. } => Ok(Progress::Done(gantry_runtime::start(state_dir)?)),
             Self::Other(other) => other.start(),
         }
     }
 
     /// Runs a further process.
-    pub(crate) fn exec(&self, process: &runtime::Process, stdio: Stdio) -> Result<Started, Error> {
+    pub(crate) fn exec(
+        &self,
+        process: &runtime::Process,
+        stdio: Stdio,
+    ) -> Result<Progress<Started>, Error> {
         match self {
             Self::Own { state_dir, .. } => {
                 let options = ExecOptions { process, stdio, preserve_fds: 0 };
-                Ok(gantry_runtime::exec(state_dir, &options)?)
+                Ok(Progress::Done(gantry_runtime::exec(state_dir, &options)?))
             }
             Self::Other(other) => other.exec(process, &stdio),
         }
     }
 
     /// Signals the first process, or all. One that has ended is [`Error::Finished`].
-    pub(crate) fn kill(&self, signal: Signal, scope: KillScope) -> Result<(), Error> {
-        let result = match self {
-            Self::Own { state_dir, .. } => {
-                gantry_runtime::kill(state_dir, signal, scope).map_err(Error::from)
-            }
+    pub(crate) fn kill(&self, signal: Signal, scope: KillScope) -> Result<Progress<()>, Error> {
+        match self {
+            Self::Own { state_dir, .. } => match gantry_runtime::kill(state_dir, signal, scope) {
+                Err(gantry_runtime::Error::NotRunning) => Err(Error::Finished),
+                killed => Ok(Progress::Done(killed?)),
+            },
             Self::Other(other) => other.kill(signal, scope),
-        };
-        match result {
-            Err(Error::Runtime(gantry_runtime::Error::NotRunning)) => Err(Error::Finished),
-            other => other,
         }
     }
 
-    pub(crate) fn pause(&self) -> Result<(), Error> {
+    pub(crate) fn pause(&self) -> Result<Progress<()>, Error> {
         match self {
-            Self::Own { state_dir, .. } => Ok(gantry_runtime::pause(state_dir)?),
+            Self::Own { state_dir, .. } => Ok(Progress::Done(gantry_runtime::pause(state_dir)?)),
             Self::Other(other) => other.pause(),
         }
     }
 
-    pub(crate) fn resume(&self) -> Result<(), Error> {
+    pub(crate) fn resume(&self) -> Result<Progress<()>, Error> {
         match self {
-            Self::Own { state_dir, .. } => Ok(gantry_runtime::resume(state_dir)?),
+            Self::Own { state_dir, .. } => Ok(Progress::Done(gantry_runtime::resume(state_dir)?)),
             Self::Other(other) => other.resume(),
         }
     }
@@ -218,9 +246,15 @@ impl Runtime {
     }
 
     /// Changes limits; `json` is what they were parsed from.
-    pub(crate) fn update(&self, resources: &LinuxResources, json: &[u8]) -> Result<(), Error> {
+    pub(crate) fn update(
+        &self,
+        resources: &LinuxResources,
+        json: &[u8],
+    ) -> Result<Progress<()>, Error> {
         match self {
-            Self::Own { state_dir, .. } => Ok(gantry_runtime::update(state_dir, resources)?),
+            Self::Own { state_dir, .. } => {
+                Ok(Progress::Done(gantry_runtime::update(state_dir, resources)?))
+            }
             Self::Other(other) => other.update(json),
         }
     }
@@ -245,7 +279,7 @@ impl Runtime {
 
     /// Removes the container, whatever it does, and everything that was made for it. One that is gone
     /// already is none to complain about.
-    pub(crate) fn delete(&self) -> Result<(), Error> {
+    pub(crate) fn delete(&self) -> Result<Progress<()>, Error> {
         match self {
             Self::Own { state_dir, .. } => {
                 match gantry_runtime::delete(state_dir, DeleteMode::Force) {
@@ -253,7 +287,7 @@ impl Runtime {
                     // By the specification a hook that fails now is worth a warning.
                     warnings => warnings?.iter().for_each(|warning| complain(warning)),
                 }
-                Ok(())
+                Ok(Progress::Done(()))
             }
             Self::Other(other) => other.delete(),
         }

@@ -1,5 +1,5 @@
 //! The loop: one thread, one epoll. What arrives is handed to whoever it concerns; nothing here blocks
-//! for longer than a call to the runtime takes.
+//! for longer than a call to the runtime inside the shim takes. What takes longer is an `operation`.
 
 mod newcomers;
 
@@ -204,6 +204,10 @@ impl Server {
         for container in &mut self.containers {
             container.tell_oom(&mut self.hub);
         }
+        if self.containers.iter().any(Container::is_making_process) {
+            // A child that nobody knows may be the process that is being made: its end has to wait.
+            return self.containers.iter_mut().for_each(Container::reap_own);
+        }
         while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
             let pid = pid.as_raw_nonzero().get().unsigned_abs();
             let mut containers = self.containers.iter_mut();
@@ -213,11 +217,13 @@ impl Server {
 
     /// Does what time or earlier events made due; gives the time until there is more to do.
     fn tend(&mut self) -> Option<Duration> {
+        self.advance();
         let now = gantry_sys::clock::monotonic();
         let hub = &mut self.hub;
         let mut next = None;
         for container in &mut self.containers {
             next = earlier(next, container.tend(now, hub));
+            next = earlier(next, container.tend_operations(now));
         }
         next = earlier(next, hub.publisher.tend(now, &mut hub.poller));
         for token in hub.clients.take_broken(&hub.poller) {
@@ -229,7 +235,10 @@ impl Server {
         next = earlier(next, self.tend_newcomers(now));
         next = earlier(next, self.tend_listener(now));
         self.forget_containers(now);
-        let tasks = self.containers.iter().any(|container| !container.processes.is_empty());
+        let tasks = self
+            .containers
+            .iter()
+            .any(|container| !container.processes.is_empty() || container.is_busy());
         let busy = tasks || !self.hub.clients.is_empty();
         self.idle_since = if busy { None } else { Some(self.idle_since.unwrap_or(now)) };
         if let Some(since) = self.ending_since {
@@ -241,6 +250,19 @@ impl Server {
             next = earlier(next, Some((since + IDLE_LIMIT).saturating_sub(now)));
         }
         next
+    }
+
+    /// Goes on with calls for which something was waited for, and serves those that waited for them.
+    fn advance(&mut self) {
+        for index in 0..self.containers.len() {
+            while self.containers[index].advance(&mut self.hub) {
+                // Of processes that are known now.
+                self.reap();
+            }
+            while let Some((caller, request)) = self.containers[index].next_queued() {
+                self.serve(caller, Ok(request));
+            }
+        }
     }
 
     /// Forgets containers of which nothing is left. One that was never created stays as long as the shim

@@ -103,7 +103,7 @@ impl Streams {
             if !matches!(&stderr, stdio::Output::Null) && stderr != stdout {
                 return Err(Error::Invalid { reason: ONE_LOGGER.to_owned() });
             }
-            let (logger, pipes) = Logger::start(program, owner)?;
+            let (logger, pipes) = Logger::start(program, owner, poller)?;
             (Some(logger), pipes.map(|pipe| Target::logger(pipe, poller)))
         } else {
             let mut open = |output| open_target(output, &mut logs, poller);
@@ -217,6 +217,7 @@ impl Streams {
     pub(crate) fn owns(&self, token: Token) -> bool {
         self.outputs.iter().any(|output| output.owns(token))
             || self.input.owns(token)
+            || self.logger.as_ref().is_some_and(|logger| logger.owns(token))
             || self.attachers.iter().any(|attacher| attacher.token() == token)
     }
 
@@ -227,6 +228,8 @@ impl Streams {
         } else if let Some(output) = self.outputs.iter_mut().find(|output| output.owns(event.token))
         {
             output.flush_sink(event, poller);
+        } else if let Some(logger) = self.logger.as_mut().filter(|it| it.owns(event.token)) {
+            logger.look(poller);
         } else if self.input.owns(event.token) {
             self.input.handle(event, buffer, poller);
         } else {
@@ -293,6 +296,7 @@ impl Streams {
         self.close(poller);
         self.forget(poller);
         if let Some(logger) = &mut self.logger {
+            logger.stop_looking(poller);
             logger.end_now();
         }
     }
@@ -307,6 +311,28 @@ impl Streams {
 
     pub(crate) fn logger_runs(&self) -> bool {
         self.logger.as_ref().is_some_and(Logger::runs)
+    }
+
+    /// Whether the logger, if there is one, is ready or was refused.
+    pub(crate) fn logger_is_decided(&self) -> bool {
+        self.logger.as_ref().is_none_or(Logger::is_decided)
+    }
+
+    pub(crate) fn logger_outcome(&mut self) -> Result<(), Error> {
+        self.logger.as_mut().map_or(Ok(()), Logger::outcome)
+    }
+
+    /// Waits no longer for a logger that is not ready.
+    pub(crate) fn refuse_logger(&mut self) {
+        if let Some(logger) = self.logger.as_mut().filter(|logger| !logger.is_decided()) {
+            logger.refuse("its container goes".to_owned());
+        }
+    }
+
+    pub(crate) fn reap_logger(&mut self) {
+        if let Some(logger) = &mut self.logger {
+            logger.reap();
+        }
     }
 
     /// Takes note of the end of a child; false: it is none of ours.
@@ -364,10 +390,10 @@ impl Streams {
                 waits
             });
         }
-        let room = !self.attachers.iter().any(Attacher::is_full)
-            && !self.outputs.iter().any(Output::has_full_sink);
+        // Attachers get both outputs; a pipe of others has to do with its own alone.
+        let room = !self.attachers.iter().any(Attacher::is_full);
         for output in &mut self.outputs {
-            output.update_interest(room, poller);
+            output.update_interest(room && !output.has_full_sink(), poller);
         }
         self.input.update_interest(poller);
         let input_wanted = self.input.can_take();

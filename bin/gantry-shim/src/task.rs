@@ -11,6 +11,7 @@ mod stats;
 use crate::container::Container;
 use crate::error::Error;
 use crate::hub::Hub;
+use crate::operation::Operation;
 use crate::process::Waiter;
 use crate::server::Server;
 use gantry_shim_protocol::group::{GROUP_SERVICE, JOIN_METHOD};
@@ -29,6 +30,8 @@ pub(crate) enum Answer {
     Now(Vec<u8>),
     /// The caller was noted down.
     Later,
+    /// When this is over.
+    After(Box<Operation>),
 }
 
 fn now(message: &impl Message) -> Answer {
@@ -69,7 +72,8 @@ impl Server {
     ) {
         let answer = request.map_err(Into::into).and_then(|request| self.call(caller, &request));
         let response = match answer {
-            Ok(Answer::Later) => return,
+            // What comes after something is kept by its container.
+            Ok(Answer::Later | Answer::After(_)) => return,
             Ok(Answer::Now(payload)) => Response { status: None, payload },
             Err(error) => Response::failure(error.to_status()),
         };
@@ -86,26 +90,33 @@ impl Server {
         // What has ended is known as ended, even when its signal comes in the same moment.
         self.reap();
         match request.method.as_str() {
-            "Create" => self.create(arguments(request)?).map(|response| now(&response)),
-            "Start" => self.ask(request, Container::start),
-            "Exec" => self.ask(request, Container::exec),
-            "Delete" => {
-                let (container, arguments, hub) = self.addressed(request)?;
-                container.delete(&arguments, caller, hub)
-            }
+            "Create" => self.create(arguments(request)?, caller),
+            "Start" => self.ask_in_turn(request, caller, Container::start),
+            "Exec" => self.ask_in_turn(request, caller, Container::exec),
+            "Delete" => self.ask_in_turn(request, caller, |container, arguments, hub| {
+                container.delete(arguments, caller, hub)
+            }),
             "Wait" => {
                 let (container, arguments, _) = self.addressed(request)?;
                 container.wait(&arguments, caller)
             }
-            "Kill" => self.ask(request, Container::kill),
+            "Kill" => {
+                let (container, arguments, hub) = self.addressed(request)?;
+                // Whatever is under way: it may be what shall end.
+                container.check_room()?;
+                let answer = container.kill(&arguments, hub)?;
+                Ok(container.keep(Some(caller), answer))
+            }
             "State" => self.ask(request, Container::state),
             "Pids" => self.ask(request, Container::pids),
-            "Pause" => self.ask(request, Container::pause),
-            "Resume" => self.ask(request, Container::resume),
-            "Checkpoint" => self.ask(request, Container::checkpoint),
+            "Pause" => self.ask_in_turn(request, caller, Container::pause),
+            "Resume" => self.ask_in_turn(request, caller, Container::resume),
+            "Checkpoint" => self.ask_in_turn(request, caller, |container, arguments, hub| {
+                container.checkpoint(arguments, hub).map(|response| now(&response))
+            }),
             "ResizePty" => self.ask(request, Container::resize),
             "CloseIO" => self.ask(request, Container::close_io),
-            "Update" => self.ask(request, Container::update),
+            "Update" => self.ask_in_turn(request, caller, Container::update),
             "Stats" => self.ask(request, Container::stats),
             "Connect" => self.ask(request, Container::connect),
             "Shutdown" => {
@@ -124,6 +135,21 @@ impl Server {
     ) -> Result<Answer, Error> {
         let (container, arguments, hub) = self.addressed(request)?;
         method(container, &arguments, hub).map(|response| now(&response))
+    }
+
+    /// Has a container serve a call that may take its time, when those before it are over.
+    fn ask_in_turn<M: Addressed>(
+        &mut self,
+        request: &Request,
+        caller: Waiter,
+        method: impl FnOnce(&mut Container, &M, &mut Hub) -> Result<Answer, Error>,
+    ) -> Result<Answer, Error> {
+        let (container, arguments, hub) = self.addressed(request)?;
+        if container.is_busy() {
+            return container.queue(caller, request);
+        }
+        let answer = method(container, &arguments, hub)?;
+        Ok(container.keep(Some(caller), answer))
     }
 
     /// The container that a call means, and the call.

@@ -8,10 +8,10 @@
 use super::Owner;
 use crate::child::{Program, open_null};
 use crate::error::{Error, complain};
+use crate::poller::{EventFlags, Poller, Token, Watched};
 use gantry_shim_protocol::stdio;
 use gantry_sys::clone::Child;
 use gantry_types::Signal;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::ffi::OsString;
@@ -31,10 +31,16 @@ pub(super) struct Logger {
     program: PathBuf,
     child: Child,
     stage: Stage,
+    /// What it tells its readiness by, until it has.
+    ready: Option<Watched<OwnedFd>>,
+    /// Why it cannot be used.
+    refusal: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
+    /// It is not ready; it has time until then.
+    Starting(Duration),
     Reading,
     /// It should end; it has time until then.
     Finishing(Duration),
@@ -45,10 +51,11 @@ enum Stage {
 }
 
 impl Logger {
-    /// Starts it and waits until it is ready. Gives what it reads from: stdout and stderr.
+    /// Starts it. Gives what it reads from: stdout and stderr.
     pub(super) fn start(
         logger: &stdio::Logger,
         owner: Owner<'_>,
+        poller: &mut Poller,
     ) -> Result<(Self, [OwnedFd; 2]), Error> {
         let pipe = || pipe_with(PipeFlags::CLOEXEC).map_err(Error::errno("make a pipe"));
         let [stdout, stderr, ready] = [pipe()?, pipe()?, pipe()?];
@@ -68,38 +75,58 @@ impl Logger {
             ],
         }
         .spawn()?;
-        let mut this = Self { program: logger.program.clone(), child, stage: Stage::Reading };
         // Ours would keep them open for ever.
         drop((stdout.0, stderr.0, ready.1));
-        this.wait_ready(&ready.0)?;
+        let mut ready = super::watched(ready.0, poller)?;
+        ready.watch(poller, Some(EventFlags::IN));
+        let this = Self {
+            program: logger.program.clone(),
+            child,
+            stage: Stage::Starting(gantry_sys::clock::monotonic() + READY_LIMIT),
+            ready: Some(ready),
+            refusal: None,
+        };
         Ok((this, [stdout.1, stderr.1]))
     }
 
+    /// Whether it tells of its readiness by this descriptor.
+    pub(super) fn owns(&self, token: Token) -> bool {
+        self.ready.as_ref().is_some_and(|ready| ready.token() == token)
+    }
+
     /// It is ready when it has written a byte or closed the pipe, and still lives.
-    fn wait_ready(&mut self, pipe: &OwnedFd) -> Result<(), Error> {
-        let deadline = gantry_sys::clock::monotonic() + READY_LIMIT;
-        loop {
-            let left = deadline.saturating_sub(gantry_sys::clock::monotonic());
-            let timeout = Timespec::try_from(left).unwrap_or_default();
-            let mut fds = [PollFd::new(pipe, PollFlags::IN)];
-            match poll(&mut fds, Some(&timeout)) {
-                Ok(0) => {
-                    break self.refuse(format!(
-                        "it was not ready within {} seconds: it has to close descriptor 5",
-                        READY_LIMIT.as_secs()
-                    ));
-                }
-                Ok(_) => {}
-                Err(Errno::INTR) => continue,
-                Err(errno) => break self.refuse(errno.to_string()),
+    pub(super) fn look(&mut self, poller: &Poller) {
+        let Some(ready) = &self.ready else { return };
+        match rustix::io::read(ready.get(), &mut [0; 1]) {
+            Err(Errno::INTR | Errno::AGAIN) => return,
+            // One that was refused says nothing new.
+            Ok(0) if !self.is_decided() && self.is_ending() => {
+                self.refuse("it ended before it was ready".to_owned());
             }
-            match rustix::io::read(pipe, &mut [0; 1]) {
-                Ok(0) if self.is_ending() => {
-                    break self.refuse("it ended before it was ready".to_owned());
-                }
-                Err(Errno::INTR) => {}
-                _ => break Ok(()),
-            }
+            _ => {}
+        }
+        self.stop_looking(poller);
+        if matches!(self.stage, Stage::Starting(_)) {
+            self.stage = Stage::Reading;
+        }
+    }
+
+    pub(super) fn stop_looking(&mut self, poller: &Poller) {
+        if let Some(ready) = self.ready.take() {
+            drop(ready.release(poller));
+        }
+    }
+
+    /// Whether it is ready, or was refused.
+    pub(super) fn is_decided(&self) -> bool {
+        !matches!(self.stage, Stage::Starting(_))
+    }
+
+    /// Why it cannot be used.
+    pub(super) fn outcome(&mut self) -> Result<(), Error> {
+        match self.refusal.take() {
+            Some(reason) => Err(Error::Logger { program: self.program.clone(), reason }),
+            None => Ok(()),
         }
     }
 
@@ -111,9 +138,10 @@ impl Logger {
             .is_err_and(|error| gone.contains(&error.raw_os_error()))
     }
 
-    fn refuse(&mut self, reason: String) -> Result<(), Error> {
+    /// It is not waited for any more.
+    pub(super) fn refuse(&mut self, reason: String) {
         self.end_now();
-        Err(Error::Logger { program: self.program.clone(), reason })
+        self.refusal = Some(reason);
     }
 
     /// Ends it and reaps it.
@@ -135,7 +163,9 @@ impl Logger {
         if !self.runs() || self.child.pid.unsigned_abs() != pid {
             return false;
         }
-        if self.stage == Stage::Reading {
+        if self.has_said_nothing() {
+            self.refusal = Some("it ended before it was ready".to_owned());
+        } else if matches!(self.stage, Stage::Starting(_) | Stage::Reading) {
             let program = self.program.display();
             complain(&format!(
                 "logger {program} ended with status {status} before its container: its output is lost from now on"
@@ -145,11 +175,33 @@ impl Logger {
         true
     }
 
+    /// Whether it has not told that it is ready.
+    fn has_said_nothing(&self) -> bool {
+        let Some(ready) = self.ready.as_ref().filter(|_| !self.is_decided()) else { return false };
+        !rustix::io::read(ready.get(), &mut [0; 1]).is_ok_and(|length| length > 0)
+    }
+
+    /// Looks whether it has ended, and reaps it.
+    pub(super) fn reap(&mut self) {
+        if self.runs()
+            && let Ok(Some(ended)) = gantry_sys::pidfd::try_wait(self.child.pidfd.as_fd())
+        {
+            self.ended(self.child.pid.unsigned_abs(), ended.code().into());
+        }
+    }
+
     /// Looks whether it ends when it `should_end`: its input has ended, or its process was deleted. Gives the
     /// time until it is reminded.
     pub(super) fn tend(&mut self, should_end: bool, now: Duration) -> Option<Duration> {
         let due = |until: Duration| until <= now;
         self.stage = match self.stage {
+            Stage::Starting(until) if due(until) => {
+                self.refuse(format!(
+                    "it was not ready within {} seconds: it has to close descriptor 5",
+                    READY_LIMIT.as_secs()
+                ));
+                Stage::Ended
+            }
             Stage::Reading if should_end => Stage::Finishing(now + END_LIMIT),
             Stage::Finishing(until) if due(until) => {
                 self.signal(Signal::TERM);
@@ -164,7 +216,9 @@ impl Logger {
             other => other,
         };
         match self.stage {
-            Stage::Finishing(until) | Stage::Asked(until) => Some(until.saturating_sub(now)),
+            Stage::Starting(until) | Stage::Finishing(until) | Stage::Asked(until) => {
+                Some(until.saturating_sub(now))
+            }
             Stage::Reading | Stage::Killed | Stage::Ended => None,
         }
     }

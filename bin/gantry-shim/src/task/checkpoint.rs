@@ -4,12 +4,10 @@ use super::container::is_first_of_namespace;
 use crate::container::Container;
 use crate::error::Error;
 use crate::hub::Hub;
-use crate::process::{Alive, Images, Process, Stage};
+use crate::process::{Alive, Images, Stage};
 use crate::runtime;
-use crate::streams::{StdioUris, Streams};
 use gantry_runtime::{
-    AfterDump, CgroupMode, CheckpointOptions, CriuOptions, RootfsMount, SEARCH_PATH, Switch,
-    find_criu,
+    AfterDump, CgroupMode, CheckpointOptions, CriuOptions, RootfsMount, Switch, find_criu,
 };
 use gantry_shim_protocol::event::{TaskCheckpointed, TaskStart};
 use gantry_shim_protocol::rpc::{Any, Empty};
@@ -18,6 +16,7 @@ use gantry_shim_protocol::task::{
     CreateTaskRequest, RuncOptions, StartResponse,
 };
 use gantry_shim_protocol::wire::Message;
+use gantry_types::SEARCH_PATH;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
@@ -55,9 +54,10 @@ impl Container {
     }
 
     /// Notes down what Start restores.
-    pub(super) fn adopt_images(&mut self, uris: StdioUris, streams: Streams, images: Images) {
-        let stage = Stage::Checkpointed(Box::new(images));
-        self.processes.push(Process::new(String::new(), uris, stage, streams));
+    pub(super) fn adopt_images(&mut self, images: Images) {
+        if let Some(process) = self.making("") {
+            process.stage = Stage::Checkpointed(Box::new(images));
+        }
         self.awaited_until = None;
     }
 

@@ -6,8 +6,9 @@ use crate::ends::{OUTPUT_PATIENCE, answer_waiters};
 use crate::error::{Error, complain, whole_text};
 use crate::hub::Hub;
 use crate::oom::OomWatch;
+use crate::operation::Effect;
 use crate::process::{Alive, Exit, Images, Leaving, Process, Stage, Waiter};
-use crate::runtime::{self, Runtime};
+use crate::runtime::{self, Progress, Runtime};
 use crate::server::{Server, listen};
 use crate::streams::{Owner, PipesOwner, StdioUris, Streams};
 use gantry_runtime::{RootfsMount, Started};
@@ -27,28 +28,33 @@ impl Server {
     pub(super) fn create(
         &mut self,
         request: CreateTaskRequest,
-    ) -> Result<CreateTaskResponse, Error> {
+        caller: Waiter,
+    ) -> Result<Answer, Error> {
         if self.is_ending() {
             return Err(Error::Ending);
         }
+        let index = self.place_for(&request)?;
+        let container = &mut self.containers[index];
+        let answer = container.create(request, &mut self.hub);
+        let answer = answer.inspect_err(|_| container.forget_unannounced(&mut self.hub))?;
+        Ok(container.keep(Some(caller), answer))
+    }
+
+    /// The container that a request to create means: known and without a task, or new.
+    fn place_for(&mut self, request: &CreateTaskRequest) -> Result<usize, Error> {
         let bundle = PathBuf::from(&request.bundle);
-        let Some(container) = self
-            .containers
-            .iter_mut()
-            .find(|container| container.id == request.id && !container.deleted)
-        else {
+        let mut containers = self.containers.iter();
+        let known = containers.position(|it| it.id == request.id && !it.deleted);
+        let Some(index) = known else {
             let mut container = Container::new(request.id.clone(), bundle)?;
+            container.unannounced = true;
             self.listen_for(&mut container)?;
-            let result = container.create(request, &mut self.hub);
-            if result.is_err() {
-                container.stop_listening(&self.hub.poller);
-            } else {
-                self.containers.push(container);
-            }
-            return result;
+            self.containers.push(container);
+            return Ok(self.containers.len() - 1);
         };
+        let container = &mut self.containers[index];
         if container.holds_task() {
-            return Err(Error::ContainerExists(request.id));
+            return Err(Error::ContainerExists(request.id.clone()));
         }
         if !request.bundle.is_empty() && !container.is_at(&bundle) {
             let known = container.bundle.display();
@@ -62,7 +68,7 @@ impl Server {
             let path = container.bundle.join(IO_SOCKET);
             container.listen(listen(&path)?, &mut self.hub.poller);
         }
-        container.create(request, &mut self.hub)
+        Ok(index)
     }
 
     /// Makes the bundle of a container that nobody announced usable for attachers and for a daemon that
@@ -84,11 +90,7 @@ impl Server {
 }
 
 impl Container {
-    fn create(
-        &mut self,
-        request: CreateTaskRequest,
-        hub: &mut Hub,
-    ) -> Result<CreateTaskResponse, Error> {
+    fn create(&mut self, request: CreateTaskRequest, hub: &mut Hub) -> Result<Answer, Error> {
         let options = runc_options(request.options.as_ref())?;
         let mounts = rootfs_mounts(&request.rootfs)?;
         let namespace = hub.namespace.clone();
@@ -110,43 +112,94 @@ impl Container {
         let images =
             is_restore.then(|| Images::of(&request, &options, mounts.clone())).transpose()?;
         let owner = Owner { id: &self.id, namespace: &namespace, pipes: self.pipes_owner };
-        let mut streams = Streams::open(&uris, owner, &mut hub.poller)?;
-        if let Some(images) = images {
-            self.adopt_images(uris, streams, images);
-            publish_create(request, 0, hub);
-            return Ok(CreateTaskResponse { pid: 0 });
-        }
-        let created = self.create_process(&mut streams, &mounts, hub);
-        let alive = created.inspect_err(|_| streams.abandon(&hub.poller))?;
-        let pid = alive.pid;
-        let mut process = Process::new(String::new(), uris, Stage::Created(alive), streams);
-        process.shares_pids = !is_first_of_namespace(pid);
-        self.processes.push(process);
-        self.awaited_until = None;
-        publish_create(request, pid, hub);
-        self.watch_memory(pid, hub);
-        Ok(CreateTaskResponse { pid })
+        let streams = Streams::open(&uris, owner, &mut hub.poller)?;
+        self.processes.push(Process::new(String::new(), uris, Stage::Making, streams));
+        self.when_logger_is_ready(hub, "", move |container, hub, ready| match (ready, images) {
+            (Err(error), _) => container.give_up_making(error, hub),
+            (Ok(()), Some(images)) => {
+                container.adopt_images(images);
+                publish_create(request, 0, hub);
+                Ok(now(&CreateTaskResponse { pid: 0 }))
+            }
+            (Ok(()), None) => container.create_process(request, &mounts, hub),
+        })
     }
 
-    /// The container, with its terminal connected. Undone on failure.
+    /// The container itself. Undone on failure.
     fn create_process(
         &mut self,
-        streams: &mut Streams,
+        request: CreateTaskRequest,
         mounts: &[RootfsMount],
         hub: &mut Hub,
-    ) -> Result<Alive, Error> {
-        let stdio = streams.process_ends(&mut hub.poller)?;
+    ) -> Result<Answer, Error> {
+        let was_taken = self.runtime.is_taken();
         let owner =
             runtime::Owner { namespace: &hub.namespace, id: &self.id, bundle: &self.bundle };
-        let Started { pid, pidfd, terminal } = self.runtime.create(owner, mounts, stdio)?;
-        if let Some(master) = terminal
-            && let Err(error) = streams.adopt_terminal(master, &mut hub.poller)
-        {
-            // The first failure is the one to tell of.
-            drop(self.runtime.delete());
-            return Err(error);
+        let process = self.processes.iter_mut().find(|process| process.is_in_making(""));
+        let stdio = match process {
+            Some(process) => process.streams.process_ends(&mut hub.poller),
+            None => Err(Error::Ending),
+        };
+        let created = stdio.and_then(|stdio| self.runtime.create(owner, mounts, stdio));
+        self.when_done(hub, (Effect::MakesProcess, created), move |container, hub, created| {
+            match created.map(|started| container.adopt(started, hub)) {
+                Ok(Ok(pid)) => {
+                    publish_create(request, pid, hub);
+                    container.watch_memory(pid, hub);
+                    Ok(now(&CreateTaskResponse { pid }))
+                }
+                // A container that is there and cannot be used is as good as none.
+                Ok(Err(error)) => {
+                    let deleted = container.runtime.delete();
+                    container.take_back(deleted, error, hub)
+                }
+                Err(error) => {
+                    let taken_back = container.runtime.take_back(was_taken);
+                    container.take_back(taken_back, error, hub)
+                }
+            }
+        })
+    }
+
+    /// Takes note of the first process, and connects its terminal.
+    fn adopt(&mut self, started: Started, hub: &mut Hub) -> Result<u32, Error> {
+        let Started { pid, pidfd, terminal } = started;
+        let pid = pid.unsigned_abs();
+        let process = self.making("").ok_or(Error::Ending)?;
+        if let Some(master) = terminal {
+            process.streams.adopt_terminal(master, &mut hub.poller)?;
         }
-        Ok(Alive { pid: pid.unsigned_abs(), pidfd })
+        process.stage = Stage::Created(Alive { pid, pidfd });
+        process.shares_pids = !is_first_of_namespace(pid);
+        self.awaited_until = None;
+        Ok(pid)
+    }
+
+    /// Tells why there is no container when the runtime has removed what there was of it.
+    fn take_back(
+        &mut self,
+        taken_back: Result<Progress<()>, Error>,
+        reason: Error,
+        hub: &mut Hub,
+    ) -> Result<Answer, Error> {
+        // The first failure is the one to tell of.
+        self.when_done(hub, (Effect::Other, taken_back), |container, hub, _| {
+            container.give_up_making(reason, hub)
+        })
+    }
+
+    fn give_up_making(&mut self, reason: Error, hub: &mut Hub) -> Result<Answer, Error> {
+        self.unmake("", hub);
+        self.forget_unannounced(hub);
+        Err(reason)
+    }
+
+    /// Of a container that nobody announced nothing stays when it could not be created.
+    fn forget_unannounced(&mut self, hub: &mut Hub) {
+        if self.unannounced {
+            self.stop_listening(&hub.poller);
+            self.deleted = true;
+        }
     }
 
     /// Without memory limits in force, or without a cgroup, a container is as good as any other.
@@ -164,33 +217,33 @@ impl Container {
         }
     }
 
-    pub(super) fn start(
-        &mut self,
-        request: &StartRequest,
-        hub: &mut Hub,
-    ) -> Result<StartResponse, Error> {
+    pub(super) fn start(&mut self, request: &StartRequest, hub: &mut Hub) -> Result<Answer, Error> {
         let index = self.find(&request.exec_id)?;
         if !request.exec_id.is_empty() {
             return self.start_exec(index, hub);
         }
         if matches!(self.processes[index].stage, Stage::Checkpointed(_)) {
-            return self.start_from_images(index, hub);
+            return self.start_from_images(index, hub).map(|response| now(&response));
         }
         if !matches!(self.processes[index].stage, Stage::Created(_)) {
             self.processes[index].alive()?;
             return Err(Error::AlreadyStarted);
         }
-        self.runtime.start()?;
-        let process = &mut self.processes[index];
-        let pid = process.pid();
-        if let Stage::Created(alive) =
-            std::mem::replace(&mut process.stage, Stage::Exited(Exit::never()))
-        {
-            process.stage = Stage::Running(alive);
-        }
-        let event = TaskStart { container_id: self.id.clone(), pid };
-        hub.publisher.publish(&event, &mut hub.poller);
-        Ok(StartResponse { pid })
+        let started = self.runtime.start();
+        self.when_done(hub, (Effect::StartsInit, started), |container, hub, started| {
+            started?;
+            let index = container.find("")?;
+            let process = &mut container.processes[index];
+            let pid = process.pid();
+            // It may have ended already; that is told later.
+            process.stage = match std::mem::replace(&mut process.stage, Stage::Making) {
+                Stage::Created(alive) => Stage::Running(alive),
+                other => other,
+            };
+            let event = TaskStart { container_id: container.id.clone(), pid };
+            hub.publisher.publish(&event, &mut hub.poller);
+            Ok(now(&StartResponse { pid }))
+        })
     }
 
     /// Forgets a process, or everything. Answered when the process's logger has ended.
@@ -204,8 +257,27 @@ impl Container {
         if matches!(self.processes[index].stage, Stage::Running(_)) {
             return Err(Error::StillRunning);
         }
-        if request.exec_id.is_empty() {
-            self.take_down(hub)?;
+        let exec_id = request.exec_id.clone();
+        if !exec_id.is_empty() {
+            return self.delete_process(&exec_id, caller, hub);
+        }
+        let deleted = self.remove(hub);
+        self.when_done(hub, (Effect::Other, deleted), move |container, hub, deleted| {
+            deleted?;
+            container.delete_process(&exec_id, caller, hub)
+        })
+    }
+
+    /// The rest of Delete: of the first process when the container is gone.
+    fn delete_process(
+        &mut self,
+        exec_id: &str,
+        caller: Waiter,
+        hub: &mut Hub,
+    ) -> Result<Answer, Error> {
+        let index = self.find(exec_id)?;
+        if exec_id.is_empty() {
+            self.is_removed(hub);
         }
         let stage = &self.processes[index].stage;
         if matches!(stage, Stage::Prepared(_) | Stage::Checkpointed(_)) {
@@ -213,9 +285,9 @@ impl Container {
         }
         let exit = self.dismiss(index, hub);
         // As with containerd's own shim: of an exec nothing is told but its end.
-        if request.exec_id.is_empty() {
+        if exec_id.is_empty() {
             let event = TaskDelete {
-                container_id: request.id.clone(),
+                container_id: self.id.clone(),
                 pid: exit.pid,
                 exit_status: exit.status,
                 exited_at: Some(exit.exited_at),
@@ -238,13 +310,16 @@ impl Container {
         Ok(now(&response))
     }
 
-    /// Removes what the runtime made, and with it every process that is left. Of these all but the first
-    /// are forgotten.
-    pub(super) fn take_down(&mut self, hub: &mut Hub) -> Result<(), Error> {
+    /// Removes what the runtime made, and with it every process that is left.
+    pub(super) fn remove(&mut self, hub: &mut Hub) -> Result<Progress<()>, Error> {
         if let Some(watch) = self.oom.take() {
             watch.release(&hub.poller);
         }
-        self.runtime.delete()?;
+        self.runtime.delete()
+    }
+
+    /// Takes note of that. Of the processes all but the first are forgotten.
+    pub(super) fn is_removed(&mut self, hub: &mut Hub) {
         // Those who were killed by this.
         self.reap_own();
         self.deleted = true;
@@ -257,7 +332,6 @@ impl Container {
                 self.dismiss(index, hub);
             }
         }
-        Ok(())
     }
 
     /// Callers forget a process that does not run. Whoever still waits for it is told what they are.

@@ -1,8 +1,10 @@
 //! Exec, and the Start of what it prepared.
 
+use super::{Answer, now};
 use crate::container::Container;
 use crate::error::Error;
 use crate::hub::Hub;
+use crate::operation::Effect;
 use crate::process::{Alive, Exit, Process, Stage};
 use crate::streams::{Owner, StdioUris, Streams};
 use gantry_oci::runtime;
@@ -23,7 +25,7 @@ impl Container {
         &mut self,
         request: &ExecProcessRequest,
         hub: &mut Hub,
-    ) -> Result<Empty, Error> {
+    ) -> Result<Answer, Error> {
         let init = self.find("")?;
         let exec_id = &request.exec_id;
         if exec_id.is_empty() {
@@ -52,54 +54,62 @@ impl Container {
         };
         let owner = Owner { id: &self.id, namespace: &hub.namespace, pipes: self.pipes_owner };
         let streams = Streams::open(&uris, owner, &mut hub.poller)?;
-        let stage = Stage::Prepared(Box::new(process));
-        self.processes.push(Process::new(exec_id.clone(), uris, stage, streams));
-        let event = TaskExecAdded { container_id: self.id.clone(), exec_id: exec_id.clone() };
-        hub.publisher.publish(&event, &mut hub.poller);
-        Ok(Empty)
+        self.processes.push(Process::new(exec_id.clone(), uris, Stage::Making, streams));
+        let id = exec_id.clone();
+        let prepared = Stage::Prepared(Box::new(process));
+        self.when_logger_is_ready(hub, exec_id, move |container, hub, ready| {
+            if let Err(error) = ready {
+                container.unmake(&id, hub);
+                return Err(error);
+            }
+            if let Some(process) = container.making(&id) {
+                process.stage = prepared;
+            }
+            let event = TaskExecAdded { container_id: container.id.clone(), exec_id: id };
+            hub.publisher.publish(&event, &mut hub.poller);
+            Ok(now(&Empty))
+        })
     }
 
-    pub(super) fn start_exec(
-        &mut self,
-        index: usize,
-        hub: &mut Hub,
-    ) -> Result<StartResponse, Error> {
+    pub(super) fn start_exec(&mut self, index: usize, hub: &mut Hub) -> Result<Answer, Error> {
         let process = &mut self.processes[index];
         let Stage::Prepared(spec) = &process.stage else {
             process.alive()?;
             return Err(Error::AlreadyStarted);
         };
-        let spec = spec.clone();
-        match self.run_exec(index, &spec, hub) {
-            Ok(alive) => {
-                let pid = alive.pid;
-                self.processes[index].stage = Stage::Running(alive);
-                let event = TaskExecStarted {
-                    container_id: self.id.clone(),
-                    exec_id: self.processes[index].exec_id.clone(),
-                    pid,
-                };
-                hub.publisher.publish(&event, &mut hub.poller);
-                Ok(StartResponse { pid })
+        let (spec, exec_id) = (spec.clone(), process.exec_id.clone());
+        let stdio = process.streams.process_ends(&mut hub.poller);
+        let started = stdio.and_then(|stdio| self.runtime.exec(&spec, stdio));
+        self.when_done(hub, (Effect::MakesProcess, started), move |container, hub, started| {
+            // It cannot have been deleted meanwhile.
+            let index = container.find(&exec_id)?;
+            match started.and_then(|started| container.adopt_exec(index, started, hub)) {
+                Ok(alive) => {
+                    let pid = alive.pid;
+                    container.processes[index].stage = Stage::Running(alive);
+                    let event =
+                        TaskExecStarted { container_id: container.id.clone(), exec_id, pid };
+                    hub.publisher.publish(&event, &mut hub.poller);
+                    Ok(now(&StartResponse { pid }))
+                }
+                Err(error) => {
+                    container.give_up(index, &error, hub);
+                    Err(error)
+                }
             }
-            Err(error) => {
-                self.give_up(index, &error, hub);
-                Err(error)
-            }
-        }
+        })
     }
 
-    fn run_exec(
+    fn adopt_exec(
         &mut self,
         index: usize,
-        spec: &runtime::Process,
+        started: Started,
         hub: &mut Hub,
     ) -> Result<Alive, Error> {
-        let streams = &mut self.processes[index].streams;
-        let stdio = streams.process_ends(&mut hub.poller)?;
-        let Started { pid, pidfd, terminal } = self.runtime.exec(spec, stdio)?;
+        let Started { pid, pidfd, terminal } = started;
         if let Some(master) = terminal
-            && let Err(error) = streams.adopt_terminal(master, &mut hub.poller)
+            && let Err(error) =
+                self.processes[index].streams.adopt_terminal(master, &mut hub.poller)
         {
             // Without its terminal it is of no use; its end is reaped like an orphan's.
             drop(gantry_sys::pidfd::send_signal(pidfd.as_fd(), gantry_types::Signal::KILL));

@@ -2,6 +2,7 @@
 
 use crate::container::Container;
 use crate::error::{Error, complain, whole_text};
+use crate::runtime::Progress;
 use crate::server::{IDLE_LIMIT, Server};
 use gantry_runtime::KillScope;
 use gantry_shim_protocol::group::JoinRequest;
@@ -54,9 +55,13 @@ impl Server {
             if !self.containers[index].holds_task() {
                 continue;
             }
+            // Only the containers that nobody cares for any more are waited for.
+            self.containers[index].abort(&mut self.hub);
             self.kill_all(index);
-            if let Err(error) = self.containers[index].take_down(&mut self.hub) {
-                complain(&whole_text(&error));
+            let container = &mut self.containers[index];
+            match container.remove(&mut self.hub).and_then(Progress::wait) {
+                Ok(()) => container.is_removed(&mut self.hub),
+                Err(error) => complain(&whole_text(&error)),
             }
         }
         self.end();
@@ -67,9 +72,9 @@ impl Server {
     fn kill_all(&mut self, index: usize) {
         let container = &self.containers[index];
         // What fails here the runtime's delete tries again, with more force.
-        drop(container.runtime.kill(Signal::KILL, KillScope::All));
+        drop(container.runtime.kill(Signal::KILL, KillScope::All).and_then(Progress::wait));
         if container.paused {
-            drop(container.runtime.resume());
+            drop(container.runtime.resume().and_then(Progress::wait));
         }
         let deadline = gantry_sys::clock::monotonic() + KILL_LIMIT;
         while gantry_sys::clock::monotonic() < deadline {

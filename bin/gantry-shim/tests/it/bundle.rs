@@ -98,7 +98,10 @@ impl Drop for Bundles {
             // Whatever a failed test left.
             drop(self.delete(&name));
         }
-        let left: Vec<_> = fs::read_dir("/sys/fs/cgroup/pids")
+        let hierarchies = ["/sys/fs/cgroup/pids", "/sys/fs/cgroup"];
+        let left: Vec<_> = hierarchies
+            .into_iter()
+            .find_map(|hierarchy| fs::read_dir(hierarchy).ok())
             .unwrap()
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
             .filter(|name| name.starts_with(&self.prefix))

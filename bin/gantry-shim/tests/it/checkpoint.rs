@@ -145,3 +145,42 @@ fn wrong_checkpoints_are_named() {
     }
     rig.end();
 }
+
+/// In the virtual machine of `e2e/vm`, whose kernel criu knows, this variable says that it must work.
+const MUST_WORK: &str = "GANTRY_TEST_CRIU_WORKS";
+
+#[test]
+fn the_real_criu_writes_a_task_and_restores_it_or_says_why_it_cannot() {
+    let mut bundles = Bundles::new();
+    let count = "i=0; while :; do i=$((i+1)); echo $i >/tmp/n; sleep 0.05; done";
+    bundles.make("c", count, |_| {});
+    let (id, images) = (bundles.id("c"), bundles.path().join("images"));
+    let caller = bundles.start("c");
+    let mut rig = Rig { bundles, caller, id: id.clone(), images: images.clone() };
+    let file = rig.bundles.path().join("rootfs/tmp/n");
+    let counted = || -> u64 {
+        fs::read_to_string(&file).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+    };
+    rig.create(Path::new(""));
+    rig.caller.start(&id, "").unwrap();
+    poll("it counts", || counted() > 3);
+    let request = rig.request(&CheckpointOptions { exit: true, ..Default::default() });
+    let written: Result<Empty, _> = rig.caller.call("Checkpoint", &request);
+    if let Err(refusal) = written {
+        let words = refusal.message;
+        let told = ["this version does not know this kernel", "criu check", "install the package"];
+        assert!(told.iter().any(|advice| words.contains(advice)), "{words}");
+        assert!(std::env::var_os(MUST_WORK).is_none(), "{words}");
+        let before = counted();
+        poll("it goes on as before", || counted() > before);
+        return rig.end();
+    }
+    assert_eq!(rig.caller.wait(&id, ""), Ok(137));
+    assert_eq!(rig.caller.delete(&id, ""), Ok(137));
+    let before = counted();
+    assert_eq!(rig.create(&images), 0);
+    rig.caller.start(&id, "").unwrap();
+    poll("it goes on where it was", || counted() > before);
+    assert!(counted() < before + 1000, "it began again");
+    rig.end();
+}

@@ -129,7 +129,8 @@ fn what_a_container_uses_is_told_and_a_lack_of_memory_as_well() {
 
     containerd.exec("c1", "e1", "echo > /go");
     poll("the end is told", || {
-        events.topics().contains(&"exit".to_owned()) && containerd.tasks()[0].2 == "STOPPED"
+        // The exec's end is an exit, too.
+        events.text().contains("\"exit_status\":137") && containerd.tasks()[0].2 == "STOPPED"
     });
     poll("the lack of memory is told", || events.topics().contains(&"oom".to_owned()));
     let text = events.text();

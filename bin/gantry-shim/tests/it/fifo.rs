@@ -117,3 +117,24 @@ fn what_is_no_named_pipe_is_refused() {
         assert!(error.contains(path.to_str().unwrap()), "{error}");
     }
 }
+
+#[test]
+fn an_output_that_nobody_reads_does_not_hold_up_the_other() {
+    // stdout stands still, stderr has a reader, and the process waits for neither of them.
+    let container = launched("seq 1 300000 & seq 1 200000 >&2; kill $!; exit 8", false);
+    let paths = ["out", "err"].map(|name| container.bundle.join(name));
+    for path in &paths {
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    }
+    let [stdout, stderr] = paths.each_ref().map(|path| path.to_str().unwrap().to_owned());
+    container.shim().create(&CreateOptions { stdout, stderr, ..Default::default() }).unwrap();
+    let reader = open(&paths[1]);
+    container.start();
+    let mut text = vec![0; numbers(200_000).len()];
+    (&reader).read_exact(&mut text).unwrap();
+    assert!(text == numbers(200_000).into_bytes());
+    // The first may be read by now.
+    drop(open(&paths[0]));
+    assert_eq!(container.status(""), 8);
+}

@@ -22,3 +22,4 @@ mod other_runtime;
 mod stuck;
 mod survival;
 mod terminal;
+mod waiting;
