@@ -9,9 +9,10 @@ ckpt_machine() {
     [ -e /var/run ] || ln -s /run /var/run
 }
 ckpt_bundle() { # ckpt_bundle DIR SED-SCRIPT...
+    ckpt_machine
     mkdir -p "$1/rootfs/bin" "$1/rootfs/tmp" "$1/rootfs/etc" "$1/rootfs/run" "$1/rootfs/var"
     cp /bin/busybox "$1/rootfs/bin/"
-    for applet in sh sleep cat echo ls ps id mount ip hostname grep tty; do ln -sf busybox "$1/rootfs/bin/$applet"; done
+    for applet in sh sleep cat echo ls ps id mount ip hostname grep tty test date; do ln -sf busybox "$1/rootfs/bin/$applet"; done
     rm -f "$1/config.json"
     runc spec -b "$1"
     sed -i -e 's/"terminal": true/"terminal": false/' -e 's/"readonly": true/"readonly": false/' \
@@ -34,12 +35,14 @@ ckpt_counts() { until_true [ -s "$1/rootfs/tmp/n" ]; before=$(cat "$1/rootfs/tmp
 ckpt_is_stopped() { runc state "$1" | grep -q '"status": "stopped"'; }
 ckpt_runs() { runc state "$1" | grep -q '"status": "running"'; }
 ckpt_status() { runc state "$1" | grep -o '"status": "[a-z]*"'; }
-
+ckpt_pid() { runc state "$1" | sed -n 's/.*"pid": \([0-9]*\).*/\1/p'; }
 
 # --- checks
 
+checkpoint_checks='checkpoint_and_restore leave_running_and_paused incremental binds_and_namespaces_by_path
+a_checkpoint_gives_no_more_than_the_bundle streams_and_exit_code user_namespace read_only_root shim_checkpoints'
+
 checkpoint_and_restore() {
-    ckpt_machine
     ckpt_bundle /ck1
     ckpt_start /ck1 ck1
     ckpt_counts /ck1
@@ -53,7 +56,7 @@ checkpoint_and_restore() {
     [ "$(cat /ck1/rootfs/tmp/n)" -gt "$last" ] || fail 'it began again'
     same status "$(ckpt_status ck1)" '"status": "running"'
     same 'no_new_privs' "$(runc exec ck1 grep NoNewPrivs /proc/1/status | tr -d ' \t')" NoNewPrivs:1
-    same 'cgroup' "$(cat /proc/$(runc state ck1 | sed -n 's/.*"pid": \([0-9]*\).*/\1/p')/cgroup)" 0::/ck1
+    same 'cgroup' "$(cat "/proc/$(ckpt_pid ck1)/cgroup")" 0::/ck1
     runc kill ck1 KILL
     until_true ckpt_is_stopped ck1
     runc delete ck1
@@ -96,7 +99,7 @@ binds_and_namespaces_by_path() {
     same 'the bind' "$(runc exec ck4 cat /data/file)" one
     same 'the file' "$(runc exec ck4 cat /run/single)" two
     runc exec ck4 sh -c 'echo x >/data/file' 2>/dev/null && fail 'the read-only bind can be written'
-    pid=$(runc state ck4 | sed -n 's/.*"pid": \([0-9]*\).*/\1/p')
+    pid=$(ckpt_pid ck4)
     same 'the network namespace' "$(stat -L -c %i "/proc/$pid/ns/net")" "$(stat -L -c %i /var/run/netns/given)"
     runc delete -f ck4
     /usr/sbin/ip netns del given
@@ -146,4 +149,25 @@ user_namespace() {
     ckpt_restore /ck7 /tmp/ck7 ck7 || fail "$(tail -1 /tmp/restore-log)"
     ckpt_counts /ck7
     runc delete -f ck7
+}
+# CRIU wants a place of its own in the new root, and there is none to be written to.
+read_only_root() {
+    ckpt_bundle /ck8 's/"args": .*/"args": ["sh","-c","while :; do date +%s%N >\/dev\/shm\/n; sleep 0.1; done"],/' \
+        's/"readonly": false/"readonly": true/'
+    rmdir /ck8/rootfs/tmp
+    ckpt_start /ck8 ck8
+    until_true runc exec ck8 test -s /dev/shm/n
+    runc checkpoint --image-path /tmp/ck8 ck8
+    ckpt_restore /ck8 /tmp/ck8 ck8 || fail "$(tail -1 /tmp/restore-log)"
+    first=$(runc exec ck8 cat /dev/shm/n)
+    until_true sh -c "[ \"\$(/bin/gantry-runc --root /run/runc exec ck8 cat /dev/shm/n)\" != '$first' ]"
+    runc exec ck8 sh -c 'echo >/new' 2>/dev/null && fail 'the root can be written'
+    runc delete -f ck8
+}
+# The shim's own test of Checkpoint, and of Create from a checkpoint.
+shim_checkpoints() {
+    ckpt_machine
+    mkdir -p "$(dirname "$tested_shim")"
+    ln -sf /bin/gantry-shim "$tested_shim"
+    GANTRY_TEST_CRIU_WORKS=1 timeout 120 /suite/shim-tests checkpoint::the_real_criu --test-threads 1
 }

@@ -49,6 +49,8 @@ processes() {
 running() { [ -n "$(processes "$1")" ]; }
 ended() { ! running "$1"; }
 
+. /checkpoint.sh
+
 # --- checks; each runs in a shell of its own, with -eu, and fails with the last line that it printed
 
 machine_is_pure_v2() {
@@ -65,6 +67,15 @@ daemon_starts() {
 }
 
 hello_world() { gantry run --rm hello-world | grep -q 'Gantry'; }
+
+containers_have_networks() {
+    gantry network ls --format '{{.Name}}' | grep -qx bridge || fail 'there is no bridge network'
+    gantry run -d --name server -p 8080:80 busybox sh -c 'echo from the bridge | nc -l -p 80' >/dev/null
+    same 'the address' "$(gantry inspect -f '{{.NetworkSettings.IPAddress}}' server)" 172.17.0.2
+    until_true answers_on_the_host
+    gantry rm -f server >/dev/null
+}
+answers_on_the_host() { [ "$(nc -w 2 127.0.0.1 8080 </dev/null)" = 'from the bridge' ]; }
 
 import_busybox() { gantry import -c 'CMD ["sh"]' /images/busybox.tar busybox:latest; }
 
@@ -298,6 +309,25 @@ EOF
     rmdir "$cgroup/session" "$cgroup" "$root/user.slice"
 }
 
+# By the specification's "Cgroup ownership"; also where a container may do without a cgroup.
+cgroup_is_given_to_its_user() {
+    bundle /tmp/owned '"sleep", "1000"'
+    sed -i -e 's/"uid": 0/"uid": 1234/' -e '/"type": "cgroup",/,/]/s/"ro"/"rw"/' /tmp/owned/config.json
+    for rootless in false true; do
+        runc --rootless $rootless run -d -b /tmp/owned owned </dev/null >/tmp/owned.out 2>&1 || fail "$(cat /tmp/owned.out)"
+        cgroup=$root/bundles/owned
+        for file in . cgroup.procs cgroup.subtree_control; do
+            same "the owner of $file" "$(stat -c %u "$cgroup/$file")" 1234
+        done
+        same 'the owner of pids.max' "$(stat -c %u "$cgroup/pids.max")" 0
+        # It may organise there, and lift no limit.
+        runc exec owned sh -c 'mkdir /sys/fs/cgroup/inner && rmdir /sys/fs/cgroup/inner' || fail 'its user cannot make a cgroup'
+        runc exec owned sh -c 'echo 5 >/sys/fs/cgroup/pids.max' 2>/dev/null && fail 'its user can change a limit'
+        runc delete -f owned
+        gone "$cgroup"
+    done
+}
+
 nothing_is_left() {
     gantry ps -aq | while read -r id; do gantry rm -f "$id"; done
     kill "$(cat /tmp/gantryd.pid)"
@@ -311,11 +341,18 @@ nothing_is_left() {
 
 # --- the list
 
-checks='machine_is_pure_v2 daemon_starts hello_world import_busybox limits_are_set limits_are_seen_inside
+checks='machine_is_pure_v2 daemon_starts hello_world import_busybox containers_have_networks limits_are_set limits_are_seen_inside
 host_cgroup_namespace exec_joins_the_cgroup stop_and_remove kill_and_remove remove_by_force processes_are_limited
 memory_is_limited devices_are_refused devices_are_given privileged_has_devices killed_daemon_finds_its_containers
 roots_may_be_deep runc_runs_a_bundle runc_pauses_and_updates
-runc_confines_by_apparmor runc_without_root nothing_is_left'
+runc_confines_by_apparmor runc_without_root cgroup_is_given_to_its_user checkpoint_and_restore a_checkpoint_gives_no_more_than_the_bundle
+shim_checkpoints nothing_is_left'
+. /choices
+case "$chosen" in
+    '') ;;
+    checkpoints) checks=$checkpoint_checks ;;
+    *) checks=$chosen ;;
+esac
 
 cp /proc/self/mountinfo /tmp/mounts.before
 count=0

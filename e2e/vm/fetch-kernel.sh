@@ -6,6 +6,11 @@
 set -euo pipefail
 folder=${1:?usage: fetch-kernel.sh FOLDER}
 wanted=(overlay brd veth)
+# Bridge networks; here the kernel cannot fetch what a rule needs by itself.
+wanted+=(bridge nft_ct nft_fib_inet nft_chain_nat nft_nat nft_masq)
+# criu takes down what the packet filters and the sockets of a network namespace are, and asks for each kind.
+wanted+=(tun nf_tables iptable_filter ip6table_filter nft_compat nf_conntrack nf_conntrack_netlink nf_nat
+    unix_diag tcp_diag udp_diag af_packet_diag netlink_diag)
 
 [ "$(cat "$folder/wanted" 2>/dev/null)" = "${wanted[*]}" ] && exit
 
@@ -20,7 +25,8 @@ depmod -b "$partial/root" "$version"
 
 rm -rf "$folder"
 mkdir -p "$folder/modules"
-number=10
+# Three digits throughout, so that names sort as numbers.
+number=100
 for module in "${wanted[@]}"; do
     modprobe -d "$partial/root" -S "$version" --show-depends "$module" | while read -r _insmod file _options; do
         cp "$file" "$folder/modules/$number-$(basename "$file")"

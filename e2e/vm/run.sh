@@ -5,8 +5,9 @@
 #
 #   run.sh [FOLDER-OF-BINARIES]
 #
-# VM_PEERS=1 runs the suite on the host's crun and runc, too; what they fail is no failure. VM_ONLY=suite leaves
-# checks.sh out, VM_ONLY=checks the suite. VM_FILTER is a part of the names of the cases to run.
+# VM_PEERS=only runs the suite on the host's crun and runc instead of ours; what they fail is no failure, and their verdicts
+# go to conformance-v2-peers.json. VM_ONLY=suite leaves checks.sh out, VM_ONLY=checks the suite. VM_FILTER is a part of the names of the cases to run. VM_CHECKS names the checks
+# to run instead of the usual ones, `checkpoints` all that are about checkpoints.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 checkout=$(cd "$here/../.." && pwd)
@@ -21,7 +22,8 @@ bash "$here/fetch-kernel.sh" "$kernel"
 
 # add PROGRAM FOLDER: puts a program of the host into a folder of the machine, with the libraries that it wants.
 add() {
-    install -D -m 755 "$1" "$tree/$2/$(basename "$1")"
+    # Many names may be links to one program.
+    install -D -m 755 "$(readlink -f "$1")" "$tree/$2/$(basename "$1")"
     # A static one has none, and ldd fails on it.
     for library in $(ldd "$1" 2>/dev/null | grep -o '/[^ ]*' || true); do
         install -D -m 755 "$library" "$tree$library"
@@ -36,18 +38,30 @@ ln -s busybox "$tree/bin/sh"
 for name in gantry gantryd gantry-shim gantry-runc gantry-init; do add "$binaries/$name" bin; done
 # The suite wants more of unshare and mount than busybox has.
 add "$suite" suite
+add "$checkout/target/dist/test/shim-tests" suite
 for name in unshare mount; do add "$(command -v "$name")" suite; done
 runtimes=/bin/gantry-runc
-if [ "${VM_PEERS:-}" = 1 ]; then
+results=$checkout/target/testdata/conformance-v2.json
+if [ "${VM_PEERS:-}" = only ]; then
+    results=$checkout/target/testdata/conformance-v2-peers.json
+    runtimes=
     for name in crun runc; do
         path=$(PATH=$PATH:/usr/sbin command -v "$name") || continue
         add "$path" peers
         runtimes="$runtimes /peers/$name"
     done
 fi
-printf 'only=%q filter=%q runtimes=%q\n' "${VM_ONLY:-}" "${VM_FILTER:-}" "$runtimes" >"$tree/choices"
+# CRIU, and the programs that it runs.
+for name in criu ip tar gzip {ip,ip6}tables{,-legacy}-{save,restore}; do
+    add "$(PATH=$PATH:/usr/sbin:/sbin command -v "$name")" usr/sbin
+done
+extensions=$(dirname "$(dpkg -L iptables | grep '/xtables/.*[.]so$' | head -n 1)")
+mkdir -p "$tree$extensions"
+cp "$extensions"/*.so "$tree$extensions/"
+printf 'only=%q filter=%q runtimes=%q chosen=%q tested_shim=%q\n' "${VM_ONLY:-}" "${VM_FILTER:-}" "$runtimes" \
+    "${VM_CHECKS:-}" "$(cat "$checkout/target/dist/test/shim-tests.program")" >"$tree/choices"
 cp "$kernel"/modules/* "$tree/modules/"
-cp "$here"/{checks.sh,suite.sh,init,apparmor.base64} "$tree/"
+cp "$here"/{checks.sh,checkpoint.sh,suite.sh,init,apparmor.base64} "$tree/"
 chmod 755 "$tree"/{checks.sh,suite.sh,init}
 mkdir -p "$work/image"/{bin,etc,tmp,root,proc,sys,dev}
 /bin/busybox --list | while read -r applet; do ln -s busybox "$work/image/bin/$applet"; done
@@ -61,16 +75,16 @@ echo "kernel $(cat "$kernel/version"), at most $deadline_s s; the console is in 
 timeout "$deadline_s" qemu-system-x86_64 -machine q35 -accel tcg -cpu max -smp 2 -m 1536 \
     -nodefaults -nographic -serial stdio -no-reboot \
     -kernel "$kernel/vmlinuz" -initrd "$work/initramfs" \
-    -append 'console=ttyS0 quiet panic=-1 cgroup_no_v1=all' </dev/null 2>"$work/qemu" | tr -d '\r' | tee "$console" |
+    -append 'console=ttyS0 quiet panic=-1 cgroup_no_v1=all' </dev/null 2>"$work/qemu" | stdbuf -oL tr -d '\r' | tee "$console" |
     grep --line-buffered -E '^(ok|FAIL|done|suite|    )' || true
 
-results=$checkout/target/testdata/conformance-v2.json
 if [ "${VM_ONLY:-}" != checks ]; then sed -n 's/^json //p' "$console" | tr -d '\n' >"$results"; fi
 
 if ! grep -qx 'the end' "$console"; then
     { tail -n 20 "$console" "$work/qemu"; echo "the machine did not come to its end within $deadline_s s"; } >&2
     exit 1
 fi
+[ "${VM_PEERS:-}" != only ] || exit 0
 case "${VM_ONLY:-}" in suite | checks) parts=1 ;; *) parts=2 ;; esac
 failures=0
 # Each part ends with one line: `done N FAILED`.
