@@ -4,10 +4,11 @@
 use std::io::Read;
 use std::os::fd::AsFd;
 
-use gantry_archive::{Applied, ApplyOptions, Limits, Whiteouts, decompress, resolve_fixups};
+use gantry_archive::{Compression, Limits, decompress};
 use gantry_types::Digest;
 
-use crate::dirs::{Dirs, FILES};
+use crate::dirs::Dirs;
+use crate::format::{Extracted, Incoming};
 use crate::row::{Key, LAYERS, LayerRow};
 use crate::{Error, Layers, Result, view};
 
@@ -49,6 +50,26 @@ impl Layers {
         parents: &[Digest],
         tar: impl Read + Send,
     ) -> Result<LayerInfo> {
+        self.apply_content(diff_id, parents, (tar, false))
+    }
+
+    /// [`Layers::apply`] for content that the caller has hashed and keeps from others since then: what is not
+    /// compressed is not hashed again when it comes under `digest`, its own.
+    pub fn apply_verified(
+        &self,
+        diff_id: &Digest,
+        parents: &[Digest],
+        (tar, digest): (impl Read + Send, &Digest),
+    ) -> Result<LayerInfo> {
+        self.apply_content(diff_id, parents, (tar, digest == diff_id))
+    }
+
+    fn apply_content(
+        &self,
+        diff_id: &Digest,
+        parents: &[Digest],
+        content: (impl Read + Send, bool),
+    ) -> Result<LayerInfo> {
         let _claim = self.shared.claim(diff_id);
         if let Some(info) = self.find(diff_id, parents)? {
             return Ok(info);
@@ -59,8 +80,8 @@ impl Layers {
             state.next_number - 1
         };
         let ingest = Ingest::make(&self.shared.dirs, number)?;
-        let applied = self.extract(&ingest, diff_id, parents, tar)?;
-        let key = if applied.fixups.is_empty() || parents.is_empty() {
+        let extracted = self.extract(&ingest, diff_id, parents, content)?;
+        let key = if extracted.fixups == 0 || parents.is_empty() {
             Key::plain(diff_id)
         } else {
             Key::above(diff_id, parents)
@@ -68,10 +89,11 @@ impl Layers {
         let row = LayerRow {
             diff_id: diff_id.clone(),
             number,
-            size_bytes: applied.size_bytes,
-            fixups: applied.fixups.len() as u64,
-            root_given: applied.root_given,
-            root_opaque: applied.root_opaque,
+            format: self.format,
+            size_bytes: extracted.size_bytes,
+            fixups: extracted.fixups,
+            root_given: extracted.root_given,
+            root_opaque: extracted.root_opaque,
             boot_id: self.shared.boot_id.clone(),
             synced: false,
         };
@@ -89,32 +111,29 @@ impl Layers {
         ingest: &Ingest<'_>,
         diff_id: &Digest,
         parents: &[Digest],
-        tar: impl Read + Send,
-    ) -> Result<Applied> {
-        let store = &self.shared.dirs.layers.path;
-        let failed = |source| Error::extract(diff_id, store, source);
-        let root = ingest.open_files()?;
-        let options = ApplyOptions {
-            limits: Limits::default(),
-            whiteouts: Whiteouts::Overlay,
-            algorithm: diff_id.algorithm(),
+        (tar, was_hashed): (impl Read + Send, bool),
+    ) -> Result<Extracted> {
+        let dirs = &self.shared.dirs;
+        let store = &dirs.layers.path;
+        let limits = Limits::default();
+        let mut plain =
+            decompress(tar, &limits).map_err(|error| Error::extract(diff_id, store, error))?;
+        let lower = || {
+            if parents.is_empty() {
+                return Ok(None);
+            }
+            view::merged(&self.lower(parents)?, dirs).map(Some)
         };
-        let plain = decompress(tar, &options.limits).map_err(failed)?;
-        let applied = gantry_archive::apply(plain, root.as_fd(), &options).map_err(failed)?;
-        if applied.diff_id != *diff_id {
-            return Err(Error::WrongContent { expected: diff_id.clone(), actual: applied.diff_id });
-        }
-        if applied.fixups.is_empty() {
-            return Ok(applied);
-        }
-        let lower = if parents.is_empty() {
-            None
-        } else {
-            Some(view::merged(&self.lower_dirs(parents)?, &self.shared.dirs)?)
+        let incoming = Incoming {
+            is_verified: was_hashed && plain.compression() == Compression::Plain,
+            tar: &mut plain,
+            diff_id,
+            limits: &limits,
+            lower: &lower,
+            store,
         };
-        resolve_fixups(root.as_fd(), lower.as_ref().map(AsFd::as_fd), &applied.fixups)
-            .map_err(failed)?;
-        Ok(applied)
+        let place = ingest.open()?;
+        self.format.behaviour().extract(place.as_fd(), incoming)
     }
 }
 
@@ -137,15 +156,12 @@ impl<'a> Ingest<'a> {
         let name = number.to_string();
         let failed = |error| Error::store("make", &dirs.ingest.path_of(&name), error);
         dirs.ingest.make(&name, 0o700).map_err(failed)?;
-        let ingest = Self { dirs, name: name.clone(), place: Place::Ingest };
-        dirs.ingest.make(&format!("{name}/{FILES}"), 0o755).map_err(failed)?;
-        Ok(ingest)
+        Ok(Self { dirs, name, place: Place::Ingest })
     }
 
-    fn open_files(&self) -> Result<std::os::fd::OwnedFd> {
-        let name = format!("{}/{FILES}", self.name);
-        let ingest = &self.dirs.ingest;
-        ingest.open_dir(&name).map_err(|error| Error::store("open", &ingest.path_of(&name), error))
+    fn open(&self) -> Result<std::os::fd::OwnedFd> {
+        let (name, ingest) = (&self.name, &self.dirs.ingest);
+        ingest.open_dir(name).map_err(|error| Error::store("open", &ingest.path_of(name), error))
     }
 
     /// Moves it to where layers are.
@@ -187,16 +203,16 @@ mod tests {
         let is_there = |path: &str| temp.path().join(path).exists();
 
         let ingest = Ingest::make(&dirs, 5).unwrap();
-        assert!(is_there("layers/ingest/5/fs"));
+        assert!(is_there("layers/ingest/5"));
         drop(ingest);
         assert!(!is_there("layers/ingest/5"));
 
         let placed = Ingest::make(&dirs, 6).unwrap().place().unwrap();
-        assert!(is_there("layers/6/fs") && !is_there("layers/ingest/6"));
+        assert!(is_there("layers/6") && !is_there("layers/ingest/6"));
         drop(placed);
         assert!(!is_there("layers/6"));
 
         Ingest::make(&dirs, 7).unwrap().place().unwrap().keep();
-        assert!(is_there("layers/7/fs"));
+        assert!(is_there("layers/7"));
     }
 }

@@ -1,41 +1,115 @@
-//! From an image's chain of layers to directories.
+//! From an image's chain of layers to what overlayfs puts together.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gantry_types::Digest;
 
 use crate::dirs::EMPTY;
+use crate::mounts::Held;
 use crate::row::LayerRow;
 use crate::state::State;
-use crate::{Error, Layers, Result};
+use crate::{Error, Format, Layers, Result};
+
+/// Where the kernel finds a layer's root.
+#[derive(Debug)]
+pub(crate) struct Place {
+    path: PathBuf,
+    /// What the path depends on.
+    #[expect(dead_code, reason = "it is there to be dropped with the path")]
+    held: Option<Held>,
+}
+
+impl Place {
+    pub(crate) fn at(path: PathBuf) -> Self {
+        Self { path, held: None }
+    }
+
+    pub(crate) fn held(held: Held) -> Self {
+        Self { path: held.path(), held: Some(held) }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// The lower layers of an overlay, the topmost first; their paths are good as long as this is there.
+#[derive(Debug)]
+pub(crate) struct Lower(Vec<Place>);
+
+impl Lower {
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        self.0.iter().map(|place| place.path.clone()).collect()
+    }
+
+    pub(crate) fn put_on_top(&mut self, path: PathBuf) {
+        self.0.insert(0, Place::at(path));
+    }
+}
+
+impl From<Place> for Lower {
+    fn from(place: Place) -> Self {
+        Self(vec![place])
+    }
+}
 
 impl Layers {
-    /// The directories of a chain (diffIDs, lowest first) as overlayfs wants them: topmost first, at
-    /// least one.
-    pub(crate) fn lower_dirs(&self, chain: &[Digest]) -> Result<Vec<PathBuf>> {
+    /// The layers of a chain (diffIDs, lowest first) as overlayfs wants them: topmost first, at least
+    /// one.
+    pub(crate) fn lower(&self, chain: &[Digest]) -> Result<Lower> {
+        let numbers = self.overlaid(chain)?;
+        numbers
+            .into_iter()
+            .map(|(number, format)| self.place(number, format))
+            .collect::<Result<_>>()
+            .map(Lower)
+    }
+
+    /// Where the layers of a chain lie on the disk, topmost first.
+    pub(crate) fn lower_paths(&self, chain: &[Digest]) -> Result<Vec<PathBuf>> {
+        let numbers = self.overlaid(chain)?;
+        let path = |(number, format)| self.shared.dirs.data(number, format);
+        Ok(numbers.into_iter().map(path).collect())
+    }
+
+    /// The layers that an overlay needs, topmost first.
+    fn overlaid(&self, chain: &[Digest]) -> Result<Vec<(u64, Format)>> {
         let state = self.shared.state();
         let mut numbers = Vec::with_capacity(chain.len());
         for row in rows(&state, chain)?.into_iter().rev() {
-            numbers.push(row.number);
+            numbers.push((row.number, row.format));
             // Overlayfs ignores the mark of an opaque directory on a layer's root.
             if row.root_opaque {
                 break;
             }
         }
-        drop(state);
         if numbers.is_empty() {
-            numbers.push(EMPTY);
+            numbers.push((EMPTY, Format::Directory));
         }
-        Ok(numbers.into_iter().map(|number| self.shared.dirs.files(number)).collect())
+        Ok(numbers)
     }
 
-    /// The directory of the topmost layer that says what the root looks like.
-    pub(crate) fn root_model(&self, chain: &[Digest]) -> Result<PathBuf> {
-        let state = self.shared.state();
-        let rows = rows(&state, chain)?;
-        let topmost = rows.into_iter().rev().find(|row| row.root_given);
-        let number = topmost.map_or(EMPTY, |row| row.number);
-        Ok(self.shared.dirs.files(number))
+    /// The root of the topmost layer that says what the root looks like.
+    pub(crate) fn root_model(&self, chain: &[Digest]) -> Result<Place> {
+        let model = {
+            let state = self.shared.state();
+            let topmost = rows(&state, chain)?.into_iter().rev().find(|row| row.root_given);
+            topmost.map(|row| (row.number, row.format))
+        };
+        let (number, format) = model.unwrap_or((EMPTY, Format::Directory));
+        self.place(number, format)
+    }
+
+    pub(crate) fn place(&self, number: u64, format: Format) -> Result<Place> {
+        let data = self.shared.dirs.data(number, format);
+        match format {
+            Format::Directory => Ok(Place::at(data)),
+            Format::Erofs => {
+                let make = || format.behaviour().open(&data);
+                let is_there = || self.shared.state().rows.values().any(|row| row.number == number);
+                Ok(Place::held(self.shared.mounts.of(number, make, is_there)?))
+            }
+        }
     }
 }
 

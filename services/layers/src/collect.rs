@@ -16,19 +16,25 @@ pub struct Collected {
     pub bytes: u64,
 }
 
+/// The rows that these chains may need.
+pub(crate) fn needed(live: &HashSet<Vec<Digest>>) -> HashSet<Key> {
+    let mut needed = HashSet::new();
+    for chain in live {
+        for (depth, diff_id) in chain.iter().enumerate() {
+            needed.insert(Key::plain(diff_id));
+            if depth > 0 {
+                needed.insert(Key::above(diff_id, &chain[..depth]));
+            }
+        }
+    }
+    needed
+}
+
 impl Layers {
     /// Removes all layers that are in none of these chains (diffIDs, lowest first). The caller sees
     /// to it that no layer is extracted meanwhile for an image that is not in `live` yet.
     pub fn collect(&self, live: &HashSet<Vec<Digest>>) -> Result<Collected> {
-        let mut needed = HashSet::new();
-        for chain in live {
-            for (depth, diff_id) in chain.iter().enumerate() {
-                needed.insert(Key::plain(diff_id));
-                if depth > 0 {
-                    needed.insert(Key::above(diff_id, &chain[..depth]));
-                }
-            }
-        }
+        let needed = needed(live);
         self.remove_layers(|key, _| !needed.contains(key))
     }
 
@@ -77,6 +83,7 @@ impl Layers {
                 self.shared.state().rows.extend(taken.map(|row| (key, row)));
                 return Err(error.into());
             }
+            self.shared.mounts.forget(row.number);
             dirs.throw_away(&dirs.layers, &row.number.to_string())?;
             collected.layers += 1;
             collected.bytes = collected.bytes.saturating_add(row.size_bytes);

@@ -11,7 +11,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use crate::{Error, Result};
+use crate::{Error, Format, Result};
 
 /// One directory of the store, open.
 #[derive(Debug)]
@@ -85,8 +85,6 @@ pub(crate) struct Dirs {
     trashed: AtomicU64,
 }
 
-/// The directory of a layer or of ingest with the files.
-pub(crate) const FILES: &str = "fs";
 /// The layer without files.
 pub(crate) const EMPTY: u64 = 0;
 
@@ -108,9 +106,20 @@ impl Dirs {
         Ok(Self { layers, ingest, trash, writable, trashed: AtomicU64::new(0) })
     }
 
-    /// Where a layer's files are.
-    pub(crate) fn files(&self, number: u64) -> PathBuf {
-        self.layers.path_of(&number.to_string()).join(FILES)
+    /// Where a layer's files are: a directory, or an image.
+    pub(crate) fn data(&self, number: u64, format: Format) -> PathBuf {
+        self.layers.path_of(&number.to_string()).join(format.data())
+    }
+
+    /// The directory of the layer without files.
+    pub(crate) fn empty(&self) -> PathBuf {
+        self.data(EMPTY, Format::Directory)
+    }
+
+    /// Whether a layer's files are there.
+    pub(crate) fn has(&self, number: u64, format: Format) -> bool {
+        let data = self.data(number, format).symlink_metadata();
+        data.is_ok_and(|found| found.is_dir() == (format == Format::Directory))
     }
 
     /// Moves a directory to the trash; whether it was there.

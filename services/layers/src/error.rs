@@ -58,6 +58,14 @@ pub enum Error {
         /// The path.
         path: PathBuf,
     },
+    /// Layers shall be images of erofs, and this host has no use for them.
+    #[error(
+        "the layer format erofs cannot be used here: {reason}; choose \"auto\" or \"directory\" instead"
+    )]
+    NoErofs {
+        /// What was tried, and why it failed.
+        reason: String,
+    },
     /// The disk is full.
     #[error("no space left on the disk of {path}: free some space and try again")]
     Full {
@@ -91,9 +99,10 @@ impl Error {
     /// The kind by which callers and protocols judge it.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::WrongContent { .. } | Self::InvalidId { .. } | Self::InvalidRoot { .. } => {
-                ErrorKind::InvalidParameter
-            }
+            Self::WrongContent { .. }
+            | Self::InvalidId { .. }
+            | Self::InvalidRoot { .. }
+            | Self::NoErofs { .. } => ErrorKind::InvalidParameter,
             Self::Extract { source, .. } | Self::Tree { source, .. } => source.kind(),
             Self::Missing { .. } | Self::NoWritable { .. } => ErrorKind::NotFound,
             Self::Exists { .. } => ErrorKind::Conflict,

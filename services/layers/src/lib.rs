@@ -1,4 +1,5 @@
-//! Extracted layers and the writable layers of containers: directories that overlayfs puts together.
+//! Extracted layers and the writable layers of containers: directories and images of erofs that overlayfs
+//! puts together.
 //!
 //! A layer is extracted once and shared by all images that have it: its key is its diffID. The few
 //! layers that depend on what lies below them (see [`gantry_archive::Fixup`]) are kept once for each
@@ -9,24 +10,31 @@
 //! On disk, below [`Config::root`]:
 //!
 //! ```text
-//! layers/<n>/fs           one extracted layer each; a row in the database names it
+//! layers/<n>/fs           one extracted layer each; a row in the database names it and its format
+//! layers/<n>/layer.erofs  the same as an image, where the host can mount one
 //! layers/0/fs             empty, for images without layers
-//! layers/ingest/<n>/fs    a layer on its way
+//! layers/ingest/<n>/      a layer on its way
 //! layers/trash/<n>        on its way out
 //! rw/<id>/{u,w}           a container's upper and work directory
 //! ```
 
 mod apply;
 mod chain;
+mod check;
 mod collect;
+mod contents;
 mod dirs;
 mod error;
+mod format;
 mod janitor;
+mod look;
 mod mount;
+mod mounts;
 mod open;
 mod row;
 mod state;
 mod sync;
+mod usage;
 mod view;
 mod writable;
 
@@ -34,10 +42,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use apply::LayerInfo;
+pub use check::Checked;
 pub use collect::Collected;
 pub use error::{Error, Result};
-pub use mount::{Directories, Durability, RootfsMount};
+pub use format::Format;
+pub use look::{Change, ChangeKind, Whole, Written};
+pub use mount::{Directories, Durability, Recipe, RootfsMount};
 pub use open::Reconciled;
+pub use usage::{Amount, LayerFile, LayerUse, Listing, Usage};
 
 use crate::janitor::Janitor;
 use crate::state::Shared;
@@ -48,6 +60,9 @@ pub struct Config {
     /// The data root; `layers/` and `rw/` below it are used. It must be there, and its path must have
     /// no comma: the options of other runtimes' mounts are separated by that.
     pub root: PathBuf,
+    /// The form of layers that are extracted from now on; those that are here keep theirs. `None`
+    /// leaves the choice to a probe of what the host can.
+    pub format: Option<Format>,
 }
 
 /// The store of layers. `Send + Sync`; all functions block, and none holds a lock while it reads or
@@ -60,4 +75,5 @@ pub struct Layers {
     janitor: Janitor,
     shared: Arc<Shared>,
     reconciled: Reconciled,
+    format: Format,
 }

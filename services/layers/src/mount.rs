@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use gantry_types::Digest;
 use rustix::io::Errno;
 
+use crate::chain::Lower;
 use crate::{Error, Layers, Result, writable};
 
 /// One mount, as in containerd's `CreateTaskRequest.rootfs`.
@@ -32,10 +33,26 @@ pub enum Durability {
     Volatile,
 }
 
+/// The mounts that make a root. Their sources and options are good as long as this is there, and this
+/// process: layers that are images are mounted by it alone.
+#[derive(Debug)]
+pub struct Recipe {
+    mounts: Vec<RootfsMount>,
+    _lower: Lower,
+}
+
+impl std::ops::Deref for Recipe {
+    type Target = [RootfsMount];
+
+    fn deref(&self) -> &[RootfsMount] {
+        &self.mounts
+    }
+}
+
 /// Where a container's overlay has its parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Directories {
-    /// The topmost first.
+    /// The topmost first: directories, and images of erofs.
     pub lower: Vec<PathBuf>,
     pub upper: PathBuf,
     pub work: PathBuf,
@@ -47,7 +64,7 @@ impl Layers {
         writable::check_id(id)?;
         let path = self.shared.dirs.writable.path_of(id);
         Ok(Directories {
-            lower: self.lower_dirs(chain)?,
+            lower: self.lower_paths(chain)?,
             upper: path.join(writable::UPPER),
             work: path.join(writable::WORK),
         })
@@ -58,7 +75,7 @@ impl Layers {
     ///
     /// # Errors
     /// A layer is not here, or the writable layer is not.
-    pub fn recipe(&self, id: &str, chain: &[Digest]) -> Result<Vec<RootfsMount>> {
+    pub fn recipe(&self, id: &str, chain: &[Digest]) -> Result<Recipe> {
         self.recipe_with(id, chain, Durability::Durable)
     }
 
@@ -68,10 +85,12 @@ impl Layers {
         id: &str,
         chain: &[Digest],
         durability: Durability,
-    ) -> Result<Vec<RootfsMount>> {
-        let Directories { lower, upper, work } = self.directories(id, chain)?;
+    ) -> Result<Recipe> {
+        let Directories { upper, work, .. } = self.directories(id, chain)?;
         self.forget_volatile_mount(id)?;
-        let lower: Vec<String> = lower
+        let held = self.lower(chain)?;
+        let lower: Vec<String> = held
+            .paths()
             .iter()
             .map(|dir| dir.to_string_lossy().replace('\\', "\\\\").replace(':', "\\:"))
             .collect();
@@ -88,7 +107,7 @@ impl Layers {
             options.push("volatile".to_owned());
         }
         let (kind, source) = ("overlay".to_owned(), "overlay".to_owned());
-        Ok(vec![RootfsMount { kind, source, options }])
+        Ok(Recipe { mounts: vec![RootfsMount { kind, source, options }], _lower: held })
     }
 
     /// A volatile mount leaves a mark that forbids the next mount, because a crash of the machine may

@@ -8,11 +8,12 @@ use gantry_db::Db;
 use gantry_types::Digest;
 use rustix::io::Errno;
 
-use crate::dirs::{Dirs, EMPTY, FILES};
+use crate::dirs::{Dirs, EMPTY};
+use crate::format::probe;
 use crate::janitor::Janitor;
 use crate::row::{Key, LAYERS, LayerRow, SCHEMA};
 use crate::state::{Shared, State};
-use crate::{Config, Error, Layers, Result};
+use crate::{Config, Error, Format, Layers, Result};
 
 /// What opening the store found to put right.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -30,18 +31,19 @@ impl Layers {
     /// # Errors
     /// The root cannot be used ([`Error::InvalidRoot`]), or a step failed.
     pub fn open(config: Config, db: Arc<Db>) -> Result<Self> {
-        let path = Path::new("/proc/sys/kernel/random/boot_id");
+        let path = Path::new(gantry_sys::boot_id::PATH);
         let boot_id =
             gantry_sys::boot_id::boot_id().map_err(|error| Error::store("read", path, error))?;
         Self::open_in_boot(config, db, boot_id)
     }
 
     pub(crate) fn open_in_boot(config: Config, db: Arc<Db>, boot_id: String) -> Result<Self> {
-        let Config { root } = config;
+        let Config { root, format } = config;
         let dirs = Dirs::open(&root)?;
         db.migrate(&SCHEMA)?;
         make_empty(&dirs)?;
         let (state, reconciled) = reconcile(&dirs, &db, &boot_id)?;
+        let format = choose(format, &dirs)?;
         let shared = Arc::new(Shared::new(dirs, db, boot_id, state));
         let janitor = Janitor::start(Arc::clone(&shared))?;
         let has_trash = !shared.dirs.trash.names()?.is_empty();
@@ -51,7 +53,12 @@ impl Layers {
         if shared.state().rows.values().any(|row| !row.synced) {
             janitor.sync_soon();
         }
-        Ok(Self { janitor, shared, reconciled })
+        Ok(Self { janitor, shared, reconciled, format })
+    }
+
+    /// The form of layers that are extracted from now on.
+    pub fn format(&self) -> Format {
+        self.format
     }
 
     /// What opening the store found to put right.
@@ -60,11 +67,31 @@ impl Layers {
     }
 }
 
+/// The form of new layers: the one that was asked for, or what the host can.
+fn choose(asked: Option<Format>, dirs: &Dirs) -> Result<Format> {
+    let probed = || {
+        let started = std::time::Instant::now();
+        let result = probe(dirs);
+        tracing::debug!(?result, took = ?started.elapsed(), "tried layers as images of erofs");
+        result
+    };
+    match asked {
+        Some(Format::Directory) => Ok(Format::Directory),
+        Some(Format::Erofs) => {
+            probed().map_err(|reason| Error::NoErofs { reason })?;
+            Ok(Format::Erofs)
+        }
+        None => Ok(probed().map_or(Format::Directory, |()| Format::Erofs)),
+    }
+}
+
 /// The layer without files. Its mode is the one of a root that no layer speaks about.
 fn make_empty(dirs: &Dirs) -> Result<()> {
     let name = EMPTY.to_string();
-    let failed = |error: Errno| Error::store("make", &dirs.files(EMPTY), error);
-    for (name, mode) in [(name.clone(), 0o700), (format!("{name}/{FILES}"), 0o755)] {
+    let failed = |error: Errno| Error::store("make", &dirs.empty(), error);
+    for (name, mode) in
+        [(name.clone(), 0o700), (format!("{name}/{}", Format::Directory.data()), 0o755)]
+    {
         match dirs.layers.make(&name, mode) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(failed(error)),
@@ -84,7 +111,7 @@ fn reconcile(dirs: &Dirs, db: &Db, boot_id: &str) -> Result<(State, Reconciled)>
     let mut dropped = Vec::new();
     for (key, row) in stored {
         highest = highest.max(row.number);
-        let is_there = dirs.files(row.number).is_dir();
+        let is_there = dirs.has(row.number, row.format);
         if is_there && (row.synced || row.boot_id == boot_id) {
             on_disk.remove(&row.number.to_string());
             rows.insert(Key::stored(key), row);

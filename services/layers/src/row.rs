@@ -5,6 +5,8 @@ use gantry_types::Digest;
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
+use crate::Format;
+
 pub(crate) const LAYERS: Table<LayerRow> = Table::new("layers");
 pub(crate) const SCHEMA: Schema = Schema { owner: "layers", migrations: &[] };
 
@@ -14,6 +16,9 @@ pub(crate) struct LayerRow {
     pub(crate) diff_id: Digest,
     /// Its directory.
     pub(crate) number: u64,
+    /// What lies in that. Rows from before there was a choice say nothing.
+    #[serde(default)]
+    pub(crate) format: Format,
     /// Bytes in its files, as Docker counts them.
     pub(crate) size_bytes: u64,
     /// How many things in it depend on the layers below. With any, it serves one chain only.

@@ -7,6 +7,7 @@ use gantry_db::Db;
 use gantry_types::Digest;
 
 use crate::dirs::Dirs;
+use crate::mounts::Mounts;
 use crate::row::{Key, LayerRow};
 
 #[derive(Debug)]
@@ -14,6 +15,7 @@ pub(crate) struct Shared {
     pub(crate) dirs: Dirs,
     pub(crate) db: Arc<Db>,
     pub(crate) boot_id: String,
+    pub(crate) mounts: Mounts,
     state: Mutex<State>,
     released: Condvar,
 }
@@ -45,7 +47,8 @@ impl State {
 
 impl Shared {
     pub(crate) fn new(dirs: Dirs, db: Arc<Db>, boot_id: String, state: State) -> Self {
-        Self { dirs, db, boot_id, state: Mutex::new(state), released: Condvar::new() }
+        let (mounts, released) = (Mounts::default(), Condvar::new());
+        Self { dirs, db, boot_id, mounts, state: Mutex::new(state), released }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {

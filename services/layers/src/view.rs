@@ -3,7 +3,6 @@
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::PathBuf;
 
 use rustix::io::Errno;
 use rustix::mount::{
@@ -11,14 +10,20 @@ use rustix::mount::{
     fsconfig_set_string, fsmount, fsopen,
 };
 
-use crate::dirs::{Dirs, EMPTY};
+use crate::chain::Lower;
+use crate::dirs::Dirs;
 use crate::{Error, Result};
 
-/// The merged view, read-only, of directories, topmost first.
-pub(crate) fn merged(lower: &[PathBuf], dirs: &Dirs) -> Result<OwnedFd> {
-    let mut all = lower.to_vec();
-    // Overlayfs wants two when there is no upper directory.
-    all.push(dirs.files(EMPTY));
+/// The merged view, read-only, of directories and mounts.
+pub(crate) fn merged(lower: &Lower, dirs: &Dirs) -> Result<OwnedFd> {
+    let mut all = lower.paths();
+    // Overlayfs wants two when there is no upper directory, and none of them twice.
+    let empty = dirs.empty();
+    if !all.contains(&empty) {
+        all.push(empty);
+    } else if all.len() == 1 {
+        return Ok(File::open(&empty).map_err(|error| Error::store("open", &empty, error))?.into());
+    }
     let opened: Vec<File> = all
         .iter()
         .map(|path| File::open(path).map_err(|error| Error::store("open", path, error)))
@@ -41,6 +46,8 @@ fn mount_with(option: &str, values: &[String]) -> Result<OwnedFd, Errno> {
     let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
     values.iter().try_for_each(|value| fsconfig_set_string(&context, option, &**value))?;
     fsconfig_set_flag(&context, "ro")?;
+    // Else a container's upper directory could not be looked at while the container runs.
+    fsconfig_set_string(&context, "index", "off")?;
     fsconfig_create(&context)?;
     let attributes = MountAttrFlags::MOUNT_ATTR_RDONLY
         | MountAttrFlags::MOUNT_ATTR_NODEV

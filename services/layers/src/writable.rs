@@ -37,8 +37,8 @@ impl Layers {
         check_id(id)?;
         // All of the chain must be here, and not only what the root needs.
         let model = self.root_model(chain)?;
-        let model =
-            std::fs::metadata(&model).map_err(|error| Error::store("read", &model, error))?;
+        let model = std::fs::metadata(model.path())
+            .map_err(|error| Error::store("read", model.path(), error))?;
         let room = &self.shared.dirs.writable;
         let failed = |error: Errno| Error::store("make", &room.path_of(id), error);
         match room.make(id, 0o700) {
@@ -80,14 +80,7 @@ impl Layers {
     /// # Errors
     /// There is no such writable layer, or it cannot be read.
     pub fn size(&self, id: &str) -> Result<u64> {
-        check_id(id)?;
-        let upper = format!("{id}/{UPPER}");
-        let room = &self.shared.dirs.writable;
-        let dir = match room.open_dir(&upper) {
-            Ok(dir) => dir,
-            Err(Errno::NOENT) => return Err(Error::NoWritable { id: id.to_owned() }),
-            Err(error) => return Err(Error::store("open", &room.path_of(&upper), error)),
-        };
+        let dir = self.open_upper(id)?;
         gantry_archive::tree::size(dir.as_fd())
             .map_err(|source| Error::Tree { action: "measure a writable layer", source })
     }

@@ -14,7 +14,12 @@ fn layer(name: &str) -> (Digest, Vec<u8>) {
 
 fn open(root: &Path, boot: &str) -> Layers {
     let db = Arc::new(Db::open(&root.join("meta.db")).unwrap());
-    Layers::open_in_boot(Config { root: root.to_owned() }, db, boot.to_owned()).unwrap()
+    Layers::open_in_boot(
+        Config { root: root.to_owned(), format: Some(Format::Directory) },
+        db,
+        boot.to_owned(),
+    )
+    .unwrap()
 }
 
 #[test]
@@ -47,7 +52,7 @@ fn rows_and_directories_are_compared() {
     let layers = open(temp.path(), "one");
     layers.apply(&kept.0, &[], &kept.1[..]).unwrap();
     layers.apply(&gone.0, &[], &gone.1[..]).unwrap();
-    let place = |diff_id| layers.lower_dirs(std::slice::from_ref(diff_id)).unwrap().remove(0);
+    let place = |diff_id| layers.lower_paths(std::slice::from_ref(diff_id)).unwrap().remove(0);
     let (kept_place, gone_place) = (place(&kept.0), place(&gone.0));
     drop(layers);
     std::fs::remove_dir_all(gone_place.parent().unwrap()).unwrap();
@@ -65,7 +70,7 @@ fn rows_and_directories_are_compared() {
     assert_eq!(layers.shared.dirs.ingest.names().unwrap(), Vec::<String>::new());
     // It comes back under a number that nothing had.
     layers.apply(&gone.0, &[], &gone.1[..]).unwrap();
-    let again = layers.lower_dirs(std::slice::from_ref(&gone.0)).unwrap();
+    let again = layers.lower_paths(std::slice::from_ref(&gone.0)).unwrap();
     assert!(again[0].ends_with("78/fs"), "{again:?}");
 }
 
@@ -75,6 +80,6 @@ fn a_root_that_mounts_cannot_use_is_refused() {
     let root = temp.path().join("a,b");
     std::fs::create_dir(&root).unwrap();
     let db = Arc::new(Db::open(&temp.path().join("meta.db")).unwrap());
-    let error = Layers::open(Config { root }, db).unwrap_err();
+    let error = Layers::open(Config { root, format: None }, db).unwrap_err();
     assert!(error.to_string().contains("without a comma"), "{error}");
 }

@@ -10,7 +10,19 @@ use gantry_archive::Header;
 use gantry_layers::Layers;
 use gantry_types::Digest;
 
-use crate::scene::{Layer, Mounted, Scene, apply_all, dir, file, layer};
+use crate::scene::{Layer, Mounted, Scene, apply_all, dir, file, in_both_formats, layer};
+
+in_both_formats![
+    layers_merge_as_the_specification_says,
+    a_layer_that_depends_on_others_is_kept_for_each_chain,
+    a_link_through_several_layers_finds_what_the_container_would_see,
+    an_opaque_root_hides_everything,
+    a_layer_is_shared_whatever_lies_below,
+    an_image_without_layers_is_an_empty_root,
+    many_layers_make_one_root,
+    compressed_layers_are_the_same_layer,
+    the_same_layer_at_once_is_extracted_once,
+];
 
 fn mounted(layers: &Layers, id: &str, chain: &[Digest]) -> Mounted {
     layers.prepare(id, chain).unwrap();
@@ -31,9 +43,7 @@ fn base() -> Layer {
     ])
 }
 
-#[test]
-fn layers_merge_as_the_specification_says() {
-    let scene = Scene::new();
+fn layers_merge_as_the_specification_says(scene: &Scene) {
     let layers = scene.open();
     let upper = layer(&[
         (dir("etc"), ""),
@@ -60,9 +70,7 @@ fn layers_merge_as_the_specification_says() {
     assert_eq!(layers.size("c1").unwrap(), 7);
 }
 
-#[test]
-fn a_layer_that_depends_on_others_is_kept_for_each_chain() {
-    let scene = Scene::new();
+fn a_layer_that_depends_on_others_is_kept_for_each_chain(scene: &Scene) {
     let layers = scene.open();
     let other = layer(&[(Header::directory("etc", 0o711), ""), (file("etc/two"), "other")]);
     // Implied: /etc, with whatever it looks like below. A link to a file below.
@@ -94,9 +102,7 @@ fn a_layer_that_depends_on_others_is_kept_for_each_chain() {
     assert_eq!(scene.numbers(), [0, 3, 4]);
 }
 
-#[test]
-fn a_link_through_several_layers_finds_what_the_container_would_see() {
-    let scene = Scene::new();
+fn a_link_through_several_layers_finds_what_the_container_would_see(scene: &Scene) {
     let layers = scene.open();
     let lowest = layer(&[(dir("usr/lib"), ""), (file("usr/lib/x"), "old"), (file("gone"), "g")]);
     let middle = layer(&[
@@ -114,18 +120,14 @@ fn a_link_through_several_layers_finds_what_the_container_would_see() {
     assert!(error.to_string().contains("is not there"), "{error}");
 }
 
-#[test]
-fn an_opaque_root_hides_everything() {
-    let scene = Scene::new();
+fn an_opaque_root_hides_everything(scene: &Scene) {
     let layers = scene.open();
     let chain =
         apply_all(&layers, &[base(), layer(&[(file(".wh..wh..opq"), ""), (file("only"), "x")])]);
     assert_eq!(mounted(&layers, "c1", &chain).names(""), ["only"]);
 }
 
-#[test]
-fn a_layer_is_shared_whatever_lies_below() {
-    let scene = Scene::new();
+fn a_layer_is_shared_whatever_lies_below(scene: &Scene) {
     let layers = scene.open();
     let shared = layer(&[(dir("s"), ""), (file("s/f"), "shared")]);
     let one = apply_all(&layers, &[base(), shared.clone()]);
@@ -137,18 +139,14 @@ fn a_layer_is_shared_whatever_lies_below() {
     assert!(layers.find(&shared.diff_id, &[]).unwrap().is_none());
 }
 
-#[test]
-fn an_image_without_layers_is_an_empty_root() {
-    let scene = Scene::new();
+fn an_image_without_layers_is_an_empty_root(scene: &Scene) {
     let layers = scene.open();
     let root = mounted(&layers, "c1", &[]);
     assert_eq!(root.names(""), Vec::<String>::new());
     assert_eq!(root.stat("").mode() & 0o7777, 0o755);
 }
 
-#[test]
-fn many_layers_make_one_root() {
-    let scene = Scene::new();
+fn many_layers_make_one_root(scene: &Scene) {
     let layers = scene.open();
     let chain: Vec<Layer> = (0..120).map(|at| layer(&[(file(&format!("f{at}")), "x")])).collect();
     let chain = apply_all(&layers, &chain);
@@ -158,9 +156,7 @@ fn many_layers_make_one_root() {
     layers.apply(&top.diff_id, &chain, &top.tar[..]).unwrap();
 }
 
-#[test]
-fn compressed_layers_are_the_same_layer() {
-    let scene = Scene::new();
+fn compressed_layers_are_the_same_layer(scene: &Scene) {
     let layers = scene.open();
     let base = base();
     let mut gzip = Vec::new();
@@ -206,9 +202,7 @@ impl Read for Meeting<'_> {
     }
 }
 
-#[test]
-fn the_same_layer_at_once_is_extracted_once() {
-    let scene = Scene::new();
+fn the_same_layer_at_once_is_extracted_once(scene: &Scene) {
     let layers = scene.open();
     let base = base();
     let readers = AtomicU32::new(0);

@@ -8,14 +8,19 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use gantry_archive::Header;
+use gantry_layers::Format;
 use gantry_types::Digest;
 
-use crate::scene::{Layer, Scene, dir, file, layer, open};
+use crate::scene::{Layer, Scene, dir, file, in_both_formats, layer, open};
+
+in_both_formats![killed_at_any_moment_each_layer_is_whole_or_gone];
 
 const ROUNDS: u64 = 20;
 const FILES: usize = 40;
 const STEP: &str = "one step further";
 const ROOT: &str = "GANTRY_LAYERS_CRASH_ROOT";
+/// Set for layers that are images.
+const IMAGES: &str = "GANTRY_LAYERS_CRASH_IMAGES";
 
 /// Layers with enough in them to be caught in the middle.
 fn all_layers() -> Vec<Layer> {
@@ -38,7 +43,9 @@ fn all_layers() -> Vec<Layer> {
 #[test]
 fn victim() {
     let Some(root) = std::env::var_os(ROOT) else { return };
-    let layers = open(Path::new(&root));
+    let images = std::env::var_os(IMAGES).is_some();
+    let format = if images { Format::Erofs } else { Format::Directory };
+    let layers = open(Path::new(&root), format);
     let all = all_layers();
     let ids: Vec<Digest> = all.iter().map(|layer| layer.diff_id.clone()).collect();
     for id in layers.containers() {
@@ -62,13 +69,11 @@ fn victim() {
     }
 }
 
-#[test]
-fn killed_at_any_moment_each_layer_is_whole_or_gone() {
-    let scene = Scene::new();
+fn killed_at_any_moment_each_layer_is_whole_or_gone(scene: &Scene) {
     let all = all_layers();
     let mut seen = HashSet::new();
     for round in 0..ROUNDS {
-        kill_in_step(&scene.path(""), round * 7 % 19, Duration::from_micros(round * 311 % 2000));
+        kill_in_step(scene, round * 7 % 19, Duration::from_micros(round * 311 % 2000));
         let layers = scene.open();
         assert_eq!(layers.reconciled().lost, [], "a row without its directory");
         let mut whole = 0;
@@ -77,7 +82,7 @@ fn killed_at_any_moment_each_layer_is_whole_or_gone() {
                 continue;
             }
             whole += 1;
-            check_whole(&layers, layer, &scene);
+            check_whole(&layers, layer, scene);
         }
         seen.insert(whole);
         layers.empty_trash().unwrap();
@@ -92,10 +97,14 @@ fn killed_at_any_moment_each_layer_is_whole_or_gone() {
 }
 
 /// Kills a victim some time after so many steps.
-fn kill_in_step(root: &Path, steps: u64, delay: Duration) {
-    let mut child = Command::new(std::env::current_exe().unwrap())
+fn kill_in_step(scene: &Scene, steps: u64, delay: Duration) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    if scene.format == Format::Erofs {
+        command.env(IMAGES, "");
+    }
+    let mut child = command
         .args(["--exact", "crash::victim", "--nocapture"])
-        .env(ROOT, root)
+        .env(ROOT, scene.path(""))
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

@@ -6,5 +6,7 @@
 mod chains;
 mod crash;
 mod failures;
+mod formats;
+mod look;
 mod scene;
 mod writable;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use gantry_archive::{EntryKind, Header, Writer};
 use gantry_db::Db;
-use gantry_layers::{Config, Layers, RootfsMount};
+use gantry_layers::{Config, Format, Layers, RootfsMount};
 use gantry_types::Digest;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_flag,
@@ -17,7 +17,27 @@ use sha2::Digest as _;
 
 pub(crate) struct Scene {
     temp: tempfile::TempDir,
+    pub(crate) format: Format,
 }
+
+/// Makes each of these functions a test of layers that are directories, and of layers that are images.
+macro_rules! in_both_formats {
+    [$($name:ident),+ $(,)?] => {
+        mod directory {
+            $(#[test]
+            fn $name() {
+                super::$name(&crate::scene::Scene::new(gantry_layers::Format::Directory));
+            })+
+        }
+        mod erofs {
+            $(#[test]
+            fn $name() {
+                super::$name(&crate::scene::Scene::new(gantry_layers::Format::Erofs));
+            })+
+        }
+    };
+}
+pub(crate) use in_both_formats;
 
 /// A layer: diffID and archive.
 #[derive(Clone)]
@@ -27,8 +47,8 @@ pub(crate) struct Layer {
 }
 
 impl Scene {
-    pub(crate) fn new() -> Self {
-        Self { temp: tempfile::tempdir().unwrap() }
+    pub(crate) fn new(format: Format) -> Self {
+        Self { temp: tempfile::tempdir().unwrap(), format }
     }
 
     pub(crate) fn path(&self, path: &str) -> PathBuf {
@@ -36,7 +56,7 @@ impl Scene {
     }
 
     pub(crate) fn open(&self) -> Layers {
-        open(self.temp.path())
+        open(self.temp.path(), self.format)
     }
 
     /// Everything in the store that is no layer in its place.
@@ -56,9 +76,9 @@ impl Scene {
     }
 }
 
-pub(crate) fn open(root: &Path) -> Layers {
+pub(crate) fn open(root: &Path, format: Format) -> Layers {
     let db = Arc::new(Db::open(&root.join("meta.db")).unwrap());
-    Layers::open(Config { root: root.to_owned() }, db).unwrap()
+    Layers::open(Config { root: root.to_owned(), format: Some(format) }, db).unwrap()
 }
 
 pub(crate) fn layer(entries: &[(Header, &str)]) -> Layer {

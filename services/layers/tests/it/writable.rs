@@ -6,11 +6,16 @@ use std::time::{Duration, Instant};
 use gantry_archive::Header;
 use gantry_layers::{Durability, Error};
 
-use crate::scene::{Mounted, Scene, apply_all, dir, file, layer};
+use crate::scene::{Mounted, Scene, apply_all, dir, file, in_both_formats, layer};
 
-#[test]
-fn the_root_looks_like_the_topmost_that_says() {
-    let scene = Scene::new();
+in_both_formats![
+    the_root_looks_like_the_topmost_that_says,
+    a_writable_layer_comes_and_goes,
+    ids_are_names_and_nothing_else,
+    a_volatile_layer_can_be_mounted_again,
+];
+
+fn the_root_looks_like_the_topmost_that_says(scene: &Scene) {
     let layers = scene.open();
     let mut root = Header::directory("./", 0o1770);
     (root.uid, root.gid) = (3, 4);
@@ -22,9 +27,7 @@ fn the_root_looks_like_the_topmost_that_says() {
     assert_eq!(mounted.stat("").permissions().mode() & 0o7777, 0o1770);
 }
 
-#[test]
-fn a_writable_layer_comes_and_goes() {
-    let scene = Scene::new();
+fn a_writable_layer_comes_and_goes(scene: &Scene) {
     let layers = scene.open();
     let chain = apply_all(&layers, &[layer(&[(dir("d"), "")])]);
     assert!(!layers.container_exists("c1"));
@@ -49,9 +52,7 @@ fn a_writable_layer_comes_and_goes() {
     }
 }
 
-#[test]
-fn ids_are_names_and_nothing_else() {
-    let scene = Scene::new();
+fn ids_are_names_and_nothing_else(scene: &Scene) {
     let layers = scene.open();
     for id in ["", ".", "..", "a/b", "../x", "a b", "ü", &"x".repeat(129)] {
         assert!(matches!(layers.prepare(id, &[]), Err(Error::InvalidId { .. })), "{id}");
@@ -64,9 +65,7 @@ fn ids_are_names_and_nothing_else() {
     assert_eq!(layers.containers(), Vec::<String>::new());
 }
 
-#[test]
-fn a_volatile_layer_can_be_mounted_again() {
-    let scene = Scene::new();
+fn a_volatile_layer_can_be_mounted_again(scene: &Scene) {
     let layers = scene.open();
     layers.prepare("c1", &[]).unwrap();
     for round in 0..2 {

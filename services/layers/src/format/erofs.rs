@@ -1,0 +1,94 @@
+//! Layers as images of erofs: one file each, written in one go, mounted without a block device. Making
+//! one does not depend on the kernel; what a layer's archive means is `erofs/extractor.rs`, names and
+//! the links among them `erofs/names.rs`, what depends on lower layers `erofs/fixups.rs`.
+
+mod extractor;
+mod fixups;
+mod names;
+
+use std::fs::File;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use gantry_archive::{Hashing, Reader};
+use gantry_types::Digest;
+use rustix::fs::{Mode, OFlags, openat};
+use rustix::io::Errno;
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_flag,
+    fsconfig_set_string, fsmount, fsopen,
+};
+
+use self::extractor::Extractor;
+use super::{Extracted, Incoming, LayerFormat};
+use crate::{Error, Result};
+
+/// The image's file.
+pub(super) const IMAGE: &str = "layer.erofs";
+
+#[derive(Debug)]
+pub(super) struct Images;
+
+impl LayerFormat for Images {
+    fn extract(&self, place: BorrowedFd<'_>, mut layer: Incoming<'_>) -> Result<Extracted> {
+        let image = create(place).map_err(|error| Error::store("make", layer.store, error))?;
+        let hashing = if layer.is_verified {
+            Hashing::known(&mut layer.tar, layer.diff_id.clone())
+        } else {
+            Hashing::new(&mut layer.tar, layer.diff_id.algorithm())
+        };
+        let mut reader = Reader::new(hashing, layer.limits.clone());
+        let mut extractor = Extractor::new(image, uuid(layer.diff_id), layer.limits);
+        let read = || -> gantry_archive::Result<Digest> {
+            while let Some(entry) = reader.next_entry()? {
+                extractor.entry(entry)?;
+            }
+            Ok(reader.finish()?.digest())
+        };
+        let digest = read().map_err(|error| layer.failed(error))?;
+        layer.check(digest)?;
+        let fixups = extractor.fixups();
+        let lower = if fixups.is_empty() { None } else { (layer.lower)()? };
+        extractor
+            .resolve(&fixups, lower.as_ref())
+            .and_then(|()| extractor.finish())
+            .map(|extracted| Extracted { fixups: fixups.len(), ..extracted })
+            .map_err(|error| layer.failed(error))
+    }
+
+    fn open(&self, data: &Path) -> Result<OwnedFd> {
+        mount(data).map_err(|error| Error::store("mount", data, error))
+    }
+}
+
+fn create(place: BorrowedFd<'_>) -> Result<File, Errno> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    openat(place, IMAGE, flags, Mode::RUSR | Mode::WUSR).map(File::from)
+}
+
+/// Overlayfs remembers by it which layer a copied file came from.
+fn uuid(diff_id: &Digest) -> gantry_erofs::Uuid {
+    let mut uuid = [0; 16];
+    let hex = diff_id.hex().as_bytes();
+    for (byte, pair) in uuid.iter_mut().zip(hex.chunks_exact(2)) {
+        let digit = |letter: u8| char::from(letter).to_digit(16).unwrap_or(0);
+        *byte = u8::try_from(digit(pair[0]) << 4 | digit(pair[1])).unwrap_or(0);
+    }
+    uuid
+}
+
+/// Mounts an image; the mount is attached nowhere and goes with its descriptor.
+pub(super) fn mount(image: &Path) -> Result<OwnedFd, Errno> {
+    use std::os::fd::AsRawFd;
+    // By descriptor: the path may be longer than fsconfig(2) takes, and must be a file of ours.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = rustix::fs::open(image, flags, Mode::empty())?;
+    let context = fsopen("erofs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_set_string(&context, "source", format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+    fsconfig_set_flag(&context, "ro")?;
+    fsconfig_create(&context)?;
+    fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::MOUNT_ATTR_RDONLY)
+}
+
+#[cfg(test)]
+mod tests;
