@@ -1,7 +1,8 @@
 //! Applying an archive to a directory: entries become files. Where they go is `apply/place.rs`, what
-//! they become `apply/node.rs`, deletions `apply/whiteout.rs`, and what must be remembered for the
+//! they become `apply/node.rs`, what they are without us `apply/born.rs`, deletions `apply/whiteout.rs`, and what must be remembered for the
 //! end `apply/memory.rs`.
 
+mod born;
 mod memory;
 mod node;
 mod place;
@@ -15,10 +16,10 @@ use gantry_types::{Algorithm, Digest};
 
 pub(crate) use self::place::open_in_root;
 pub(crate) use self::whiteout::is_overlay_whiteout;
+pub use self::whiteout::{Meaning, meaning};
 
 use self::memory::Memory;
-use self::place::Place;
-use self::whiteout::Meaning;
+use self::place::{Folder, Place};
 use crate::reader::{Entry, Reader};
 use crate::{EntryKind, EntryPath, Error, Fixup, Hashing, Header, Limits, Result, metadata};
 
@@ -42,6 +43,8 @@ pub struct ApplyOptions {
     pub whiteouts: Whiteouts,
     /// The hash function of [`Applied::diff_id`].
     pub algorithm: Algorithm,
+    /// The digest of the stream, when somebody has taken it already: it is believed, and not taken again.
+    pub known: Option<Digest>,
 }
 
 impl Default for ApplyOptions {
@@ -50,6 +53,7 @@ impl Default for ApplyOptions {
             limits: Limits::default(),
             whiteouts: Whiteouts::Overlay,
             algorithm: Algorithm::Sha256,
+            known: None,
         }
     }
 }
@@ -82,7 +86,10 @@ pub struct Applied {
 /// `TooLarge`), the disk is full (`StorageFull`), or something else failed. What was made until then
 /// stays: `root` is the caller's to remove.
 pub fn apply(reader: impl Read, root: BorrowedFd<'_>, options: &ApplyOptions) -> Result<Applied> {
-    let hashing = Hashing::new(reader, options.algorithm);
+    let hashing = match &options.known {
+        Some(digest) => Hashing::known(reader, digest.clone()),
+        None => Hashing::new(reader, options.algorithm),
+    };
     let mut reader = Reader::new(hashing, options.limits.clone());
     let mut applier = Applier::new(root, options)?;
     while let Some(entry) = reader.next_entry()? {
@@ -92,14 +99,10 @@ pub fn apply(reader: impl Read, root: BorrowedFd<'_>, options: &ApplyOptions) ->
     applier.finish(diff_id)
 }
 
-/// Bytes copied at once.
-const COPY_BYTES: usize = 256 << 10;
-
 struct Applier<'a> {
     options: &'a ApplyOptions,
     place: Place,
     memory: Memory,
-    buffer: Vec<u8>,
     size_bytes: u64,
     entries: u64,
     root_given: bool,
@@ -112,7 +115,6 @@ impl<'a> Applier<'a> {
             options,
             place: Place::new(root)?,
             memory: Memory::new(options.limits.remembered_bytes),
-            buffer: vec![0; COPY_BYTES],
             size_bytes: 0,
             entries: 0,
             root_given: false,
@@ -125,7 +127,7 @@ impl<'a> Applier<'a> {
         let header = entry.take_header();
         let path = EntryPath::checked(&header.path, &self.options.limits)?;
         if self.options.whiteouts == Whiteouts::Overlay {
-            match whiteout::meaning(&path)? {
+            match meaning(&path)? {
                 Meaning::Ordinary => {}
                 Meaning::Nothing => return Ok(()),
                 Meaning::Opaque => return self.make_opaque(&path.up()),
@@ -152,12 +154,13 @@ impl<'a> Applier<'a> {
         }
         let root = self.place.open_for_change(&EntryPath::root())?;
         metadata::on_fd(root.as_fd(), header)?;
+        self.place.changed(&header.xattrs);
         self.root_given = true;
         self.memory.directory(EntryPath::root(), header.modified)
     }
 
     /// The directory that a path lies in, made when it is missing.
-    fn parent(&mut self, path: &EntryPath) -> Result<Rc<std::os::fd::OwnedFd>> {
+    fn parent(&mut self, path: &EntryPath) -> Result<Rc<Folder>> {
         self.place.directory(&path.up(), &mut self.memory)
     }
 

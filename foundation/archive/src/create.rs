@@ -1,18 +1,19 @@
 //! Making an archive from a directory: an overlay upper directory becomes a layer, any directory a
 //! plain archive. The order is that of the names' bytes, so that the same tree gives the same bytes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{AtFlags, Dir, Stat, statat};
+use rustix::fs::{AtFlags, Stat, statat};
 use rustix::io::Errno;
 
 use crate::apply::is_overlay_whiteout;
+use crate::list::Budget;
 use crate::path::join;
 use crate::tree::MAX_DEPTH;
-use crate::{EntryKind, Error, Header, Result, Whiteouts, Writer, inode, metadata};
+use crate::{EntryKind, Error, Header, Limits, Result, Whiteouts, Writer, inode, metadata};
 
 /// How to make an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,25 +37,59 @@ pub struct Created {
 /// filled up with zeros.
 ///
 /// # Errors
-/// The tree cannot be read, is deeper than [`MAX_DEPTH`], or the receiver fails.
+/// The tree cannot be read, is deeper than [`MAX_DEPTH`], has more than [`Limits`] allow an archive by default (what was
+/// archived could not be applied), or the receiver fails.
 pub fn create(root: BorrowedFd<'_>, writer: impl Write, options: CreateOptions) -> Result<Created> {
-    let mut creator =
-        Creator { writer: Writer::new(writer), options, linked: HashMap::new(), entries: 0 };
+    create_without(root, writer, options, &BTreeSet::new())
+}
+
+/// [`create`] without the entries at these paths, and without what lies below them.
+///
+/// # Errors
+/// Those of [`create`].
+pub fn create_without(
+    root: BorrowedFd<'_>,
+    writer: impl Write,
+    options: CreateOptions,
+    without: &BTreeSet<Vec<u8>>,
+) -> Result<Created> {
+    create_within(root, writer, options, without, &Limits::default())
+}
+
+fn create_within(
+    root: BorrowedFd<'_>,
+    writer: impl Write,
+    options: CreateOptions,
+    without: &BTreeSet<Vec<u8>>,
+    limits: &Limits,
+) -> Result<Created> {
+    let mut creator = Creator {
+        writer: Writer::new(writer),
+        options,
+        limits,
+        budget: Budget::new(limits.clone()),
+        linked: HashMap::new(),
+        entries: 0,
+    };
     let top =
         root.try_clone_to_owned().map_err(|source| Error::place("keep open", b".", source))?;
-    let mut frames = vec![Frame::new(top, Vec::new())?];
+    let mut frames = vec![Frame::new(top, Vec::new(), &mut creator.budget)?];
     while let Some(frame) = frames.last_mut() {
         let Some(name) = frame.names.pop() else {
             frames.pop();
             continue;
         };
-        let path = join(&frame.path, &name);
+        creator.budget.give_back(&name);
+        let path = creator.budget.join(&frame.path, &name)?;
+        if without.contains(&path) {
+            continue;
+        }
         let below = creator.entry(frame.dir.as_fd(), &name, &path)?;
         if let Some(dir) = below {
             if frames.len() == MAX_DEPTH {
                 return Err(Error::Limit { limit: MAX_DEPTH as u64, what: "levels" });
             }
-            frames.push(Frame::new(dir, path)?);
+            frames.push(Frame::new(dir, path, &mut creator.budget)?);
         }
     }
     let (entries, bytes) = (creator.entries, creator.writer.bytes());
@@ -70,30 +105,24 @@ struct Frame {
 }
 
 impl Frame {
-    fn new(dir: OwnedFd, path: Vec<u8>) -> Result<Self> {
-        let failed = |source: Errno| Error::place("list", &path, source);
-        let mut names = Vec::new();
-        for item in Dir::read_from(&dir).map_err(failed)? {
-            let item = item.map_err(failed)?;
-            let name = item.file_name().to_bytes();
-            if !matches!(name, b"." | b"..") {
-                names.push(name.to_vec());
-            }
-        }
+    fn new(dir: OwnedFd, path: Vec<u8>, budget: &mut Budget) -> Result<Self> {
+        let mut names = budget.names_in(dir.as_fd(), &path)?;
         names.sort_unstable_by(|one, other| other.cmp(one));
         Ok(Self { dir, path, names })
     }
 }
 
-struct Creator<W> {
+struct Creator<'a, W> {
     writer: Writer<W>,
     options: CreateOptions,
+    limits: &'a Limits,
+    budget: Budget,
     /// The first path of every inode that has several names.
     linked: HashMap<(u64, u64), Vec<u8>>,
     entries: u64,
 }
 
-impl<W: Write> Creator<W> {
+impl<W: Write> Creator<'_, W> {
     /// Writes one entry; a directory comes back open. What has vanished is passed over.
     fn entry(&mut self, dir: BorrowedFd<'_>, name: &[u8], path: &[u8]) -> Result<Option<OwnedFd>> {
         let failed = |source: Errno| Error::place("read", path, source);
@@ -117,7 +146,10 @@ impl<W: Write> Creator<W> {
         }
         match header.kind {
             EntryKind::File | EntryKind::Directory => {}
-            _ => return self.append(&header, std::io::empty()).map(|()| None),
+            _ => {
+                self.append(&header, std::io::empty())?;
+                return self.remember(header, &stat).map(|()| None);
+            }
         }
         let fd = match inode::open(dir, name, &stat) {
             Ok(fd) => fd,
@@ -126,8 +158,9 @@ impl<W: Write> Creator<W> {
         };
         header.xattrs = inode::xattrs(fd.as_fd(), path)?;
         if header.kind == EntryKind::File {
+            self.check_size(&header)?;
             self.append(&header, File::from(fd).chain(std::io::repeat(0)))?;
-            return Ok(None);
+            return self.remember(header, &stat).map(|()| None);
         }
         self.append(&header, std::io::empty())?;
         self.opaque(fd.as_fd(), path)?;
@@ -140,18 +173,33 @@ impl<W: Write> Creator<W> {
     }
 
     /// Turns another name of an inode that was written already into a link.
-    fn is_link(&mut self, header: &mut Header, stat: &Stat) -> bool {
-        if stat.st_nlink < 2 || header.kind == EntryKind::Directory {
+    fn is_link(&self, header: &mut Header, stat: &Stat) -> bool {
+        if header.kind == EntryKind::Directory {
             return false;
         }
-        let inode = (stat.st_dev, stat.st_ino);
-        if let Some(first) = self.linked.get(&inode) {
-            header.kind = EntryKind::HardLink { target: first.clone() };
-            header.size = 0;
-            return true;
+        let Some(first) = self.linked.get(&(stat.st_dev, stat.st_ino)) else { return false };
+        header.kind = EntryKind::HardLink { target: first.clone() };
+        header.size = 0;
+        true
+    }
+
+    /// What was written may have other names, which become links to it.
+    fn remember(&mut self, header: Header, stat: &Stat) -> Result<()> {
+        if stat.st_nlink > 1 {
+            self.budget.take(&header.path)?;
+            self.linked.insert((stat.st_dev, stat.st_ino), header.path);
         }
-        self.linked.insert(inode, header.path.clone());
-        false
+        Ok(())
+    }
+
+    /// Holes are written as zeros: a file of some blocks can be the whole archive and more.
+    fn check_size(&self, header: &Header) -> Result<()> {
+        let room = self.limits.total_bytes.saturating_sub(self.writer.bytes());
+        let limit = room.min(self.limits.file_bytes);
+        if header.size > limit {
+            return Err(Error::large(&header.path, header.size, limit));
+        }
+        Ok(())
     }
 
     fn whiteout(&mut self, path: &[u8], name: &[u8]) -> Result<()> {

@@ -53,6 +53,19 @@ pub enum Error {
         /// Of what.
         what: &'static str,
     },
+    /// A file on the disk that an archive cannot take.
+    #[error(
+        "the file {path:?} has {size} bytes, holes included, and the archive has room for {limit}: \
+         remove it, or keep it in a volume"
+    )]
+    Large {
+        /// Its path, relative to the root.
+        path: String,
+        /// Its bytes, holes included.
+        size: u64,
+        /// The bytes that it might have had.
+        limit: u64,
+    },
     /// A compression that this crate knows by name only.
     #[error("the archive is compressed with {name}, which is not supported: use gzip or zstd")]
     Compression {
@@ -79,7 +92,7 @@ impl Error {
             | Self::Truncated { .. }
             | Self::Entry { .. }
             | Self::Compression { .. } => ErrorKind::InvalidParameter,
-            Self::Limit { .. } => ErrorKind::TooLarge,
+            Self::Limit { .. } | Self::Large { .. } => ErrorKind::TooLarge,
             Self::Read { source } => match source.kind() {
                 io::ErrorKind::InvalidData
                 | io::ErrorKind::InvalidInput
@@ -100,6 +113,10 @@ impl Error {
 
     pub(crate) fn place(action: &'static str, path: &[u8], source: impl Into<io::Error>) -> Self {
         Self::Place { action, path: printable(path), source: source.into() }
+    }
+
+    pub(crate) fn large(path: &[u8], size: u64, limit: u64) -> Self {
+        Self::Large { path: printable(path), size, limit }
     }
 
     pub(crate) fn entry(path: &[u8], fault: &'static str) -> Self {

@@ -1,6 +1,6 @@
 //! Reading what is on disk back into headers: the inverse of `metadata.rs`.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use gantry_types::Timestamp;
 use rustix::fs::{
@@ -98,12 +98,65 @@ pub(crate) fn header(
     }))
 }
 
-/// Opens a file or directory that is really one, for reading; never a device or a pipe, whose
-/// opening has effects.
+/// Opens the file or directory that `expected` is of, for reading; never a device or a pipe, whose
+/// opening has effects. The name may be another's by now, and file systems give the numbers of inodes
+/// again: what is there is held without being opened, examined, and only then opened itself.
 pub(crate) fn open(dir: BorrowedFd<'_>, name: &[u8], expected: &Stat) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let fd = openat(dir, name, flags, Mode::empty())?;
-    let found = fstat(fd.as_fd())?;
-    let is_same = (found.st_dev, found.st_ino) == (expected.st_dev, expected.st_ino);
-    if is_same { Ok(fd) } else { Err(Errno::NOENT) }
+    let held = openat(dir, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    let found = fstat(&held)?;
+    let kind = FileType::from_raw_mode(found.st_mode);
+    if identity(&found) != identity(expected) {
+        return Err(Errno::NOENT);
+    }
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    match kind {
+        FileType::Directory => openat(&held, ".", flags | OFlags::DIRECTORY, Mode::empty()),
+        FileType::RegularFile => {
+            let itself = format!("/proc/self/fd/{}", held.as_raw_fd());
+            match rustix::fs::open(itself, flags, Mode::empty()) {
+                // There is no /proc here: by its name, and examined once more. Its number is not given again while it is held.
+                Err(Errno::NOENT) => {
+                    let opened = openat(dir, name, flags | OFlags::NOFOLLOW, Mode::empty())?;
+                    let is_same = identity(&fstat(&opened)?) == identity(expected);
+                    if is_same { Ok(opened) } else { Err(Errno::NOENT) }
+                }
+                result => result,
+            }
+        }
+        _ => Err(Errno::NOENT),
+    }
+}
+
+fn identity(stat: &Stat) -> (u64, u64, FileType) {
+    (stat.st_dev, stat.st_ino, FileType::from_raw_mode(stat.st_mode))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+    use rustix::fs::{AtFlags, statat};
+
+    #[test]
+    fn opens_nothing_but_files_and_directories() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = std::fs::File::open(temp.path()).unwrap();
+        std::fs::write(temp.path().join("file"), "text").unwrap();
+        std::fs::create_dir(temp.path().join("dir")).unwrap();
+        // The null device: opening it would succeed.
+        rustix::fs::mknodat(&dir, "node", FileType::CharacterDevice, Mode::RUSR, 0x103).unwrap();
+        let stat = |name: &str| statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW).unwrap();
+        let open = |name: &str, expected: &Stat| open(dir.as_fd(), name.as_bytes(), expected);
+        let mut file = stat("file");
+        let text = std::io::read_to_string(std::fs::File::from(open("file", &file).unwrap()));
+        assert_eq!(text.unwrap(), "text");
+        open("dir", &stat("dir")).unwrap();
+        assert_eq!(open("node", &stat("node")).unwrap_err(), Errno::NOENT);
+        // Swapped for a device that got the file's number again.
+        let node = stat("node");
+        file.st_ino = node.st_ino;
+        assert_eq!(open("node", &file).unwrap_err(), Errno::NOENT);
+        assert_eq!(open("dir", &file).unwrap_err(), Errno::NOENT);
+    }
 }

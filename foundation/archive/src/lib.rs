@@ -24,6 +24,8 @@
 //! ```
 
 mod apply;
+mod changes;
+mod compress;
 mod create;
 mod decompress;
 mod error;
@@ -32,6 +34,8 @@ mod hashing;
 mod header;
 mod inode;
 mod limits;
+mod list;
+mod look_up;
 mod metadata;
 mod path;
 mod pax;
@@ -41,14 +45,18 @@ mod sparse;
 pub mod tree;
 mod writer;
 
-pub use apply::{Applied, ApplyOptions, Whiteouts, apply};
-pub use create::{CreateOptions, Created, create};
+pub use apply::{Applied, ApplyOptions, Meaning, Whiteouts, apply, meaning};
+pub use changes::{Change, ChangeKind, changes, mount_points};
+pub use compress::compress;
+pub use create::{CreateOptions, Created, create, create_without};
 pub use decompress::{Compression, Decompressor, decompress};
 pub use error::{Error, Result};
 pub use fixups::{Fixup, resolve_fixups};
 pub use hashing::Hashing;
 pub use header::{EntryKind, Header, Xattr};
 pub use limits::Limits;
+pub use look_up::look_up;
+pub use metadata::{OPAQUE, carries};
 pub use path::{EntryPath, OutsideRoot};
 pub use reader::{Entry, Reader};
 pub use writer::Writer;

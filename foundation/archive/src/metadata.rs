@@ -16,14 +16,29 @@ use crate::{Error, Header, Result, Xattr};
 const OVERLAY: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
 
 /// The mark of a directory that hides what is below it in lower layers.
-pub(crate) const OPAQUE: &str = "trusted.overlay.opaque";
+pub const OPAQUE: &str = "trusted.overlay.opaque";
 
 /// On an open file or directory: everything but the time.
 pub(crate) fn on_fd(fd: BorrowedFd<'_>, header: &Header) -> Result<()> {
-    let failed = |action| move |source: Errno| Error::place(action, &header.path, source);
+    owner_on_fd(fd, header)?;
+    mode_on_fd(fd, header)?;
+    xattrs_on_fd(fd, header)
+}
+
+/// The owner of an open file or directory.
+pub(crate) fn owner_on_fd(fd: BorrowedFd<'_>, header: &Header) -> Result<()> {
     fchown(fd, Some(Uid::from_raw(header.uid)), Some(Gid::from_raw(header.gid)))
-        .map_err(failed("set the owner of"))?;
-    fchmod(fd, Mode::from_raw_mode(header.mode)).map_err(failed("set the mode of"))?;
+        .map_err(|source| Error::place("set the owner of", &header.path, source))
+}
+
+/// The mode of an open file or directory.
+pub(crate) fn mode_on_fd(fd: BorrowedFd<'_>, header: &Header) -> Result<()> {
+    fchmod(fd, Mode::from_raw_mode(header.mode))
+        .map_err(|source| Error::place("set the mode of", &header.path, source))
+}
+
+/// The extended attributes of an open file or directory.
+pub(crate) fn xattrs_on_fd(fd: BorrowedFd<'_>, header: &Header) -> Result<()> {
     header.xattrs.iter().try_for_each(|xattr| set_xattr(fd, &header.path, xattr))
 }
 
@@ -52,7 +67,7 @@ pub(crate) fn time_on_name(dir: BorrowedFd<'_>, name: &[u8], header: &Header) ->
 }
 
 /// Whether an archive may set this attribute, and a made archive carries it.
-pub(crate) fn carries(name: &[u8]) -> bool {
+pub fn carries(name: &[u8]) -> bool {
     let allowed = [&b"user."[..], b"trusted.", b"system.posix_acl_"]
         .iter()
         .any(|prefix| name.starts_with(prefix));

@@ -50,7 +50,7 @@ impl EntryPath {
     }
 
     /// [`EntryPath::normalise`] with the limits on length and depth.
-    pub(crate) fn checked(path: &[u8], limits: &Limits) -> Result<Self> {
+    pub fn checked(path: &[u8], limits: &Limits) -> Result<Self> {
         let normal = Self::normalise(path)
             .map_err(|OutsideRoot| Error::entry(path, "leaves the root of the archive"))?;
         if normal.bytes.len() > limits.path_bytes {
@@ -91,12 +91,13 @@ impl EntryPath {
     }
 
     /// What lies next to it under that name, a single component.
-    pub(crate) fn sibling(&self, name: &[u8]) -> Self {
+    #[must_use]
+    pub fn sibling(&self, name: &[u8]) -> Self {
         Self { bytes: join(self.parent(), name) }
     }
 
     /// All paths on the way to it, from the one in the root to itself.
-    pub(crate) fn ancestry(&self) -> impl Iterator<Item = Self> {
+    pub fn ancestry(&self) -> impl Iterator<Item = Self> {
         let slashes = self.bytes.iter().enumerate().filter(|(_, byte)| **byte == b'/');
         let ends = slashes.map(|(at, _)| at).chain(std::iter::once(self.bytes.len()));
         let paths = ends.map(|end| Self { bytes: self.bytes[..end].to_vec() });

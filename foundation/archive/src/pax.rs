@@ -1,5 +1,7 @@
 //! PAX extended headers: `length key=value\n` records (POSIX.1-2017 `pax`, "Extended Header").
 
+use std::collections::BTreeMap;
+
 use gantry_types::Timestamp;
 
 use crate::Xattr;
@@ -8,6 +10,9 @@ use crate::sparse::Segment;
 
 /// How attributes are spelled: star's keyword, which GNU tar, Go and libarchive share.
 const XATTR: &[u8] = b"SCHILY.xattr.";
+
+/// What the kernel lists at most of one file: `XATTR_LIST_MAX`.
+const XATTR_NAME_BYTES: usize = 64 << 10;
 
 /// What the records in front of one entry say; `None` leaves the header block's field as it is.
 #[derive(Debug, Default)]
@@ -18,7 +23,10 @@ pub(crate) struct Records {
     pub(crate) uid: Option<i64>,
     pub(crate) gid: Option<i64>,
     pub(crate) modified: Option<Timestamp>,
-    pub(crate) xattrs: Vec<Xattr>,
+    /// By name.
+    pub(crate) xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Bytes in the names of attributes, each with its end.
+    xattr_names: usize,
     pub(crate) sparse: SparseRecords,
 }
 
@@ -73,9 +81,19 @@ impl Records {
         if name.is_empty() || name.contains(&0) {
             return Err("the name of an extended attribute is invalid");
         }
-        self.xattrs.retain(|xattr| xattr.name != name);
-        self.xattrs.push(Xattr { name: name.to_vec(), value: value.to_vec() });
+        if self.xattrs.insert(name.to_vec(), value.to_vec()).is_none() {
+            self.xattr_names += name.len() + 1;
+        }
+        if self.xattr_names > XATTR_NAME_BYTES {
+            return Err("an entry has more extended attributes than a file can");
+        }
         Ok(())
+    }
+
+    /// The attributes, ordered by name.
+    pub(crate) fn take_xattrs(&mut self) -> Vec<Xattr> {
+        let xattrs = std::mem::take(&mut self.xattrs);
+        xattrs.into_iter().map(|(name, value)| Xattr { name, value }).collect()
     }
 }
 
@@ -203,8 +221,7 @@ mod tests {
         assert_eq!(parsed.path.as_deref(), Some(&b"a/b"[..]));
         assert_eq!(parsed.uid, Some(70));
         assert_eq!(parsed.modified, Some(Timestamp { seconds: -2, nanos: 750_000_000 }));
-        assert_eq!(parsed.xattrs[0].name, b"user.x");
-        assert_eq!(parsed.xattrs[0].value, b"a=b\n\0yz");
+        assert_eq!(parsed.xattrs[&b"user.x"[..]], b"a=b\n\0yz");
         assert_eq!(records(b"12 path=a/b\n8 path=\n").unwrap().path, None);
     }
 
@@ -215,6 +232,20 @@ mod tests {
         assert_eq!((map[1].offset, map[1].length), (3, 4));
         assert!(records(b"24 GNU.sparse.map=1,2,3\n").is_err());
         assert!(records(b"38 GNU.sparse.map=1,1,2,1,3,1,4,1,5,1\n").is_err());
+    }
+
+    #[test]
+    fn limits_the_names_of_attributes() {
+        let many = |count: usize, name: &dyn Fn(usize) -> String| {
+            let records = (0..count).map(|at| format!("34 SCHILY.xattr.user.{}=v\n", name(at)));
+            records.collect::<String>().into_bytes()
+        };
+        // Ten digits, and the prefix and the end: 16 bytes for each name.
+        let distinct = |at: usize| format!("{at:010}");
+        assert_eq!(records(&many(4096, &distinct)).unwrap().take_xattrs().len(), 4096);
+        assert!(records(&many(4097, &distinct)).is_err());
+        // One that comes again is still one.
+        assert_eq!(records(&many(5000, &|_| distinct(0))).unwrap().take_xattrs().len(), 1);
     }
 
     #[test]

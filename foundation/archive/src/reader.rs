@@ -178,7 +178,7 @@ impl<R: Read> Reader<R> {
                 .map_err(refused)?,
             size: stored,
             modified,
-            xattrs: std::mem::take(&mut records.xattrs),
+            xattrs: records.take_xattrs(),
             path,
             kind,
         };
@@ -310,19 +310,29 @@ impl<R: Read> Entry<'_, R> {
     }
 
     /// Its metadata, by value, while the data is still to be read.
-    pub(crate) fn take_header(&mut self) -> Header {
+    pub fn take_header(&mut self) -> Header {
         std::mem::replace(&mut self.header, Header::file("", 0))
     }
 
     /// Reads the next stored bytes and tells where in the file they belong; holes are passed over.
     /// `None` at the end.
-    pub(crate) fn read_extent(&mut self, buffer: &mut [u8]) -> Result<Option<(u64, usize)>> {
+    pub fn read_extent(&mut self, buffer: &mut [u8]) -> Result<Option<(u64, usize)>> {
         let Reader { body, source, .. } = &mut *self.reader;
         body.read_extent(source, buffer)
     }
 
+    /// Hands out all stored bytes, each piece with its place in the file, from the reader's own buffer.
+    pub(crate) fn extents(
+        &mut self,
+        mut receive: impl FnMut(u64, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let Reader { body, source, .. } = &mut *self.reader;
+        while body.lend(source, &mut receive)? {}
+        Ok(())
+    }
+
     /// Whether holes were left out of the archive.
-    pub(crate) fn is_sparse(&self) -> bool {
+    pub fn is_sparse(&self) -> bool {
         self.reader.body.is_sparse()
     }
 }

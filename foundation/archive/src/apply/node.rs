@@ -10,6 +10,7 @@ use rustix::fs::{
 use rustix::io::{Errno, pwrite};
 
 use super::Applier;
+use super::born::Unset;
 use crate::reader::Entry;
 use crate::{EntryKind, EntryPath, Error, Header, Result, metadata};
 
@@ -23,10 +24,20 @@ impl Applier<'_> {
         let dir = self.parent(path)?;
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let open = |dir: BorrowedFd<'_>| openat(dir, path.name(), flags, Mode::RUSR | Mode::WUSR);
+        let (mode, unset) = match self.place.born_in(&dir) {
+            Some(born) => born.of(header),
+            None => (Mode::RUSR | Mode::WUSR, Unset { owner: true, mode: true }),
+        };
+        let open = |dir: BorrowedFd<'_>| openat(dir, path.name(), flags, mode);
         let (file, _) = self.fresh(dir.as_fd(), path, open)?;
-        self.copy(file.as_fd(), header, entry)?;
-        metadata::on_fd(file.as_fd(), header)?;
+        copy(file.as_fd(), header, entry)?;
+        if unset.owner {
+            metadata::owner_on_fd(file.as_fd(), header)?;
+        }
+        if unset.mode {
+            metadata::mode_on_fd(file.as_fd(), header)?;
+        }
+        metadata::xattrs_on_fd(file.as_fd(), header)?;
         metadata::time_on_fd(file.as_fd(), path.as_bytes(), header.modified)?;
         self.size_bytes += header.size;
         Ok(())
@@ -57,32 +68,6 @@ impl Applier<'_> {
         }
     }
 
-    fn copy<R: Read>(
-        &mut self,
-        file: BorrowedFd<'_>,
-        header: &Header,
-        entry: &mut Entry<'_, R>,
-    ) -> Result<()> {
-        let failed = |source: Errno| Error::place("write", &header.path, source);
-        if entry.is_sparse() {
-            ftruncate(file, header.size).map_err(failed)?;
-        }
-        while let Some((mut offset, count)) = entry.read_extent(&mut self.buffer)? {
-            let mut bytes = &self.buffer[..count];
-            while !bytes.is_empty() {
-                match pwrite(file, bytes, offset) {
-                    Ok(written) => {
-                        bytes = &bytes[written..];
-                        offset += written as u64;
-                    }
-                    Err(Errno::INTR) => {}
-                    Err(error) => return Err(failed(error)),
-                }
-            }
-        }
-        Ok(())
-    }
-
     pub(super) fn directory(&mut self, path: &EntryPath, header: &Header) -> Result<()> {
         let parent = self.parent(path)?;
         let name = path.name();
@@ -96,6 +81,7 @@ impl Applier<'_> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let dir = openat(&*parent, name, flags, Mode::empty()).map_err(failed)?;
         metadata::on_fd(dir.as_fd(), header)?;
+        self.place.changed(&header.xattrs);
         self.memory.directory(path.clone(), header.modified)?;
         if hides_lower {
             metadata::make_opaque(dir.as_fd(), path.as_bytes())?;
@@ -189,14 +175,37 @@ impl Applier<'_> {
     }
 }
 
+/// The data of a file, from the reader's buffer straight to its place.
+fn copy<R: Read>(file: BorrowedFd<'_>, header: &Header, entry: &mut Entry<'_, R>) -> Result<()> {
+    let failed = |source: Errno| Error::place("write", &header.path, source);
+    if entry.is_sparse() {
+        ftruncate(file, header.size).map_err(failed)?;
+    }
+    entry.extents(|mut offset, mut bytes| {
+        while !bytes.is_empty() {
+            match pwrite(file, bytes, offset) {
+                Ok(written) => {
+                    bytes = &bytes[written..];
+                    offset += written as u64;
+                }
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        Ok(())
+    })
+}
+
 /// A link's header speaks about the file it names, as Docker reads it. Owner and mode are left
 /// alone when they are right, because setting them would clear capabilities.
 fn adopt(dir: BorrowedFd<'_>, name: &[u8], header: &Header, found: &Stat) -> Result<()> {
-    if (found.st_uid, found.st_gid) != (header.uid, header.gid) {
+    let changes_owner = (found.st_uid, found.st_gid) != (header.uid, header.gid);
+    if changes_owner {
         metadata::owner_on_name(dir, name, header)?;
     }
     let is_link = FileType::from_raw_mode(found.st_mode) == FileType::Symlink;
-    if !is_link && found.st_mode & 0o7777 != header.mode {
+    // A change of owner has cleared the set-user-id bit.
+    if !is_link && (changes_owner || found.st_mode & 0o7777 != header.mode) {
         metadata::mode_on_name(dir, name, header)?;
     }
     metadata::time_on_name(dir, name, header)

@@ -1,22 +1,52 @@
 //! Where entries go: directories below the root, opened by the kernel's own rules for a root
 //! (openat2 with `RESOLVE_IN_ROOT`), so that no symbolic link in the archive leads out of it.
 
+use std::cell::Cell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use rustix::fs::{
-    AtFlags, Gid, Mode, OFlags, ResolveFlags, Uid, chmodat, chownat, mkdirat, openat, openat2,
-    unlinkat,
+    AtFlags, Gid, Mode, OFlags, ResolveFlags, Uid, chmodat, chownat, fstat, mkdirat, openat,
+    openat2, unlinkat,
 };
 use rustix::io::Errno;
 
+use super::born::Born;
 use super::memory::Memory;
-use crate::{EntryPath, Error, Result, metadata};
+use crate::{EntryPath, Error, Result, Xattr, metadata};
 
 pub(super) struct Place {
-    root: Rc<OwnedFd>,
+    root: Rc<Folder>,
     /// The directory of the last entry: archives go through directories one after the other.
-    current: Option<(EntryPath, Rc<OwnedFd>)>,
+    current: Option<(EntryPath, Rc<Folder>)>,
+    /// What new files are by themselves, as far as that is known.
+    born: Option<Born>,
+}
+
+/// A directory that entries go into.
+pub(super) struct Folder {
+    fd: OwnedFd,
+    /// What new files in it are by themselves.
+    born: Cell<Asked>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Asked {
+    NotYet,
+    Known(Born),
+    Unknown,
+}
+
+impl Folder {
+    fn new(fd: OwnedFd) -> Rc<Self> {
+        Rc::new(Self { fd, born: Cell::new(Asked::NotYet) })
+    }
+}
+
+impl AsFd for Folder {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
 }
 
 /// What a directory without an entry gets; Docker's choice.
@@ -26,7 +56,8 @@ impl Place {
     pub(super) fn new(root: BorrowedFd<'_>) -> Result<Self> {
         let root =
             root.try_clone_to_owned().map_err(|source| Error::place("keep open", b".", source))?;
-        Ok(Self { root: Rc::new(root), current: None })
+        let born = Born::probe(root.as_fd());
+        Ok(Self { root: Folder::new(root), current: None, born })
     }
 
     /// Forgets the directory at hand: it may be gone.
@@ -36,7 +67,28 @@ impl Place {
 
     /// Remembers a directory that the next entries probably lie in.
     pub(super) fn enter(&mut self, path: EntryPath, dir: OwnedFd) {
-        self.current = Some((path, Rc::new(dir)));
+        self.current = Some((path, Folder::new(dir)));
+    }
+
+    /// What a new file in a directory is by itself, where that is known.
+    pub(super) fn born_in(&self, dir: &Folder) -> Option<Born> {
+        let born = self.born?;
+        if let Asked::NotYet = dir.born.get() {
+            let holds = fstat(&dir.fd).is_ok_and(|stat| born.holds_in(&stat));
+            dir.born.set(if holds { Asked::Known(born) } else { Asked::Unknown });
+        }
+        match dir.born.get() {
+            Asked::Known(born) => Some(born),
+            Asked::NotYet | Asked::Unknown => None,
+        }
+    }
+
+    /// The attributes of a directory have changed: they may rule what is made in it.
+    pub(super) fn changed(&mut self, xattrs: &[Xattr]) {
+        if !Born::survives(xattrs) {
+            self.born = None;
+        }
+        self.root.born.set(Asked::NotYet);
     }
 
     /// The directory at a path, made when it is missing.
@@ -44,7 +96,7 @@ impl Place {
         &mut self,
         path: &EntryPath,
         memory: &mut Memory,
-    ) -> Result<Rc<OwnedFd>> {
+    ) -> Result<Rc<Folder>> {
         if path.is_root() {
             return Ok(Rc::clone(&self.root));
         }
@@ -58,13 +110,13 @@ impl Place {
             Err(Errno::NOENT | Errno::NOTDIR) => self.make(path, memory)?,
             Err(error) => return Err(blocked(path.as_bytes(), error)),
         };
-        let dir = Rc::new(dir);
+        let dir = Folder::new(dir);
         self.current = Some((path.clone(), Rc::clone(&dir)));
         Ok(dir)
     }
 
     /// The directory that a path lies in, if it is there.
-    pub(super) fn existing_parent(&self, path: &EntryPath) -> Result<Option<Rc<OwnedFd>>> {
+    pub(super) fn existing_parent(&self, path: &EntryPath) -> Result<Option<Rc<Folder>>> {
         if path.parent().is_empty() {
             return Ok(Some(Rc::clone(&self.root)));
         }
@@ -74,7 +126,7 @@ impl Place {
             return Ok(Some(Rc::clone(dir)));
         }
         match self.open(path.parent(), OFlags::PATH) {
-            Ok(dir) => Ok(Some(Rc::new(dir))),
+            Ok(dir) => Ok(Some(Folder::new(dir))),
             Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
             Err(error) => Err(blocked(path.parent(), error)),
         }

@@ -106,6 +106,18 @@ fn makes_every_kind() {
 }
 
 #[test]
+fn a_link_that_changes_the_owner_keeps_the_set_user_id_bit() {
+    let scene = Scene::new();
+    let mut first = Header::file("d/first", 0o4755);
+    (first.uid, first.gid) = (1000, 1000);
+    let mut link = Header::hard_link("d/link", "d/first");
+    link.mode = 0o4755;
+    scene.apply(&[(first, b"x"), (link, b"")]).unwrap();
+    let first = scene.stat("d/first");
+    assert_eq!((first.uid(), first.gid(), first.mode() & 0o7777), (0, 0, 0o4755));
+}
+
+#[test]
 fn keeps_owner_mode_capabilities_and_times() {
     let scene = Scene::new();
     // cap_net_raw=ep, revision 2.

@@ -16,7 +16,7 @@ const OPAQUE: &[u8] = b".wh..wh..opq";
 
 /// What a path means in a layer.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Meaning {
+pub enum Meaning {
     /// An entry like any other.
     Ordinary,
     /// The directory is opaque.
@@ -27,7 +27,11 @@ pub(super) enum Meaning {
     Nothing,
 }
 
-pub(super) fn meaning(path: &EntryPath) -> Result<Meaning> {
+/// What a path means in an image layer.
+///
+/// # Errors
+/// It lies below a whiteout, or hides nothing that could be there.
+pub fn meaning(path: &EntryPath) -> Result<Meaning> {
     let bytes = path.as_bytes();
     if bytes.starts_with(AUFS) && path.name() != OPAQUE {
         return Ok(Meaning::Nothing);

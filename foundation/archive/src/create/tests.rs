@@ -103,3 +103,74 @@ fn a_layer_cannot_say_names_of_whiteouts() {
     let error = create(root.as_fd(), Vec::new(), options).unwrap_err();
     assert!(error.to_string().contains("reserve"), "{error}");
 }
+
+fn within(path: &Path, limits: &Limits) -> Result<Created> {
+    let root = File::open(path).unwrap();
+    let options = CreateOptions::default();
+    create_within(root.as_fd(), std::io::sink(), options, &BTreeSet::new(), limits)
+}
+
+#[test]
+fn holes_do_not_fill_the_disk() {
+    let temp = tempfile::tempdir().unwrap();
+    std::fs::create_dir(temp.path().join("d")).unwrap();
+    let sparse = File::create(temp.path().join("d/sparse")).unwrap();
+    sparse.set_len(300 << 30).unwrap();
+    let error = within(temp.path(), &Limits::default()).unwrap_err();
+    assert_eq!(error.kind(), gantry_types::ErrorKind::TooLarge);
+    assert!(error.to_string().contains("\"d/sparse\" has 322122547200 bytes"), "{error}");
+    sparse.set_len(300).unwrap();
+    std::fs::write(temp.path().join("e"), [1; 300]).unwrap();
+    within(temp.path(), &Limits { total_bytes: 4000, ..Limits::default() }).unwrap();
+    let short = Limits { total_bytes: 3600, ..Limits::default() };
+    assert!(matches!(within(temp.path(), &short), Err(Error::Large { .. })));
+}
+
+#[test]
+fn names_have_a_budget() {
+    let temp = tempfile::tempdir().unwrap();
+    for at in 0..20 {
+        std::fs::write(temp.path().join(format!("{at:02}")), "").unwrap();
+    }
+    // Two bytes and what a name costs besides.
+    let limits = |remembered_bytes| Limits { remembered_bytes, ..Limits::default() };
+    within(temp.path(), &limits(20 * 50)).unwrap();
+    assert!(matches!(within(temp.path(), &limits(20 * 50 - 1)), Err(Error::Limit { .. })));
+    // The paths of files with other names are remembered to the end: `d/` makes them longer.
+    let elsewhere = tempfile::tempdir_in(temp.path().parent().unwrap()).unwrap();
+    std::fs::create_dir(elsewhere.path().join("d")).unwrap();
+    for at in 0..20 {
+        let name = format!("{at:02}");
+        std::fs::hard_link(temp.path().join(&name), elsewhere.path().join("d").join(&name))
+            .unwrap();
+    }
+    within(elsewhere.path(), &limits(20 * 52)).unwrap();
+    let too_little = limits(20 * 52 - 1);
+    assert!(matches!(within(elsewhere.path(), &too_little), Err(Error::Limit { .. })));
+    let path = Limits { path_bytes: 1, ..Limits::default() };
+    assert!(matches!(within(temp.path(), &path), Err(Error::Limit { .. })));
+}
+
+#[test]
+fn links_lead_to_what_was_written() {
+    let temp = tempfile::tempdir().unwrap();
+    let root = File::open(temp.path()).unwrap();
+    std::fs::write(temp.path().join("a"), "text").unwrap();
+    std::fs::hard_link(temp.path().join("a"), temp.path().join("b")).unwrap();
+    let limits = Limits::default();
+    let mut creator = Creator {
+        writer: Writer::new(Vec::new()),
+        options: CreateOptions::default(),
+        limits: &limits,
+        budget: Budget::new(limits.clone()),
+        linked: HashMap::new(),
+        entries: 0,
+    };
+    let stat = statat(&root, "a", AtFlags::SYMLINK_NOFOLLOW).unwrap();
+    let mut first = inode::header(root.as_fd(), b"a", b"a", &stat).unwrap().unwrap();
+    // It could not be opened: nothing was written of it.
+    assert!(!creator.is_link(&mut first, &stat));
+    assert!(creator.entry(root.as_fd(), b"b", b"b").unwrap().is_none());
+    let bytes = creator.writer.finish().unwrap();
+    assert_eq!(entries(&bytes)[0].kind, EntryKind::File);
+}

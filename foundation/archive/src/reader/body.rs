@@ -91,6 +91,30 @@ impl Body {
         }
     }
 
+    /// Lends the next stored bytes and their place in the file; whether there were any.
+    pub(super) fn lend<R: Read>(
+        &mut self,
+        source: &mut Source<R>,
+        receive: &mut impl FnMut(u64, &[u8]) -> Result<()>,
+    ) -> Result<bool> {
+        loop {
+            match self.run() {
+                Run::End => return Ok(false),
+                Run::Hole(length) => self.position += length,
+                Run::Data(length) => {
+                    let position = self.position;
+                    let count = source.lend(length, |bytes| receive(position, bytes))? as u64;
+                    if count == 0 {
+                        return Err(source.truncated());
+                    }
+                    self.stored -= count;
+                    self.position += count;
+                    return Ok(true);
+                }
+            }
+        }
+    }
+
     fn take<R: Read>(
         &mut self,
         source: &mut Source<R>,

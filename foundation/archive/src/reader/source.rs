@@ -83,6 +83,30 @@ impl<R: Read> Source<R> {
         Ok(bytes)
     }
 
+    /// Lends what is in the buffer, `limit` bytes at most, and passes over it; how much that was. 0 only at the end
+    /// of the stream.
+    pub(super) fn lend(
+        &mut self,
+        limit: u64,
+        receive: impl FnOnce(&[u8]) -> Result<()>,
+    ) -> Result<usize> {
+        let count = loop {
+            match self.inner.fill_buf() {
+                Ok(bytes) => {
+                    let count =
+                        usize::try_from(limit).map_or(bytes.len(), |limit| bytes.len().min(limit));
+                    receive(&bytes[..count])?;
+                    break count;
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Error::read(error)),
+            }
+        };
+        self.inner.consume(count);
+        self.advance(count)?;
+        Ok(count)
+    }
+
     /// Passes over so many bytes.
     pub(super) fn skip(&mut self, mut bytes: u64) -> Result<()> {
         while bytes > 0 {

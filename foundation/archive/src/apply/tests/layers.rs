@@ -158,3 +158,47 @@ fn fixups_take_from_below() {
     assert_eq!(fs::read_link(scene.path("n")).unwrap(), Path::new("t"));
     assert_eq!(scene.stat("links").mtime(), 777);
 }
+
+/// What the kernel gives a new file by itself is not always what its entry says.
+#[test]
+fn files_get_their_owner_and_mode_in_any_directory() {
+    let acl = Xattr {
+        name: b"system.posix_acl_default".to_vec(),
+        value: [&2_u32.to_le_bytes()[..], &entry(1, 7), &entry(4, 0), &entry(0x20, 0)].concat(),
+    };
+    let folder = |path: &str, mode, gid, xattrs| Header {
+        gid,
+        xattrs,
+        ..Header::new(path, EntryKind::Directory, mode)
+    };
+    let file = |path: &str, mode, gid| Header { gid, ..Header::file(path, mode) };
+    let scene = Scene::new();
+    let entries = [
+        (file("first", 0o666, 0), &b"1"[..]),
+        (folder(".", 0o2775, 7, Vec::new()), b""),
+        (file("in-the-root", 0o644, 0), b"2"),
+        (folder("group", 0o2775, 8, Vec::new()), b""),
+        (file("group/a", 0o644, 0), b"3"),
+        (file("group/b", 0o4711, 9), b"4"),
+        (folder("plain", 0o755, 0, Vec::new()), b""),
+        (file("plain/a", 0o755, 0), b"5"),
+        (file("plain/b", 0o600, 9), b"6"),
+        (folder("rules", 0o755, 0, vec![acl]), b""),
+        (file("rules/a", 0o664, 0), b"7"),
+    ];
+    scene.apply(&entries).unwrap();
+    for (header, _) in entries.iter().filter(|(header, _)| header.kind == EntryKind::File) {
+        let path = String::from_utf8_lossy(&header.path).into_owned();
+        let stat = scene.stat(&path);
+        let is = (stat.mode() & 0o7777, stat.uid(), stat.gid());
+        assert_eq!(is, (header.mode, header.uid, header.gid), "{path}");
+    }
+}
+
+/// One entry of an access control list as the kernel writes it; its id is nobody's.
+fn entry(tag: u16, permissions: u16) -> [u8; 8] {
+    let mut bytes = [0xff; 8];
+    bytes[..2].copy_from_slice(&tag.to_le_bytes());
+    bytes[2..4].copy_from_slice(&permissions.to_le_bytes());
+    bytes
+}

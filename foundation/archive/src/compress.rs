@@ -1,0 +1,211 @@
+//! Compressing with several threads, to the same bytes every time: the result depends on the content and the format
+//! alone, not on the threads, the machine or the time.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use flate2::{Compress, Crc, FlushCompress, Status};
+
+use crate::Compression;
+
+/// Plain bytes in one piece of work.
+const BLOCK_BYTES: usize = 1 << 20;
+
+/// What deflate can refer back to: with it from the block before, blocks compress as well as one stream does.
+const WINDOW_BYTES: usize = 32 << 10;
+
+/// Measured on a Debian root: level 6 takes 1.7 times the time for 3.5 % less, level 2 gives 4 % more for 0.85 of it.
+const GZIP_LEVEL: u32 = 3;
+
+/// zstd's own default.
+const ZSTD_LEVEL: i32 = 3;
+
+/// RFC 1952: deflate, no name, no time, unknown system.
+const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+
+/// Compresses `input` into `output` with `threads` threads beside the caller's: gzip as one member, zstd as a row of
+/// frames. Plain is a copy.
+///
+/// # Errors
+/// Those of `input` and `output`.
+pub fn compress(
+    format: Compression,
+    mut input: impl Read,
+    mut output: impl Write,
+    threads: usize,
+) -> io::Result<()> {
+    match format {
+        Compression::Plain => io::copy(&mut input, &mut output).map(drop),
+        Compression::Gzip => {
+            output.write_all(&GZIP_HEADER)?;
+            let mut sum = Crc::new();
+            in_blocks(input, threads, Deflate::new, |packed| {
+                sum.combine(&packed.sum);
+                output.write_all(&packed.bytes)
+            })?;
+            output.write_all(&sum.sum().to_le_bytes())?;
+            output.write_all(&sum.amount().to_le_bytes())
+        }
+        Compression::Zstd => {
+            in_blocks(input, threads, Zstandard::new, |packed| output.write_all(&packed.bytes))
+        }
+    }
+}
+
+/// A piece of work.
+struct Block {
+    bytes: Arc<Vec<u8>>,
+    before: Option<Arc<Vec<u8>>>,
+    is_last: bool,
+    answer: SyncSender<io::Result<Packed>>,
+}
+
+/// A piece of the result.
+struct Packed {
+    bytes: Vec<u8>,
+    /// Of the plain bytes.
+    sum: Crc,
+}
+
+/// What one thread compresses with.
+trait Packer {
+    fn pack(&mut self, block: &Block) -> io::Result<Packed>;
+}
+
+/// Cuts `input` into blocks, has them packed, and hands the results to `take` in their order.
+fn in_blocks<P: Packer>(
+    mut input: impl Read,
+    threads: usize,
+    packer: impl Fn() -> P + Sync,
+    mut take: impl FnMut(Packed) -> io::Result<()>,
+) -> io::Result<()> {
+    let threads = threads.max(1);
+    let (work, waiting) = sync_channel::<Block>(threads);
+    // The threads alone have it: it goes with the last of them, however that one ends, and nothing waits for them then.
+    let waiting = Arc::new(Mutex::new(waiting));
+    let packer = &packer;
+    thread::scope(|scope| {
+        let mut workers = Vec::with_capacity(threads);
+        for _ in 0..threads {
+            let waiting = Arc::clone(&waiting);
+            let worker = thread::Builder::new().spawn_scoped(scope, move || {
+                let mut packer = packer();
+                while let Some(block) = next(&waiting) {
+                    let packed = packer.pack(&block);
+                    // Who asked may have failed meanwhile.
+                    drop(block.answer.send(packed));
+                }
+            });
+            match worker {
+                Ok(worker) => workers.push(worker),
+                Err(error) if workers.is_empty() => return Err(error),
+                // Fewer do it too.
+                Err(_) => break,
+            }
+        }
+        drop(waiting);
+        let done = feed(&mut input, work, 2 * threads, &mut take);
+        for worker in workers {
+            // Of a panic, `feed` has told: its block is missing.
+            drop(worker.join());
+        }
+        done
+    })
+}
+
+/// Hands out blocks and takes what comes of them, with at most `ahead` between the two. The threads end when `work` goes.
+fn feed(
+    input: &mut impl Read,
+    work: SyncSender<Block>,
+    ahead: usize,
+    take: &mut impl FnMut(Packed) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut answers: VecDeque<Receiver<io::Result<Packed>>> = VecDeque::new();
+    let mut before = None;
+    let work = work;
+    loop {
+        let bytes = Arc::new(read_block(input)?);
+        let is_last = bytes.len() < BLOCK_BYTES;
+        let (answer, answered) = sync_channel(1);
+        let block = Block { bytes: Arc::clone(&bytes), before, is_last, answer };
+        work.send(block).map_err(|_| gone())?;
+        answers.push_back(answered);
+        before = Some(bytes);
+        let keep = if is_last { 0 } else { ahead };
+        while answers.len() > keep {
+            let Some(oldest) = answers.pop_front() else { break };
+            take(oldest.recv().map_err(|_| gone())??)?;
+        }
+        if is_last {
+            return Ok(());
+        }
+    }
+}
+
+fn next(waiting: &Mutex<Receiver<Block>>) -> Option<Block> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+}
+
+fn gone() -> io::Error {
+    io::Error::other("a thread that compresses has ended")
+}
+
+fn read_block(input: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(BLOCK_BYTES);
+    input.by_ref().take(BLOCK_BYTES as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Raw deflate (RFC 1951); every block ends at a byte's end.
+struct Deflate(Compress);
+
+impl Deflate {
+    fn new() -> Self {
+        Self(Compress::new(flate2::Compression::new(GZIP_LEVEL), false))
+    }
+}
+
+impl Packer for Deflate {
+    fn pack(&mut self, block: &Block) -> io::Result<Packed> {
+        let mut sum = Crc::new();
+        sum.update(&block.bytes);
+        self.0.reset();
+        if let Some(before) = &block.before {
+            self.0.set_dictionary(&before[before.len().saturating_sub(WINDOW_BYTES)..])?;
+        }
+        let flush = if block.is_last { FlushCompress::Finish } else { FlushCompress::Sync };
+        let mut bytes = Vec::with_capacity(block.bytes.len() / 2 + 64);
+        loop {
+            let done = usize::try_from(self.0.total_in()).unwrap_or(usize::MAX);
+            let rest = block.bytes.get(done..).unwrap_or_default();
+            let status = self.0.compress_vec(rest, &mut bytes, flush)?;
+            // With room left over, everything is out.
+            if status == Status::StreamEnd || bytes.len() < bytes.capacity() && !block.is_last {
+                return Ok(Packed { bytes, sum });
+            }
+            bytes.reserve(block.bytes.len() / 4 + 64);
+        }
+    }
+}
+
+/// Frames of their own.
+struct Zstandard;
+
+impl Zstandard {
+    fn new() -> Self {
+        Self
+    }
+}
+
+impl Packer for Zstandard {
+    fn pack(&mut self, block: &Block) -> io::Result<Packed> {
+        let bytes = zstd::bulk::compress(&block.bytes, ZSTD_LEVEL)?;
+        Ok(Packed { bytes, sum: Crc::new() })
+    }
+}
+
+#[cfg(test)]
+mod tests;
