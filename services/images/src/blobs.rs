@@ -3,6 +3,7 @@
 
 mod follow;
 mod hash;
+mod parts;
 pub(crate) mod transfer;
 mod writer;
 
@@ -17,6 +18,7 @@ use gantry_types::{Algorithm, Digest};
 
 pub use follow::Follower;
 pub(crate) use hash::Hasher;
+pub use parts::{Part, PartsWriter};
 pub(crate) use writer::Staged;
 pub use writer::{BlobWriter, Committed};
 
@@ -97,13 +99,17 @@ impl Store {
         fs::rename(from, &to).map_err(|source| Error::io("move a blob to", &to, source))
     }
 
+    fn has_users(&self, digest: &Digest) -> Result<bool> {
+        self.db.read(|tx| record::has_users(tx, digest))
+    }
+
     /// Removes a blob that neither an image nor a lease has; whether it was there to remove.
     pub(crate) fn sweep(&self, digest: &Digest) -> Result<bool> {
         let path = self.blob_path(digest);
         let trash = self.fresh(&self.trash());
         {
             let leases = self.leases.freeze();
-            if leases.holds(digest) || self.db.read(|tx| record::has_users(tx, digest))? {
+            if leases.count(digest) > 0 || self.has_users(digest)? {
                 return Ok(false);
             }
             match fs::rename(&path, &trash) {

@@ -1,13 +1,14 @@
 //! Making an image of a plain root file system: the archive becomes its one layer.
 
-mod changes;
-mod duration;
+pub(crate) mod changes;
 mod words;
 
 use std::io::Read;
 
 use gantry_archive::{Compression, Hashing, Limits, decompress};
-use gantry_oci::image::{Descriptor, History, ImageConfig, Manifest, Platform, RootFs, media_type};
+use gantry_oci::image::{
+    ContainerConfig, Descriptor, History, ImageConfig, Manifest, Platform, RootFs, media_type,
+};
 use gantry_types::{Algorithm, Digest, ImageReference, Timestamp};
 use serde::Serialize;
 
@@ -41,7 +42,8 @@ impl Images {
     /// it is an archive shows when the caller extracts the layer.
     pub fn import(&self, mut reader: impl Read + Send, options: ImportOptions) -> Result<Loaded> {
         // What is wrong with the request is said before gigabytes come in.
-        let container_config = changes::apply_all(&options.changes)?;
+        let mut container_config = ContainerConfig::default();
+        changes::apply_all(&mut container_config, &options.changes)?;
         let mut writer = BlobWriter::new(&self.store, Algorithm::Sha256)?;
         writer.append_all(&mut reader, MAX_BYTES, input_error)?;
         let layer = writer.finish();

@@ -78,7 +78,8 @@ pub(crate) struct Frozen<'a> {
 }
 
 impl Frozen<'_> {
-    pub(crate) fn holds(&self, digest: &Digest) -> bool {
-        self.counts.contains_key(digest)
+    /// How many leases a blob has.
+    pub(crate) fn count(&self, digest: &Digest) -> usize {
+        self.counts.get(digest).copied().unwrap_or(0)
     }
 }

@@ -14,12 +14,16 @@
 //! place before the record is written, and blobs without a record go when the store is opened.
 
 mod blobs;
+mod check;
+mod commit;
 mod error;
 mod id;
 mod image;
 mod import;
 mod lease;
+mod listed;
 mod load;
+mod places;
 mod pull;
 mod record;
 mod remove;
@@ -33,13 +37,16 @@ use std::sync::Arc;
 
 use gantry_db::Db;
 
-pub use blobs::{BlobWriter, Committed, Follower};
+pub use blobs::{BlobWriter, Committed, Follower, Part, PartsWriter};
+pub use check::{Chains, Checked, Count};
+pub use commit::CommitOptions;
 pub use error::Error;
 pub use id::{ImageId, InvalidImageId};
 pub use image::Image;
 pub use import::ImportOptions;
 pub use lease::Lease;
 pub use load::{LayerBlob, LoadEvent, Loaded};
+pub use places::Place;
 pub use pull::{Incoming, Step};
 pub use record::Recorded;
 pub use remove::{ImageUser, RemoveOptions, Removed};
@@ -62,4 +69,5 @@ pub struct Images {
     db: Arc<Db>,
     store: Arc<blobs::Store>,
     incomplete: Vec<Incomplete>,
+    listed: listed::Listed,
 }

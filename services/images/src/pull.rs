@@ -193,6 +193,28 @@ impl Incoming<'_> {
         Ok(Loaded { id, references, manifest, config, layers, blobs, _lease: lease })
     }
 
+    /// Gives up, in a way that the next one finds the layers that came in whole. A blob that cannot be kept so is not
+    /// worth a failure.
+    pub fn set_aside(self) {
+        let store = &self.images.store;
+        let held = self.held();
+        let layers = self.layers.iter().map(|(_, blob)| &blob.digest);
+        for digest in layers.filter(|digest| held.blobs.iter().any(|(held, _)| held == *digest)) {
+            if let Err(error) = store.set_aside(digest) {
+                tracing::warn!(%digest, %error, "cannot keep what came in");
+            }
+        }
+    }
+
+    /// Gives up, and leaves nothing for the next one: what this registry gives is not what it should be.
+    pub fn discard(self) {
+        for (_, blob) in &self.layers {
+            if let Err(error) = self.images.store.forget_partial(&blob.digest) {
+                tracing::warn!(digest = %blob.digest, %error, "cannot remove what came in");
+            }
+        }
+    }
+
     fn take_document(&self, bytes: &[u8], digest: &Digest) -> Result<()> {
         let mut writer = BlobWriter::new(&self.images.store, digest.algorithm())?;
         writer.append(bytes)?;

@@ -5,6 +5,7 @@ use gantry_oci::image::{Descriptor, ImageConfig};
 use gantry_types::{Digest, ImageReference};
 use serde::{Deserialize, Serialize};
 
+use crate::places::forget_unused;
 use crate::{Error, Image, ImageId, Images, Loaded, Result, startup};
 
 /// No release has written anything older.
@@ -15,9 +16,9 @@ pub(crate) const IMAGES: Table<ImageRow> = Table::new("images");
 /// By full reference.
 pub(crate) const TAGS: Table<ImageId> = Table::new("image-tags");
 /// `<image id> <reference>`: the names of each image.
-const NAMES: Table<()> = Table::new("image-names");
+pub(crate) const NAMES: Table<()> = Table::new("image-names");
 /// `<blob digest> <image id>`: the images that use each blob.
-const BLOB_USERS: Table<()> = Table::new("image-blobs");
+pub(crate) const BLOB_USERS: Table<()> = Table::new("image-blobs");
 
 /// What is kept of an image. The blobs hold the documents; the row holds what is needed often.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -47,7 +48,10 @@ impl Images {
     /// An image that is known already keeps its names and gains the new ones.
     pub fn record(&self, loaded: &Loaded, size_bytes: u64) -> Result<Recorded> {
         let boot = startup::boot_id()?;
-        let (recorded, replaced) = self.db.write(|tx| put(tx, loaded, size_bytes, boot))?;
+        let (recorded, replaced) = self.db.write(|tx| {
+            self.listed.forget();
+            put(tx, loaded, size_bytes, boot)
+        })?;
         self.sweep_all(&replaced);
         Ok(recorded)
     }
@@ -57,6 +61,7 @@ impl Images {
     pub fn record_all(&self, images: &[(&Loaded, u64)]) -> Result<Vec<Recorded>> {
         let boot = startup::boot_id()?;
         let (recorded, replaced) = self.db.write(|tx| {
+            self.listed.forget();
             let mut recorded = Vec::with_capacity(images.len());
             let mut replaced = Vec::new();
             for (loaded, size_bytes) in images {
@@ -68,14 +73,6 @@ impl Images {
         })?;
         self.sweep_all(&replaced);
         Ok(recorded)
-    }
-
-    /// All images, ordered by id.
-    pub fn list(&self) -> Result<Vec<Image>> {
-        self.db.read(|tx| {
-            let rows = IMAGES.list(tx)?;
-            rows.into_iter().map(|(key, row)| to_image(tx, parse_id(&key)?, row)).collect()
-        })
     }
 
     /// The layers of every image, the lowest first: what must not be collected.
@@ -114,6 +111,7 @@ fn put(
         BLOB_USERS.put(tx, &user_key(digest, &loaded.id), &())?;
     }
     IMAGES.put(tx, loaded.id.as_str(), &row)?;
+    forget_unused(tx, &replaced)?;
     let mut moved = Vec::new();
     for reference in &loaded.references {
         if let Some(old) = set_name(tx, reference, &loaded.id)? {
@@ -163,6 +161,7 @@ pub(crate) fn remove_name(tx: &WriteTx<'_>, reference: &ImageReference) -> Resul
 /// Removes an image that has no names any more; the blobs that it used.
 pub(crate) fn remove_image(tx: &WriteTx<'_>, id: &ImageId) -> Result<Vec<Digest>> {
     let blobs = remove_blob_users(tx, id)?;
+    forget_unused(tx, &blobs)?;
     IMAGES.remove(tx, id.as_str())?;
     Ok(blobs)
 }

@@ -48,6 +48,7 @@ impl Images {
         let image = self.resolve(text)?;
         let users = users(&image.id);
         let (removed, blobs) = self.db.write(|tx| {
+            self.listed.forget();
             // Somebody else may have been faster since it was resolved.
             if !IMAGES.contains(tx, image.id.as_str())? {
                 return Err(Error::NoSuchImage { reference: text.to_owned() });
@@ -58,6 +59,30 @@ impl Images {
             } else {
                 removal.by_name(text)
             }
+        })?;
+        self.sweep_all(&blobs);
+        Ok(removed)
+    }
+
+    /// Removes an image as it was listed, with all its names. One that has other names by now, or that any container
+    /// uses, is a conflict and stays as it is. `users` is as in [`Images::remove`].
+    pub fn remove_listed(
+        &self,
+        image: &Image,
+        users: impl FnOnce(&ImageId) -> Vec<ImageUser>,
+    ) -> Result<Vec<Removed>> {
+        let users = users(&image.id);
+        let (removed, blobs) = self.db.write(|tx| {
+            self.listed.forget();
+            if !IMAGES.contains(tx, image.id.as_str())? {
+                return Err(Error::NoSuchImage { reference: image.id.to_string() });
+            }
+            let options = RemoveOptions { force: users.is_empty() };
+            let removal = Removal { tx, image, options, users: &users };
+            if record::references(tx, &image.id)? != image.references {
+                return Err(removal.conflict(true, "its names have changed meanwhile".to_owned()));
+            }
+            removal.by_id()
         })?;
         self.sweep_all(&blobs);
         Ok(removed)

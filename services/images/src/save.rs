@@ -76,7 +76,7 @@ impl Images {
         if !names_tag && let Ok(wanted) = word.parse::<ImageReference>() {
             let repository = wanted.repository();
             let mut meant = Vec::new();
-            for image in self.list()? {
+            for image in self.list()?.iter() {
                 let tags = image
                     .references
                     .iter()
@@ -99,6 +99,11 @@ impl Images {
 }
 
 impl Saving<'_> {
+    /// The images that were chosen.
+    pub fn images(&self) -> impl Iterator<Item = &Image> {
+        self.chosen.iter().map(|one| &one.image)
+    }
+
     /// Writes the archive: the documents that lead to the images last, so that they are never there without them.
     pub fn write(self, output: impl Write) -> Result<()> {
         let mut archive = Writer::new(output);

@@ -10,6 +10,7 @@ use gantry_db::Db;
 use gantry_types::{Algorithm, Digest};
 
 use crate::blobs::{Hasher, PREFIX, Store, transfer};
+use crate::listed::Listed;
 use crate::record::{self, IMAGES, ImageRow, SCHEMA};
 use crate::{Config, Error, ImageId, Images, Result};
 
@@ -43,7 +44,7 @@ impl Images {
             store.sweep(&digest)?;
         }
         let incomplete = find_incomplete(&store, &db)?;
-        Ok(Self { db, store, incomplete })
+        Ok(Self { db, store, incomplete, listed: Listed::default() })
     }
 
     /// The images of which blobs were missing when the store was opened.
@@ -84,9 +85,8 @@ impl Images {
 
 /// What tells this boot of the machine from others.
 pub(crate) fn boot_id() -> Result<String> {
-    let path = Path::new("/proc/sys/kernel/random/boot_id");
-    let text = fs::read_to_string(path).map_err(|source| Error::io("read", path, source))?;
-    Ok(text.trim_end().to_owned())
+    gantry_sys::boot_id::boot_id()
+        .map_err(|source| Error::io("read", Path::new(gantry_sys::boot_id::PATH), source))
 }
 
 fn find_incomplete(store: &Store, db: &Db) -> Result<Vec<Incomplete>> {
@@ -123,7 +123,7 @@ fn is_sound(path: &Path, digest: &Digest, size_bytes: u64, suspect: bool) -> Res
         == *digest)
 }
 
-fn digest_of(mut input: impl io::Read, algorithm: Algorithm) -> io::Result<Digest> {
+pub(crate) fn digest_of(mut input: impl io::Read, algorithm: Algorithm) -> io::Result<Digest> {
     let mut hasher = Hasher::new(algorithm);
     let mut chunk = vec![0; 256 << 10];
     loop {
@@ -148,7 +148,7 @@ fn clear(folder: &Path) -> Result<()> {
 }
 
 /// Every blob in the store. Files with names of another form are not ours and stay.
-fn all_blobs(blobs: &Path) -> Result<Vec<Digest>> {
+pub(crate) fn all_blobs(blobs: &Path) -> Result<Vec<Digest>> {
     let mut digests = Vec::new();
     for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
         let folder = blobs.join(algorithm.as_str());
@@ -165,7 +165,7 @@ fn all_blobs(blobs: &Path) -> Result<Vec<Digest>> {
     Ok(digests)
 }
 
-fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let fail = |source| Error::io("list", folder, source);
     fs::read_dir(folder).map_err(fail)?.map(|entry| Ok(entry.map_err(fail)?.path())).collect()
 }

@@ -25,6 +25,7 @@ impl Images {
 
     fn name(&self, id: &ImageId, target: &ImageReference) -> Result<Option<ImageId>> {
         self.db.write(|tx| {
+            self.listed.forget();
             if !IMAGES.contains(tx, id.as_str())? {
                 return Err(Error::NoSuchImage { reference: id.to_string() });
             }

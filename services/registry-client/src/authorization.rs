@@ -36,10 +36,14 @@ impl Authorization {
         Self { credentials, scope, scheme: Mutex::new(scheme) }
     }
 
-    /// Asks for more than the repository itself.
-    pub(crate) fn widen(&mut self, scope: &str) {
-        self.scope.push(' ');
-        self.scope.push_str(scope);
+    /// The same for more than the repository itself.
+    pub(crate) fn widened(&self, more: &str) -> Self {
+        let scope = format!("{} {more}", self.scope);
+        let mut scheme = self.scheme.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Scheme::Bearer(wanted) = &mut scheme {
+            wanted.scope.clone_from(&scope);
+        }
+        Self { credentials: self.credentials.clone(), scope, scheme: Mutex::new(scheme) }
     }
 
     /// The header's value for the next request; none as long as the registry wants none. A value that was refused is

@@ -1,6 +1,7 @@
 //! Blobs on their way to us.
 
 use std::io::{self, Read};
+use std::ops::Range;
 
 use gantry_types::Digest;
 use ureq::http::Method;
@@ -28,25 +29,49 @@ impl Repository {
         from: u64,
         sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<()> {
-        let mut transfer = Transfer { digest, size_bytes, got_bytes: from, sink };
+        let mut transfer =
+            Transfer { digest, size_bytes, got_bytes: from, end_bytes: size_bytes, sink };
+        self.transfer(&mut transfer, Whole::Skipped).map(drop)
+    }
+
+    /// Fetches the bytes `part` of a blob, like [`Self::fetch_blob`]; several threads can so use several connections
+    /// for one blob. False when the registry gives blobs only as a whole: then nothing was fetched, or not all.
+    ///
+    /// # Errors
+    /// Those of [`Self::fetch_blob`].
+    pub fn fetch_part(
+        &self,
+        digest: &Digest,
+        size_bytes: u64,
+        part: Range<u64>,
+        sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<bool> {
+        let (got_bytes, end_bytes) = (part.start, part.end);
+        let mut transfer = Transfer { digest, size_bytes, got_bytes, end_bytes, sink };
+        self.transfer(&mut transfer, Whole::Refused)
+    }
+
+    /// False when the registry sent the whole instead of a part, and that was not wanted.
+    fn transfer(&self, transfer: &mut Transfer<'_>, whole: Whole) -> Result<bool> {
         let mut fruitless = 0;
-        while transfer.got_bytes < size_bytes || fruitless == 0 && size_bytes == 0 {
+        while transfer.got_bytes < transfer.end_bytes || fruitless == 0 && transfer.size_bytes == 0
+        {
             let before = transfer.got_bytes;
-            let body = self.open_blob(digest, before, size_bytes)?;
-            let Err(failure) = transfer.run(body)? else { return Ok(()) };
-            fruitless = if transfer.got_bytes > before { 1 } else { fruitless + 1 };
-            tracing::info!(%digest, got = transfer.got_bytes, error = %failure, "a transfer broke off");
+            let Some(body) = self.open_blob(transfer, whole)? else { return Ok(false) };
+            let Err(failure) = transfer.run(body)? else { return Ok(true) };
+            let (digest, got_bytes) = (transfer.digest, transfer.got_bytes);
+            fruitless = if got_bytes > before { 1 } else { fruitless + 1 };
+            tracing::info!(%digest, got = got_bytes, error = %failure, "a transfer broke off");
             if !retry::wait(fruitless, None) {
-                let got_bytes = transfer.got_bytes;
                 return Err(Error::BrokeOff {
                     digest: digest.clone(),
                     got_bytes,
-                    size_bytes,
+                    size_bytes: transfer.size_bytes,
                     source: failure,
                 });
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// A small blob, whole and checked: a configuration.
@@ -71,14 +96,24 @@ impl Repository {
         Err(Error::DigestMismatch { what: "the blob".to_owned(), expected: digest.clone(), actual })
     }
 
-    /// The blob's bytes from `from` on. A registry that does not know ranges sends all: the first part is skipped.
-    fn open_blob(&self, digest: &Digest, from: u64, size_bytes: u64) -> Result<impl Read + use<>> {
+    /// The bytes that a transfer lacks. A registry that does not know ranges sends all.
+    fn open_blob(
+        &self,
+        transfer: &Transfer<'_>,
+        whole: Whole,
+    ) -> Result<Option<impl Read + use<>>> {
+        let Transfer { digest, got_bytes: from, end_bytes, size_bytes, .. } = *transfer;
         let path = format!("blobs/{digest}");
         let mut call = Call::new(Method::GET, &path);
-        if from > 0 {
-            call = call.header("Range", format!("bytes={from}-{}", size_bytes.saturating_sub(1)));
+        if from > 0 || end_bytes < size_bytes {
+            call = call.header("Range", format!("bytes={from}-{}", end_bytes.saturating_sub(1)));
         }
         let answer = self.send(&call)?;
+        let kind = answer.header("content-type").unwrap_or_default();
+        // Networks that want a login first answer everything so.
+        if answer.is_success() && kind.starts_with("text/html") {
+            return Err(Error::unusable(&answer.url, "it is no blob but a page for people"));
+        }
         let skip = match answer.status() {
             404 => {
                 let repository = self.reference.familiar_repository();
@@ -86,12 +121,22 @@ impl Repository {
             }
             206 if starts_at(answer.header("content-range"), from) => 0,
             206 => return Err(Error::unusable(&answer.url, "it is another range than asked for")),
+            200 | 416 if whole == Whole::Refused => return Ok(None),
             200 => from,
             _ => return Err(self.refusal(answer)),
         };
         let body = answer.response.into_body().into_with_config().limit(u64::MAX).reader();
-        Ok(Skip { inner: body, left: skip })
+        Ok(Some(Skip { inner: body, left: skip }))
     }
+}
+
+/// What becomes of a whole blob where a part was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whole {
+    /// The bytes before the part are read and left out.
+    Skipped,
+    /// It is not read.
+    Refused,
 }
 
 fn starts_at(content_range: Option<&str>, from: u64) -> bool {
@@ -101,11 +146,13 @@ fn starts_at(content_range: Option<&str>, from: u64) -> bool {
         .is_some_and(|text| text.trim().parse() == Ok(from))
 }
 
-/// A blob that comes in over one or more connections.
+/// A blob, or a part of one, that comes in over one or more connections.
 struct Transfer<'a> {
     digest: &'a Digest,
     size_bytes: u64,
     got_bytes: u64,
+    /// Where it ends.
+    end_bytes: u64,
     sink: &'a mut dyn FnMut(&[u8]) -> io::Result<()>,
 }
 
@@ -115,21 +162,29 @@ impl Transfer<'_> {
         let mut chunk = vec![0; CHUNK];
         loop {
             let count = match body.read(&mut chunk) {
-                Ok(0) if self.got_bytes == self.size_bytes => return Ok(Ok(())),
+                Ok(0) if self.got_bytes == self.end_bytes => return Ok(Ok(())),
                 Ok(0) => return Ok(Err(io::ErrorKind::UnexpectedEof.into())),
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 // Everything is here: how the connection ends does not matter.
-                Err(_) if self.got_bytes == self.size_bytes => return Ok(Ok(())),
+                Err(_) if self.got_bytes == self.end_bytes => return Ok(Ok(())),
                 Err(error) => return Ok(Err(error)),
             };
-            if count as u64 > self.size_bytes - self.got_bytes {
+            let wanted = self.end_bytes - self.got_bytes;
+            // A part may come with what follows it.
+            let is_part = self.end_bytes < self.size_bytes;
+            let count =
+                if is_part { count.min(usize::try_from(wanted).unwrap_or(count)) } else { count };
+            if count as u64 > wanted {
                 let digest = self.digest.clone();
                 return Err(Error::TooLong { digest, size_bytes: self.size_bytes });
             }
             (self.sink)(&chunk[..count])
                 .map_err(|source| Error::Sink { digest: self.digest.clone(), source })?;
             self.got_bytes += count as u64;
+            if is_part && self.got_bytes == self.end_bytes {
+                return Ok(Ok(()));
+            }
         }
     }
 }

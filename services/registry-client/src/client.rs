@@ -82,9 +82,7 @@ impl Client {
         if let Some(value) = authorization {
             request = request.header("Authorization", value);
         }
-        let response = request
-            .call()
-            .map_err(|error| Error::Unreachable { url: url.to_owned(), source: Box::new(error) })?;
+        let response = request.call().map_err(|error| Error::unanswered(url, error))?;
         Ok(Answer { url: url.to_owned(), response })
     }
 }

@@ -19,6 +19,18 @@ pub(crate) struct Endpoint {
     pub(crate) mirror: bool,
 }
 
+impl Endpoint {
+    /// Whether a URL is on the same host and port, and reached in the same way.
+    pub(crate) fn has_origin_of(&self, url: &str) -> bool {
+        scheme(url) == scheme(&self.base) && authority(url) == authority(&self.base)
+    }
+
+    /// Whether a URL leads from TLS to plain text, where anybody may read and change what is sent.
+    pub(crate) fn is_downgrade(&self, url: &str) -> bool {
+        scheme(&self.base) == "https" && scheme(url) != "https"
+    }
+}
+
 /// The endpoints for a domain. Several are alternatives: mirrors first, TLS before plain HTTP.
 pub(crate) fn endpoints(domain: &str, config: &Config) -> Vec<Endpoint> {
     if domain == DOCKER_HUB {
@@ -39,6 +51,11 @@ fn mirror(url: &str, config: &Config) -> Endpoint {
     let url = if url.contains("://") { url.to_owned() } else { format!("https://{url}") };
     let verify = !is_insecure(authority(&url), config);
     Endpoint { base: url.trim_end_matches('/').to_owned(), verify, mirror: true }
+}
+
+/// `https` or `http` in lower case (RFC 3986, section 3.1).
+fn scheme(url: &str) -> String {
+    url.split_once("://").map_or("", |(scheme, _)| scheme).to_ascii_lowercase()
 }
 
 /// `host[:port]` of a URL.
@@ -119,6 +136,30 @@ mod tests {
         ] {
             assert_eq!(bases(domain, &config).len() == 2, expected, "{domain}");
         }
+    }
+
+    #[test]
+    fn credentials_stay_with_host_port_and_scheme() {
+        let endpoint = |base: &str| Endpoint { base: base.to_owned(), verify: true, mirror: false };
+        let (tls, plain) = (endpoint("https://r.example"), endpoint("http://r.example"));
+        for (url, of_tls, downgrade) in [
+            ("https://r.example/v2/u", true, false),
+            ("HTTPS://r.example/v2/u", true, false),
+            ("http://r.example/v2/u", false, true),
+            ("Http://r.example/v2/u", false, true),
+            ("https://r.example:5000/v2/u", false, false),
+            ("https://s.example/v2/u", false, false),
+            ("http://s.example/v2/u", false, true),
+        ] {
+            assert_eq!(
+                (tls.has_origin_of(url), tls.is_downgrade(url)),
+                (of_tls, downgrade),
+                "{url}"
+            );
+        }
+        assert!(plain.has_origin_of("http://r.example/v2/u"));
+        assert!(!plain.has_origin_of("https://r.example/v2/u"));
+        assert!(!plain.is_downgrade("http://s.example/v2/u"));
     }
 
     #[test]

@@ -113,6 +113,20 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// The registry offers no search.
+    #[error(
+        "no search at {url}: this registry offers none; its repositories have to be known by name"
+    )]
+    NoSearch {
+        /// What was asked.
+        url: String,
+    },
+    /// The content that was to be sent failed.
+    #[error("read the blob that is sent")]
+    Source {
+        /// Why.
+        source: io::Error,
+    },
     /// A file with a certificate or key is unusable.
     #[error("{path} is no usable certificate or key: {reason}")]
     Certificate {
@@ -133,11 +147,32 @@ impl Error {
     /// The kind by which callers and protocols judge it.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Denied { .. } | Self::NoManifest { .. } | Self::NoBlob { .. } => {
-                ErrorKind::NotFound
-            }
+            Self::Denied { .. }
+            | Self::NoManifest { .. }
+            | Self::NoBlob { .. }
+            | Self::NoSearch { .. } => ErrorKind::NotFound,
             Self::Unauthorized { .. } => ErrorKind::Unauthorized,
             _ => ErrorKind::Internal,
+        }
+    }
+
+    /// Whether what came in up to now is worth keeping: the connection failed, or the receiver, and not the content.
+    pub fn may_go_on(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::BrokeOff { .. }
+                | Self::Sink { .. }
+                | Self::TooManyRequests { .. }
+                | Self::Refused { .. }
+        )
+    }
+
+    /// A request that brought no answer; a registry that sends us round in circles did answer, and not usably.
+    pub(crate) fn unanswered(url: &str, source: ureq::Error) -> Self {
+        match source {
+            ureq::Error::TooManyRedirects => Self::unusable(url, "it leads on and on elsewhere"),
+            source => Self::Unreachable { url: url.to_owned(), source: Box::new(source) },
         }
     }
 

@@ -18,8 +18,10 @@ mod credentials;
 mod endpoint;
 mod error;
 mod manifest;
+mod referrers;
 mod repository;
 mod retry;
+mod search;
 mod tags;
 mod token;
 mod transport;
@@ -30,7 +32,8 @@ pub use config::{Config, Proxies};
 pub use credentials::Credentials;
 pub use error::Error;
 pub use manifest::Document;
-pub use repository::{Access, Repository};
+pub use repository::{Access, Repository, Source};
+pub use search::Found;
 pub use upload::Uploaded;
 
 /// What every function of this crate returns.

@@ -27,6 +27,14 @@ pub struct Document {
     pub bytes: Vec<u8>,
 }
 
+impl Document {
+    /// A document of ours.
+    pub fn new(media_type: &str, bytes: Vec<u8>) -> Self {
+        let digest = digest_of(&bytes, Algorithm::Sha256);
+        Self { media_type: media_type.to_owned(), digest, bytes }
+    }
+}
+
 impl Repository {
     /// The manifest or index under a tag or digest.
     ///

@@ -2,6 +2,7 @@
 //! again after passing failures.
 
 use std::io::{self, Read};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gantry_types::ImageReference;
@@ -10,7 +11,7 @@ use ureq::{AsSendBody, SendBody};
 
 use crate::answer::Answer;
 use crate::authorization::Authorization;
-use crate::endpoint::{Endpoint, authority, endpoints};
+use crate::endpoint::{Endpoint, endpoints};
 use crate::token::with_pause;
 use crate::{Client, Credentials, Error, Result, retry};
 
@@ -51,15 +52,17 @@ pub(crate) enum Target<'a> {
     Url(&'a str),
 }
 
-/// Opens content that is sent, anew for each attempt.
-pub(crate) type Source<'a> = dyn Fn() -> io::Result<Box<dyn Read + Send>> + Sync + 'a;
+/// Opens content that is sent from a byte on, anew for each attempt. A failure of the kind
+/// [`io::ErrorKind::Other`], here or while it is read, ends the upload.
+pub type Source<'a> = dyn Fn(u64) -> io::Result<Box<dyn Read + Send>> + Sync + 'a;
 
 /// What a request brings.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) enum Payload<'a> {
     None,
     Bytes(&'a [u8]),
-    Stream(&'a Source<'a>),
+    /// These bytes of the content.
+    Stream(&'a Source<'a>, Range<u64>),
 }
 
 impl<'a> Call<'a> {
@@ -100,11 +103,18 @@ impl Repository {
         }
     }
 
-    /// Lets blobs be taken over from another repository of the same registry, too.
+    /// The same, with the right to take blobs over from another repository of the same registry.
     #[must_use]
-    pub fn mounting_from(mut self, path: &str) -> Self {
-        self.authorization.widen(&format!("repository:{path}:pull"));
-        self
+    pub fn mounting_from(&self, path: &str) -> Self {
+        let chosen = *self.chosen.lock().unwrap_or_else(PoisonError::into_inner);
+        Self {
+            client: Arc::clone(&self.client),
+            reference: self.reference.clone(),
+            access: self.access,
+            authorization: self.authorization.widened(&format!("repository:{path}:pull")),
+            endpoints: self.endpoints.clone(),
+            chosen: Mutex::new(chosen),
+        }
     }
 
     /// The answer of the first endpoint that gives a usable one, whatever its status.
@@ -179,12 +189,15 @@ impl Repository {
             Target::Path(path) => format!("{}/v2/{}/{path}", endpoint.base, self.reference.path()),
             Target::Url(url) => url.to_owned(),
         };
+        if endpoint.is_downgrade(&url) {
+            return Err(Error::unusable(&endpoint.base, format!("it leads to {url} without TLS")));
+        }
         let mut request = Request::builder().method(call.method.clone()).uri(&url);
         for (name, value) in &call.headers {
             request = request.header(*name, value);
         }
         // Credentials are for the registry, not for where it sends us.
-        let authorization = if authority(&url) == authority(&endpoint.base) {
+        let authorization = if endpoint.has_origin_of(&url) {
             self.authorization.header(transport, tokens, refused)?
         } else {
             None
@@ -193,15 +206,18 @@ impl Repository {
             request = request.header("Authorization", value);
         }
         let agent = transport.agent(&url, endpoint.verify)?;
-        let sent = match call.payload {
+        let sent = match &call.payload {
             Payload::None => run(&agent, request, ()),
-            Payload::Bytes(bytes) => run(&agent, request, bytes),
-            Payload::Stream(open) => open()
-                .map_err(ureq::Error::Io)
-                .and_then(|content| run(&agent, request, SendBody::from_owned_reader(content))),
+            Payload::Bytes(bytes) => run(&agent, request, *bytes),
+            Payload::Stream(open, range) => {
+                let part = open(range.start).map_err(ureq::Error::Io);
+                part.and_then(|content| {
+                    let part = content.take(range.end - range.start);
+                    run(&agent, request, SendBody::from_owned_reader(part))
+                })
+            }
         };
-        let response =
-            sent.map_err(|error| Error::Unreachable { url: url.clone(), source: Box::new(error) })?;
+        let response = sent.map_err(|error| Error::unanswered(&url, error))?;
         Ok((Answer { url, response }, authorization))
     }
 
@@ -234,10 +250,12 @@ fn run(
 }
 
 /// Whether a failure may be another one's next time.
-fn may_pass(error: &ureq::Error) -> bool {
+pub(crate) fn may_pass(error: &ureq::Error) -> bool {
     use std::io::ErrorKind;
     match error {
-        ureq::Error::Io(error) => error.kind() != ErrorKind::ConnectionRefused,
+        ureq::Error::Io(error) => {
+            !matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::Other)
+        }
         ureq::Error::Timeout(_) => true,
         _ => false,
     }

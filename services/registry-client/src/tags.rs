@@ -45,7 +45,7 @@ impl Repository {
 }
 
 /// The next page (RFC 8288: `<url>; rel="next"`).
-fn following(current: &str, link: &str) -> Option<String> {
+pub(crate) fn following(current: &str, link: &str) -> Option<String> {
     let target = link.split_once('<')?.1.split_once('>')?.0;
     Some(absolute(current, target))
 }

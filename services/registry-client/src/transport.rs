@@ -15,6 +15,8 @@ use crate::{Config, Error, Result, endpoint};
 const CONNECT: Duration = Duration::from_secs(15);
 /// For the first byte of an answer, and then for each further piece.
 const SILENCE: Duration = Duration::from_mins(1);
+/// What is kept open for the next request: as many as are used at once.
+const IDLE_CONNECTIONS: usize = 16;
 const MAX_REDIRECTS: u32 = 10;
 const MAX_CERTIFICATE_BYTES: u64 = 1 << 20;
 
@@ -68,6 +70,8 @@ impl Transport {
             .max_redirects(MAX_REDIRECTS)
             .max_redirects_will_error(true)
             .redirect_auth_headers(RedirectAuthHeaders::SameHost)
+            .max_idle_connections(IDLE_CONNECTIONS)
+            .max_idle_connections_per_host(IDLE_CONNECTIONS)
             .user_agent(&self.config.user_agent)
             .timeout_connect(Some(CONNECT))
             .timeout_resolve(Some(CONNECT))

@@ -1,10 +1,16 @@
 //! Blobs on their way to a registry.
 
+mod session;
+
+use std::io;
+
 use gantry_types::Digest;
 use ureq::http::Method;
 
-use crate::repository::{Call, Payload, Source, Target};
+use crate::repository::{Call, Payload, Source, may_pass};
 use crate::{Error, Repository, Result, retry};
+use session::Session;
+pub(crate) use session::absolute;
 
 /// How a blob came to be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +21,12 @@ pub enum Uploaded {
     Mounted,
     /// It was sent.
     Sent,
+}
+
+/// How an upload began.
+enum Begun<'a> {
+    Mounted,
+    Session(Session<'a>),
 }
 
 impl Repository {
@@ -28,8 +40,26 @@ impl Repository {
         }
     }
 
+    /// Whether a blob is there, or can be had from the repository `mount_from` of the same registry; nothing is sent.
+    pub fn take_over(&self, digest: &Digest, mount_from: Option<&str>) -> Result<Option<Uploaded>> {
+        if self.has_blob(digest)? {
+            return Ok(Some(Uploaded::Existed));
+        }
+        let Some(from) = mount_from else { return Ok(None) };
+        match self.begin(Some((digest, from)))? {
+            Begun::Mounted => Ok(Some(Uploaded::Mounted)),
+            Begun::Session(session) => {
+                session.cancel();
+                Ok(None)
+            }
+        }
+    }
+
     /// Sends a blob, unless it is there already or can be had from the repository `mount_from` of the same registry.
-    /// `open` opens the content, anew for each attempt; it has `size_bytes`.
+    /// `open` opens the content from a byte on, anew for each attempt; it has `size_bytes`.
+    ///
+    /// What a broken connection has brought over is not sent again where the registry has kept it, and a registry
+    /// that takes no request of that size gets the blob in chunks.
     pub fn upload_blob(
         &self,
         digest: &Digest,
@@ -41,89 +71,88 @@ impl Repository {
             return Ok(Uploaded::Existed);
         }
         let mut attempt = 1;
+        let mut session = match self.begin(mount_from.map(|from| (digest, from)))? {
+            Begun::Mounted => return Ok(Uploaded::Mounted),
+            Begun::Session(session) => session,
+        };
+        let mut sent = session.send_whole(digest, size_bytes, open);
         loop {
-            let sent = self.try_upload(digest, size_bytes, mount_from, open);
-            let again = match &sent {
-                Err(Error::Unreachable { .. }) => true,
-                // The session is gone: another begins at the beginning.
-                Err(Error::Refused { status, .. }) => *status == 404 || *status >= 500,
-                _ => false,
+            let in_chunks = matches!(sent, Err(Error::Refused { status: 413, .. }));
+            match &sent {
+                Err(error) if in_chunks || is_worth_another_try(error) => {
+                    tracing::info!(%digest, %error, "an upload broke off");
+                }
+                _ => return sent.map(|()| Uploaded::Sent),
+            }
+            if !retry::wait(attempt, None) {
+                return sent.map(|()| Uploaded::Sent);
+            }
+            attempt += 1;
+            let from = session.kept_bytes().filter(|kept| (1..=size_bytes).contains(kept));
+            sent = match from {
+                Some(from) => session.send_rest(digest, from..size_bytes, open),
+                None => match self.begin(None)? {
+                    Begun::Mounted => return Ok(Uploaded::Mounted),
+                    Begun::Session(fresh) => {
+                        session = fresh;
+                        if in_chunks {
+                            session.send_rest(digest, 0..size_bytes, open)
+                        } else {
+                            session.send_whole(digest, size_bytes, open)
+                        }
+                    }
+                },
             };
-            if !again || !retry::wait(attempt, None) {
-                return sent;
+        }
+    }
+
+    /// Sends a blob whose digest is known only when it has been read to its end: `digest` is asked for it then.
+    ///
+    /// # Errors
+    /// [`Error::Source`] when `digest` fails.
+    pub fn upload_stream(
+        &self,
+        open: &Source<'_>,
+        digest: &mut dyn FnMut() -> io::Result<Digest>,
+    ) -> Result<()> {
+        let mut attempt = 1;
+        loop {
+            let sent = self.begin(None).and_then(|begun| match begun {
+                Begun::Mounted => Ok(()),
+                Begun::Session(session) => session.stream(open, digest),
+            });
+            match &sent {
+                Err(error) if is_worth_another_try(error) && retry::wait(attempt, None) => {
+                    tracing::info!(%error, "an upload broke off");
+                }
+                _ => return sent,
             }
             attempt += 1;
         }
     }
 
-    fn try_upload(
-        &self,
-        digest: &Digest,
-        size_bytes: u64,
-        mount_from: Option<&str>,
-        open: &Source<'_>,
-    ) -> Result<Uploaded> {
-        let begin = match mount_from {
-            Some(from) => format!("blobs/uploads/?mount={digest}&from={from}"),
+    /// Begins an upload, or has a blob taken over.
+    fn begin(&self, mount: Option<(&Digest, &str)>) -> Result<Begun<'_>> {
+        let path = match mount {
+            Some((digest, from)) => format!("blobs/uploads/?mount={digest}&from={from}"),
             None => "blobs/uploads/".to_owned(),
         };
-        let mut call = Call::new(Method::POST, &begin);
+        let mut call = Call::new(Method::POST, &path);
         call.payload = Payload::Bytes(&[]);
         let answer = self.send(&call)?;
         match answer.status() {
-            201 => return Ok(Uploaded::Mounted),
-            202 => {}
-            _ => return Err(self.refusal(answer)),
+            201 if mount.is_some() => Ok(Begun::Mounted),
+            202 => Ok(Begun::Session(Session::new(self, &answer)?)),
+            _ => Err(self.refusal(answer)),
         }
-        let Some(location) = answer.header("location") else {
-            return Err(Error::unusable(&answer.url, "it does not say where to send the blob"));
-        };
-        let location = absolute(&answer.url, location);
-        let separator = if location.contains('?') { '&' } else { '?' };
-        let url = format!("{location}{separator}digest={digest}");
-        let call = Call {
-            method: Method::PUT,
-            target: Target::Url(&url),
-            headers: vec![
-                ("Content-Type", "application/octet-stream".to_owned()),
-                ("Content-Length", size_bytes.to_string()),
-            ],
-            payload: Payload::Stream(open),
-        };
-        let answer = self.send(&call)?;
-        if answer.is_success() { Ok(Uploaded::Sent) } else { Err(self.refusal(answer)) }
     }
 }
 
-/// A location that may be relative, in full (RFC 3986, as far as registries use it).
-pub(crate) fn absolute(current: &str, location: &str) -> String {
-    if location.contains("://") {
-        return location.to_owned();
-    }
-    let scheme = current.find("://").map_or(0, |at| at + 3);
-    let host_end = current[scheme..].find('/').map_or(current.len(), |at| scheme + at);
-    if location.starts_with('/') {
-        return format!("{}{location}", &current[..host_end]);
-    }
-    let path = current.split(['?', '#']).next().unwrap_or(current);
-    let folder = path.rfind('/').filter(|slash| *slash >= host_end).unwrap_or(path.len());
-    format!("{}/{location}", &path[..folder])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn locations() {
-        let current = "http://r:5000/v2/a/blobs/uploads/?x=1";
-        for (location, expected) in [
-            ("https://s/x?y", "https://s/x?y"),
-            ("/v2/a/blobs/uploads/u?_state=s", "http://r:5000/v2/a/blobs/uploads/u?_state=s"),
-            ("u", "http://r:5000/v2/a/blobs/uploads/u"),
-        ] {
-            assert_eq!(absolute(current, location), expected);
-        }
-        assert_eq!(absolute("http://r", "/x"), "http://r/x");
+/// The session is gone or its connection broke: another may do.
+fn is_worth_another_try(error: &Error) -> bool {
+    match error {
+        Error::Unreachable { source, .. } => may_pass(source),
+        Error::Refused { status, .. } => matches!(status, 404 | 416) || *status >= 500,
+        _ => false,
     }
 }

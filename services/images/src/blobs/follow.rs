@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// How far a writer is. Shared by the writer and its followers.
@@ -79,6 +80,14 @@ pub struct Follower {
     pub(super) read_bytes: u64,
 }
 
+impl Follower {
+    /// Another reader of the same, from byte `from` on. It works as well when the blob is in its place.
+    pub fn another(&self, from: u64) -> io::Result<Self> {
+        let (file, progress) = (self.file.try_clone()?, Arc::clone(&self.progress));
+        Ok(Self { file, progress, read_bytes: from })
+    }
+}
+
 impl Read for Follower {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if buffer.is_empty() {
@@ -89,7 +98,7 @@ impl Read for Follower {
         if limit == 0 {
             return Ok(0);
         }
-        let count = self.file.read(&mut buffer[..limit])?;
+        let count = self.file.read_at(&mut buffer[..limit], self.read_bytes)?;
         self.read_bytes += count as u64;
         Ok(count)
     }

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use gantry_types::Digest;
 
+use super::parts::{Part, read_record};
 use super::{Hasher, Store};
 use crate::{Error, Result};
 
@@ -28,6 +29,19 @@ const CHUNK: usize = 256 << 10;
 pub(crate) struct Transfers {
     running: Mutex<HashSet<Digest>>,
     ended: Condvar,
+}
+
+/// A file on its way, as an earlier transfer left it.
+pub(super) struct Opened {
+    pub(super) path: PathBuf,
+    /// Its next byte that is written comes after the front.
+    pub(super) file: File,
+    /// Of the bytes before the front.
+    pub(super) hasher: Hasher,
+    /// Where the first gap begins, or where it ends.
+    pub(super) front: u64,
+    /// What is there beyond the first gap.
+    pub(super) beyond: Vec<Part>,
 }
 
 /// The right to transfer one blob, until it is dropped.
@@ -54,24 +68,63 @@ impl Transfer {
         Self { store: Arc::clone(store), digest: digest.clone() }
     }
 
-    /// The file for its bytes with what an earlier transfer left, the hash of that, and its length.
-    pub(super) fn open(&self, size_bytes: u64) -> Result<(PathBuf, File, Hasher, u64)> {
-        let name = format!("{PREFIX}{}-{}", self.digest.algorithm().as_str(), self.digest.hex());
-        let path = self.store.ingest().join(name);
+    /// The file for its bytes, with what an earlier transfer left.
+    pub(super) fn open(&self, size_bytes: u64) -> Result<Opened> {
+        let path = self.store.partial_path(&self.digest);
         let failed = |source| Error::io("open", &path, source);
         let mut file = File::options()
             .read(true)
-            .append(true)
+            .write(true)
             .create(true)
+            .truncate(false)
             .mode(0o600)
             .open(&path)
             .map_err(failed)?;
-        if file.metadata().map_err(failed)?.len() > size_bytes {
+        let mut length = file.metadata().map_err(failed)?.len();
+        if length > size_bytes {
             file.set_len(0).map_err(failed)?;
+            length = 0;
+        }
+        let (front, beyond) = read_record(&record_path(&path), length).unwrap_or((length, vec![]));
+        if beyond.is_empty() {
+            file.set_len(front).map_err(failed)?;
+            forget_record(&path)?;
         }
         let mut hasher = Hasher::new(self.digest.algorithm());
-        let length = hash(&mut file, &mut hasher).map_err(failed)?;
-        Ok((path, file, hasher, length))
+        hash(&mut file, front, &mut hasher).map_err(failed)?;
+        Ok(Opened { path, file, hasher, front, beyond })
+    }
+}
+
+impl Store {
+    /// Where a blob that comes from afar is written.
+    fn partial_path(&self, digest: &Digest) -> PathBuf {
+        self.ingest().join(format!("{PREFIX}{}-{}", digest.algorithm().as_str(), digest.hex()))
+    }
+
+    /// Leaves nothing of a blob for a later transfer, unless somebody is transferring it now.
+    pub(crate) fn forget_partial(&self, digest: &Digest) -> Result<()> {
+        let running = self.transfers.lock();
+        if running.contains(digest) {
+            return Ok(());
+        }
+        let path = self.partial_path(digest);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(Error::io("remove", &path, source))
+            }
+            _ => forget_record(&path),
+        }
+    }
+
+    /// Lets a later transfer find a blob that one lease alone has: as what came in of it, which is all.
+    pub(crate) fn set_aside(&self, digest: &Digest) -> Result<()> {
+        let leases = self.leases.freeze();
+        if leases.count(digest) > 1 || self.has_users(digest)? {
+            return Ok(());
+        }
+        let (from, to) = (self.blob_path(digest), self.partial_path(digest));
+        fs::rename(&from, &to).map_err(|source| Error::io("set aside", &from, source))
     }
 }
 
@@ -82,16 +135,33 @@ impl Drop for Transfer {
     }
 }
 
-fn hash(file: &mut File, hasher: &mut Hasher) -> io::Result<u64> {
-    let (mut chunk, mut length) = (vec![0; CHUNK], 0);
-    loop {
-        match file.read(&mut chunk)? {
-            0 => return Ok(length),
-            count => {
-                hasher.update(&chunk[..count]);
-                length += count as u64;
-            }
+/// Hashes the beginning of a file; the next byte that is written comes after it.
+fn hash(file: &mut File, length: u64, hasher: &mut Hasher) -> io::Result<()> {
+    let (mut chunk, mut left) = (vec![0; CHUNK], length);
+    while left > 0 {
+        let limit = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
+        file.read_exact(&mut chunk[..limit])?;
+        hasher.update(&chunk[..limit]);
+        left -= limit as u64;
+    }
+    Ok(())
+}
+
+/// Where it is noted which parts of a file are there.
+pub(super) fn record_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".parts");
+    name.into()
+}
+
+/// Without a record, a file has no gaps.
+pub(super) fn forget_record(path: &Path) -> Result<()> {
+    let path = record_path(path);
+    match fs::remove_file(&path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(Error::io("remove", &path, source))
         }
+        _ => Ok(()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! New content: written to `ingest/`, hashed on the way, and committed by rename.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +9,8 @@ use std::sync::Arc;
 use gantry_types::{Algorithm, Digest};
 
 use super::follow::{Follower, Progress};
-use super::transfer::Transfer;
+use super::parts::Part;
+use super::transfer::{self, Opened, Transfer, record_path};
 use super::{Hasher, Store};
 use crate::lease::Lease;
 use crate::{Error, Result};
@@ -20,12 +21,40 @@ const CHUNK: usize = 256 << 10;
 /// Takes the content of one blob.
 #[derive(Debug)]
 pub struct BlobWriter {
+    base: Foundation,
+    hasher: Hasher,
+    size_bytes: u64,
+    /// What an earlier transfer left beyond a gap.
+    beyond: Vec<Part>,
+}
+
+/// What writing in one piece and in parts have in common.
+#[derive(Debug)]
+pub(super) struct Foundation {
     store: Arc<Store>,
     file: File,
     partial: Partial,
-    hasher: Hasher,
-    size_bytes: u64,
     progress: Told,
+}
+
+impl Foundation {
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.partial.path
+    }
+
+    /// Where it is noted which parts of the file are there.
+    pub(super) fn record_path(&self) -> PathBuf {
+        record_path(&self.partial.path)
+    }
+
+    /// Tells followers of more.
+    pub(super) fn tell(&self, count: u64) {
+        self.progress.0.written(usize::try_from(count).unwrap_or(usize::MAX));
+    }
 }
 
 /// Tells followers when the writer is dropped on the way.
@@ -55,20 +84,25 @@ struct Partial {
     path: PathBuf,
     stays: bool,
     /// Held until the content is in its place, so that the next one finds it there.
-    _transfer: Option<Transfer>,
+    transfer: Option<Transfer>,
 }
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        if self.stays {
+        // With nothing in it, there is nothing to go on with.
+        let is_empty = || fs::metadata(&self.path).is_ok_and(|found| found.len() == 0);
+        if self.stays && !is_empty() {
             return;
         }
-        match fs::remove_file(&self.path) {
-            Ok(()) => {}
-            // It has been renamed into the store.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            // It stays until the store is opened again.
-            Err(error) => tracing::warn!(path = %self.path.display(), %error, "cannot remove"),
+        let record = self.transfer.is_some().then(|| record_path(&self.path));
+        for path in record.iter().chain([&self.path]) {
+            match fs::remove_file(path) {
+                Ok(()) => {}
+                // It has been renamed into the store, or there was no record.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                // It stays until the store is opened again.
+                Err(error) => tracing::warn!(path = %path.display(), %error, "cannot remove"),
+            }
         }
     }
 }
@@ -82,33 +116,54 @@ impl BlobWriter {
             .mode(0o600)
             .open(&path)
             .map_err(|source| Error::io("create", &path, source))?;
-        Ok(Self {
-            store: Arc::clone(store),
-            file,
-            partial: Partial { path, stays: false, _transfer: None },
-            hasher: Hasher::new(algorithm),
-            size_bytes: 0,
-            progress: Told::default(),
-        })
+        let partial = Partial { path, stays: false, transfer: None };
+        let base =
+            Foundation { store: Arc::clone(store), file, partial, progress: Told::default() };
+        Ok(Self { base, hasher: Hasher::new(algorithm), size_bytes: 0, beyond: Vec::new() })
     }
 
     /// A writer for a blob of a known digest that comes from afar. It has what an earlier transfer left, and what it
     /// has itself when it is dropped stays for a later one. Whoever calls this for a blob that is on its way waits.
     pub(crate) fn resume(store: &Arc<Store>, digest: &Digest, size_bytes: u64) -> Result<Self> {
         let transfer = Transfer::begin(store, digest);
-        let (path, file, hasher, size_bytes) = transfer.open(size_bytes)?;
-        let progress = Told::default();
-        progress.0.written(usize::try_from(size_bytes).unwrap_or(usize::MAX));
-        let partial = Partial { path, stays: true, _transfer: Some(transfer) };
-        Ok(Self { store: Arc::clone(store), file, partial, hasher, size_bytes, progress })
+        let Opened { path, file, hasher, front, beyond } = transfer.open(size_bytes)?;
+        let partial = Partial { path, stays: true, transfer: Some(transfer) };
+        let base =
+            Foundation { store: Arc::clone(store), file, partial, progress: Told::default() };
+        base.tell(front);
+        Ok(Self { base, hasher, size_bytes: front, beyond })
+    }
+
+    /// Leaves nothing for a later transfer: what came in is not what it should be.
+    pub fn discard(mut self) {
+        self.base.partial.stays = false;
+    }
+
+    /// Whether an earlier transfer left more than the beginning: [`Self::into_parts`] goes on with all of it.
+    pub fn has_parts(&self) -> bool {
+        !self.beyond.is_empty()
+    }
+
+    /// What the writer in parts begins with.
+    pub(super) fn dismantle(self) -> (Foundation, Hasher, u64, Vec<Part>) {
+        (self.base, self.hasher, self.size_bytes, self.beyond)
+    }
+
+    /// A writer that goes on after the first `size_bytes`, which the hash has; the rest is cut off.
+    pub(super) fn assemble(base: Foundation, hasher: Hasher, size_bytes: u64) -> Result<Self> {
+        let fail = |source| Error::io("cut", base.path(), source);
+        base.file.set_len(size_bytes).map_err(fail)?;
+        (&base.file).seek(SeekFrom::Start(size_bytes)).map_err(fail)?;
+        transfer::forget_record(base.path())?;
+        Ok(Self { base, hasher, size_bytes, beyond: Vec::new() })
     }
 
     /// A reader of all that is and will be written. It ends where the content ends, and fails when the writer is
     /// dropped before that.
     pub fn follow(&self) -> Result<Follower> {
-        let path = &self.partial.path;
+        let path = self.base.path();
         let file = File::open(path).map_err(|source| Error::io("open", path, source))?;
-        Ok(Follower { file, progress: Arc::clone(&self.progress.0), read_bytes: 0 })
+        Ok(Follower { file, progress: Arc::clone(&self.base.progress.0), read_bytes: 0 })
     }
 
     /// How much was written up to now, in bytes.
@@ -118,12 +173,13 @@ impl BlobWriter {
 
     /// Adds bytes.
     pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file
+        self.base
+            .file
             .write_all(bytes)
-            .map_err(|source| Error::io("write", &self.partial.path, source))?;
+            .map_err(|source| Error::io("write", self.base.path(), source))?;
         self.hasher.update(bytes);
         self.size_bytes += bytes.len() as u64;
-        self.progress.0.written(bytes.len());
+        self.base.progress.0.written(bytes.len());
         Ok(())
     }
 
@@ -176,12 +232,12 @@ impl BlobWriter {
 
     /// Ends the content without putting it into the store.
     pub(crate) fn finish(mut self) -> Staged {
-        self.progress.0.whole();
+        self.base.progress.0.whole();
         // Whole content is taken, or it is not what it should be: nothing to go on with.
-        self.partial.stays = false;
+        self.base.partial.stays = false;
         Staged {
-            store: self.store,
-            partial: self.partial,
+            store: self.base.store,
+            partial: self.base.partial,
             digest: self.hasher.finish(),
             size_bytes: self.size_bytes,
         }
@@ -190,10 +246,10 @@ impl BlobWriter {
 
 impl Write for BlobWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.file.write(bytes)?;
+        let count = self.base.file.write(bytes)?;
         self.hasher.update(&bytes[..count]);
         self.size_bytes += count as u64;
-        self.progress.0.written(count);
+        self.base.progress.0.written(count);
         Ok(count)
     }
 

@@ -1,9 +1,8 @@
 //! `--change`: the Dockerfile instructions that set an image's configuration without a build.
 
 use gantry_oci::image::{ContainerConfig, Healthcheck};
-use gantry_types::Signal;
+use gantry_types::{Signal, duration_nanos};
 
-use super::duration::parse_nanos;
 use super::words::{head, split};
 use crate::{Error, Result};
 
@@ -19,21 +18,27 @@ const MIN_CHECK_NANOS: i64 = 1_000_000;
 /// What is wrong with an instruction.
 type Fault = String;
 
-/// The configuration after all instructions.
-pub(super) fn apply_all(changes: &[String]) -> Result<ContainerConfig> {
+/// Changes a configuration by all instructions.
+pub(crate) fn apply_all(config: &mut ContainerConfig, changes: &[String]) -> Result<()> {
     let over = |what: &str, limit: String| Error::OverLimit { what: what.to_owned(), limit };
     if changes.len() > MAX_CHANGES {
         return Err(over("the number of changes", format!("{MAX_CHANGES} changes")));
     }
-    let mut config = ContainerConfig::default();
+    let mut own_command = false;
     for change in changes {
         if change.len() > MAX_CHANGE_BYTES {
             return Err(over("the length of a change", format!("{MAX_CHANGE_BYTES} bytes")));
         }
-        apply(&mut config, change)
+        apply(config, change)
             .map_err(|reason| Error::InvalidChange { change: change.clone(), reason })?;
+        match head(change).0.to_ascii_uppercase().as_str() {
+            "CMD" => own_command = true,
+            // The old command was meant for the old entrypoint.
+            "ENTRYPOINT" if !own_command => config.cmd = None,
+            _ => {}
+        }
     }
-    Ok(config)
+    Ok(())
 }
 
 fn apply(config: &mut ContainerConfig, change: &str) -> Result<(), Fault> {
@@ -210,7 +215,7 @@ fn set_option(check: &mut Healthcheck, name: &str, value: &str) -> Result<(), Fa
         "start-interval" => &mut check.start_interval,
         _ => return Err(format!("unknown flag: --{name}")),
     };
-    let nanos = parse_nanos(value).ok_or(format!("invalid duration {value:?} of --{name}"))?;
+    let nanos = duration_nanos(value).ok_or(format!("invalid duration {value:?} of --{name}"))?;
     if nanos != 0 && nanos < MIN_CHECK_NANOS {
         return Err(format!("--{name} {value:?} cannot be less than 1ms"));
     }

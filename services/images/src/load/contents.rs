@@ -100,6 +100,11 @@ impl Contents {
         Ok((self.stage(writer.finish()), bytes.len() as u64))
     }
 
+    /// Adds content that is in the store; the caller's lease keeps it there.
+    pub(crate) fn add_known(&mut self, digest: &Digest, size_bytes: u64) {
+        self.committed.insert(digest.clone(), size_bytes);
+    }
+
     pub(crate) fn has(&self, path: &str) -> bool {
         EntryPath::normalise(path.as_bytes()).is_ok_and(|path| self.nodes.contains_key(&path))
     }

@@ -48,7 +48,7 @@ fn check(root: &Path) -> usize {
     let images = open(root);
     assert!(images.incomplete().is_empty(), "{:?}", images.incomplete());
     let list = images.list().unwrap();
-    for image in &list {
+    for image in list.iter() {
         assert_eq!(images.resolve(image.id.as_str()).unwrap(), *image);
         for name in image.repo_tags() {
             assert_eq!(images.resolve(&name).unwrap().id, image.id, "{name}");

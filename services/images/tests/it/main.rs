@@ -2,6 +2,7 @@
 //! crashes and full disks.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod check;
 mod crash;
 mod fixture;
 mod full;

@@ -1,6 +1,8 @@
 //! Names, ids and parts of ids lead to images; what does not is said in Docker's words.
 
-use gantry_images::{Error, ImageId};
+use std::sync::Arc;
+
+use gantry_images::{Error, ImageId, RemoveOptions};
 use gantry_types::{ErrorKind, ImageReference};
 
 use crate::fixture::{Parts, docker_archive};
@@ -50,7 +52,7 @@ fn what_leads_nowhere_is_said() {
         ("abc123", "No such image: abc123:latest"),
         ("", "invalid reference format"),
         ("we b", "invalid reference format"),
-        ("Web", "invalid reference format: repository name (Web) must be lowercase"),
+        ("Web", "invalid reference format: repository name (library/Web) must be lowercase"),
         ("../../etc/passwd", "invalid reference format"),
     ];
     for (text, expected) in cases {
@@ -148,4 +150,30 @@ fn loading_an_image_again_keeps_its_names_and_takes_no_more_space() {
     rig.reopen();
     assert_eq!(rig.images().resolve("web:1").unwrap(), image);
     assert_eq!(rig.files(), files);
+}
+
+#[test]
+fn a_list_follows_every_change() {
+    let rig = Rig::new();
+    let names = || -> Vec<String> {
+        let images = rig.images().list().unwrap();
+        images.iter().flat_map(gantry_images::Image::repo_tags).collect()
+    };
+    let remove = |name| {
+        rig.images().remove(name, RemoveOptions::default(), |_| Vec::new()).unwrap();
+    };
+    assert!(names().is_empty());
+    let image = rig.add(&docker_archive(&[(&Parts::new("web", 1), &["web"])])).remove(0);
+    assert_eq!(names(), ["web:latest"]);
+    let (first, second) = (rig.images().list().unwrap(), rig.images().list().unwrap());
+    assert!(Arc::ptr_eq(&first, &second), "nothing has changed in between");
+    rig.images().tag(&image.id, &reference("other:1")).unwrap();
+    assert_eq!(names(), ["other:1", "web:latest"]);
+    let loaded = rig.load(&docker_archive(&[(&Parts::new("new", 1), &["other:1"])])).unwrap();
+    rig.images().record(&loaded[0], 1).unwrap();
+    assert_eq!(rig.images().list().unwrap().len(), 2);
+    remove("other:1");
+    assert_eq!(names(), ["web:latest"]);
+    remove("web");
+    assert!(names().is_empty());
 }

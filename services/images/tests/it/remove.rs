@@ -1,6 +1,6 @@
 //! Removing names and images: what goes, what stays, and what needs force.
 
-use gantry_images::{Error, ImageUser, RemoveOptions, Removed};
+use gantry_images::{Error, Image, ImageUser, RemoveOptions, Removed};
 use gantry_types::{ContainerId, ErrorKind};
 
 use crate::fixture::{Parts, docker_archive};
@@ -150,6 +150,28 @@ fn an_id_under_containers() {
         assert_eq!(error.to_string(), expected);
     }
     assert_eq!(remove(&rig, id, FORCE, &user(false)).unwrap(), ["web:1", "deleted"]);
+}
+
+#[test]
+fn what_changed_since_it_was_listed_stays() {
+    let (rig, _) = rig(&["web:1", "other:2"]);
+    let listed = |rig: &Rig| rig.images().list().unwrap()[0].clone();
+    let kept = |image: &Image, users: &[ImageUser]| {
+        let error = rig.images().remove_listed(image, |_| users.to_vec()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+    };
+    let before = listed(&rig);
+    rig.images().tag(&before.id, &"web:3".parse().unwrap()).unwrap();
+    kept(&before, &[]);
+    for running in [true, false] {
+        kept(&listed(&rig), &user(running));
+    }
+    assert_eq!(listed(&rig).repo_tags(), ["other:2", "web:1", "web:3"]);
+    let removed = rig.images().remove_listed(&listed(&rig), |_| Vec::new()).unwrap();
+    assert_eq!(removed.len(), 4);
+    assert!(rig.files().is_empty());
+    let gone = rig.images().remove_listed(&before, |_| Vec::new()).unwrap_err();
+    assert_eq!(gone.kind(), ErrorKind::NotFound);
 }
 
 #[test]

@@ -4,5 +4,6 @@
 mod access;
 mod blobs;
 mod manifests;
+mod referrers;
 mod server;
 mod uploads;

@@ -65,7 +65,7 @@ fn pages_for_people_and_endless_documents_are_refused() {
 fn redirects_have_an_end() {
     let error =
         manifest_of(Reply::new(307, "").with("Location", "/v2/a/b/manifests/t")).unwrap_err();
-    assert!(matches!(error, Error::Unreachable { .. }), "{error}");
+    assert!(matches!(error, Error::Unusable { .. }), "{error}");
 }
 
 #[test]

@@ -6,7 +6,9 @@ use super::*;
 
 fn changed(changes: &[&str]) -> Result<Value> {
     let changes: Vec<String> = changes.iter().map(|&change| change.to_owned()).collect();
-    Ok(serde_json::to_value(apply_all(&changes)?).unwrap())
+    let mut config = ContainerConfig::default();
+    apply_all(&mut config, &changes)?;
+    Ok(serde_json::to_value(config).unwrap())
 }
 
 #[test]
@@ -80,4 +82,19 @@ fn faults_are_named() {
     changed(&["STOPSIGNAL SIGNOTHING"]).unwrap_err();
     changed(&["USER x"; MAX_CHANGES + 1]).unwrap_err();
     changed(&[&format!("USER {}", "x".repeat(MAX_CHANGE_BYTES))]).unwrap_err();
+}
+
+#[test]
+fn an_entrypoint_drops_the_command_that_was_there() {
+    let changed = |changes: &[&str]| {
+        let mut config =
+            ContainerConfig { cmd: Some(vec!["old".to_owned()]), ..ContainerConfig::default() };
+        let changes: Vec<String> = changes.iter().map(|&change| change.to_owned()).collect();
+        apply_all(&mut config, &changes).unwrap();
+        config.cmd
+    };
+    assert_eq!(changed(&["ENV a=b"]), Some(vec!["old".to_owned()]));
+    assert_eq!(changed(&["ENTRYPOINT [\"/e\"]"]), None);
+    let own = Some(vec!["new".to_owned()]);
+    assert_eq!(changed(&["CMD [\"new\"]", "ENTRYPOINT [\"/e\"]"]), own);
 }
