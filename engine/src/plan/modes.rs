@@ -1,6 +1,7 @@
 //! Namespace modes: which namespaces a container has to itself and which it shares with the host.
 
 use gantry_api::container::Config;
+use gantry_network::DEFAULT_NETWORK;
 use gantry_types::ContainerId;
 use serde::{Deserialize, Serialize};
 
@@ -13,33 +14,22 @@ pub(crate) enum Network {
     None,
     /// The host's namespace.
     Host,
-    /// Its own namespace with loopback, in place of the bridge network.
-    Private,
+    /// Its own namespace, and a device for each of its networks.
+    #[serde(alias = "Private")]
+    Bridge,
 }
 
-const PRIVATE_NETWORK_WARNING: &str = "Bridge networking is not there yet: this container has a private network with \
-     loopback only. Use --network none or --network host to choose.";
-
 impl Network {
-    pub(super) fn parse(mode: &str, config: &Config) -> Result<(Self, Option<String>), Error> {
-        if config.network_disabled {
-            return Ok((Self::None, None));
-        }
+    pub(super) fn parse(mode: &str, config: &Config, default_bridge: bool) -> Result<Self, Error> {
         match mode {
-            "none" => Ok((Self::None, None)),
-            "host" => Ok((Self::Host, None)),
-            "" | "default" | "bridge" => {
-                Ok((Self::Private, Some(PRIVATE_NETWORK_WARNING.to_owned())))
+            _ if config.network_disabled => Ok(Self::None),
+            "none" => Ok(Self::None),
+            "host" => Ok(Self::Host),
+            "" | "default" | DEFAULT_NETWORK if !default_bridge => Ok(Self::None),
+            other if other.starts_with("container:") => {
+                Err(Error::not_there_yet(format!("network mode {other:?}")))
             }
-            other => Err(Error::not_there_yet(format!("network {other:?} (none and host are)"))),
-        }
-    }
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Host => "host",
-            Self::Private => "bridge",
+            _ => Ok(Self::Bridge),
         }
     }
 }

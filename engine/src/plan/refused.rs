@@ -2,7 +2,6 @@
 
 use gantry_api::container::{Config, CreateRequest, HostConfig};
 use gantry_api::image::ImageConfig;
-use gantry_api::network::EndpointSettings;
 
 use crate::error::Error;
 
@@ -18,11 +17,6 @@ pub(super) fn check(request: &CreateRequest) -> Result<(), Error> {
     if let Some(what) = missing {
         return Err(Error::not_there_yet(what));
     }
-    let endpoints = &request.networking_config.endpoints_config;
-    let asks = |endpoint: &EndpointSettings| *endpoint != EndpointSettings::default();
-    if endpoints.values().flatten().any(asks) {
-        return Err(Error::not_there_yet("an address, alias or option for a network endpoint"));
-    }
     Ok(())
 }
 
@@ -33,10 +27,8 @@ fn contradictions(host: &HostConfig) -> Result<(), Error> {
     Ok(())
 }
 
-fn host_features(host: &HostConfig) -> [(bool, &'static str); 17] {
+fn host_features(host: &HostConfig) -> [(bool, &'static str); 15] {
     [
-        (host.port_bindings.values().flatten().any(|p| !p.is_empty()), "publishing ports (-p)"),
-        (host.publish_all_ports, "publishing ports (-P)"),
         (!matches!(host.restart_policy.name.as_str(), "" | "no"), "a restart policy (--restart)"),
         (!host.volumes_from.is_empty(), "--volumes-from"),
         (!matches!(host.volume_driver.as_str(), "" | "local"), "a volume driver (--volume-driver)"),

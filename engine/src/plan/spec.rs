@@ -41,6 +41,18 @@ pub(crate) fn to_spec(plan: &ContainerPlan, facts: &SpecFacts) -> Spec {
     }
 }
 
+/// Every path at which something is mounted when the container runs.
+pub(crate) fn mount_points(plan: &ContainerPlan) -> Vec<String> {
+    // Where the sources are and which devices there are does not matter.
+    let facts = SpecFacts {
+        container_dir: PathBuf::new(),
+        init: Some(PathBuf::new()),
+        devices: Vec::new(),
+        cgroup_path: String::new(),
+    };
+    mounts::all(plan, &facts).into_iter().map(|mount| mount.destination).collect()
+}
+
 fn own_uts(plan: &ContainerPlan, text: &str) -> String {
     if plan.uts == Sharing::Own { text.to_owned() } else { String::new() }
 }

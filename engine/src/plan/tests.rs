@@ -17,6 +17,7 @@ fn host() -> HostFacts {
         capability_bounds: (1 << 41) - 1,
         cgroup_v2: false,
         hostname: "host".to_owned(),
+        default_bridge: true,
     }
 }
 
@@ -114,13 +115,10 @@ fn bad_requests_are_told_in_docker_s_words() {
 #[test]
 fn what_is_not_there_yet_is_refused_by_name() {
     let cases = [
-        (
-            r#"{"HostConfig":{"PortBindings":{"80/tcp":[{"HostPort":"80"}]}}}"#,
-            "publishing ports (-p)",
-        ),
+        (r#"{"HostConfig":{"Links":["a:b"]}}"#, "--link"),
         (r#"{"HostConfig":{"RestartPolicy":{"Name":"always"}}}"#, "a restart policy (--restart)"),
         (r#"{"HostConfig":{"Binds":["data:/d"]}}"#, "named volumes (-v data:/d)"),
-        (r#"{"HostConfig":{"NetworkMode":"mine"}}"#, "network \"mine\""),
+        (r#"{"HostConfig":{"NetworkMode":"container:mine"}}"#, "network mode \"container:mine\""),
         (r#"{"HostConfig":{"LogConfig":{"Type":"syslog"}}}"#, "that log driver"),
         (r#"{"Healthcheck":{"Test":["CMD","true"]}}"#, "health checks (--health-cmd)"),
         (r#"{"HostConfig":{"UsernsMode":"keep-id"}}"#, "user namespaces (--userns)"),
@@ -133,15 +131,14 @@ fn what_is_not_there_yet_is_refused_by_name() {
 }
 
 #[test]
-fn the_missing_bridge_and_volumes_of_an_image_are_warnings() {
+fn volumes_of_an_image_are_warnings() {
     let quiet = plan(r#"{"HostConfig":{"NetworkMode":"none"}}"#).unwrap().1;
     assert_eq!(quiet, [""; 0]);
     let image = ImageConfig { volumes: BTreeSet::from(["/data".to_owned()]), ..image() };
     let id = ContainerId::from_bytes([7; 32]);
     let warnings = ContainerPlan::resolve(&id, request("{}"), &image, &host()).unwrap().1;
-    assert_eq!(warnings.len(), 2);
-    assert!(warnings.iter().any(|text| text.contains("/data")), "{warnings:?}");
-    assert!(warnings.iter().any(|text| text.contains("Bridge networking")), "{warnings:?}");
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].contains("/data"), "{warnings:?}");
 }
 
 #[test]

@@ -48,6 +48,12 @@ impl Request {
         self.attribute(kind, &value.to_ne_bytes())
     }
 
+    /// A number as the packet filter's attributes have it: big end first.
+    #[must_use]
+    pub fn number_be(self, kind: u16, value: u32) -> Self {
+        self.attribute(kind, &value.to_be_bytes())
+    }
+
     /// A text with the NUL byte that the kernel wants at its end.
     #[must_use]
     pub fn text(self, kind: u16, value: &str) -> Self {

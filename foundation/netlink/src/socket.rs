@@ -2,15 +2,22 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use gantry_sys::net::{NetlinkOption, set_netlink_option};
 use rustix::net::netlink::SocketAddrNetlink;
+use rustix::net::sockopt::{
+    Timeout, set_socket_recv_buffer_size_force, set_socket_send_buffer_size_force,
+    set_socket_timeout,
+};
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recv, sendto, socket_with,
+    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recv, sendto,
+    socket_with,
 };
 
 use crate::error::Error;
 use crate::message::{Message, Request, u32_at};
+use crate::nftables;
 
 const REQUEST: u16 = 0x01;
 const ACK: u16 = 0x04;
@@ -29,6 +36,10 @@ const ERROR_MESSAGE: u16 = 1;
 const BUFFER: usize = 32 << 10;
 /// More in one batch could outgrow the socket's own buffer, answers included.
 const BATCH_LIMIT: usize = 64;
+/// Bytes that one transaction may have, and its answers; the kernel takes memory for what is there only.
+const TRANSACTION_LIMIT: usize = 8 << 20;
+/// The kernel answers before a write returns. This is for the answer that it owes us.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How often a table is read anew that changed meanwhile.
 const ATTEMPTS: usize = 10;
 
@@ -42,16 +53,31 @@ pub struct Socket {
 impl Socket {
     /// rtnetlink: links, addresses, routes.
     pub fn route() -> Result<Self, Error> {
-        let failed = |what| move |source: io::Error| Error::Socket { what, source };
         // Protocol 0 of this family is NETLINK_ROUTE.
-        let fd = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)
-            .map_err(|errno| failed("open a netlink socket")(errno.into()))?;
+        Self::open(None)
+    }
+
+    /// nfnetlink: the tables of the packet filter. What it is sent goes by [`Self::commit`].
+    pub fn netfilter() -> Result<Self, Error> {
+        Self::open(Some(rustix::net::netlink::NETFILTER))
+    }
+
+    fn open(protocol: Option<Protocol>) -> Result<Self, Error> {
+        let failed = |what| move |source: io::Error| Error::Socket { what, source };
+        let fd =
+            socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)
+                .map_err(|errno| failed("open a netlink socket")(errno.into()))?;
         bind(&fd, &SocketAddrNetlink::new(0, 0))
             .map_err(|errno| failed("bind a netlink socket")(errno.into()))?;
         for option in [NetlinkOption::ExtendedAnswers, NetlinkOption::StrictChecks] {
             // Kernels before 4.20 know less, and answer with less.
             drop(set_netlink_option(fd.as_fd(), option));
         }
+        // Without CAP_NET_ADMIN they stay as they are, and so does the packet filter.
+        let _same = set_socket_send_buffer_size_force(&fd, TRANSACTION_LIMIT);
+        let _same = set_socket_recv_buffer_size_force(&fd, TRANSACTION_LIMIT);
+        set_socket_timeout(&fd, Timeout::Recv, Some(PATIENCE))
+            .map_err(|errno| failed("limit the wait at a netlink socket")(errno.into()))?;
         Ok(Self { fd, sequence: 0 })
     }
 
@@ -63,6 +89,64 @@ impl Socket {
         requests.chunks(BATCH_LIMIT).try_for_each(|batch| self.send_batch(batch))
     }
 
+    /// Sends requests to the packet filter as one transaction: all of them take effect at once, or none.
+    ///
+    /// # Errors
+    /// The first request that the kernel refused is named; nothing has changed then.
+    pub fn commit(&mut self, requests: &[Request]) -> Result<(), Error> {
+        let Some((last, others)) = requests.split_last() else { return Ok(()) };
+        let whole = nftables::batch_begin();
+        let begin = self.sequence.wrapping_add(1);
+        let mut bytes = Vec::new();
+        whole.write_to(&mut bytes, begin, REQUEST);
+        self.sequence = begin;
+        for request in others {
+            self.sequence = self.sequence.wrapping_add(1);
+            // What is refused is answered all the same.
+            request.write_to(&mut bytes, self.sequence, REQUEST);
+        }
+        self.sequence = self.sequence.wrapping_add(1);
+        last.write_to(&mut bytes, self.sequence, REQUEST | ACK);
+        self.sequence = self.sequence.wrapping_add(1);
+        nftables::batch_end().write_to(&mut bytes, self.sequence, REQUEST);
+        self.write(&bytes)?;
+        self.outcome(begin, &whole, requests)
+    }
+
+    /// Reads what became of a transaction. All answers are there when the write has returned; which ones, depends on what failed: a
+    /// transaction that fails as a whole has an answer to its beginning, and maybe none to its parts.
+    fn outcome(&self, begin: u32, whole: &Request, requests: &[Request]) -> Result<(), Error> {
+        let (mut refused, mut has_last) = (None, false);
+        loop {
+            let read = self.read_with(RecvFlags::DONTWAIT, |message| {
+                let number = message.sequence.wrapping_sub(begin);
+                let request = match usize::try_from(number) {
+                    Ok(0) => Some(whole),
+                    Ok(number) => requests.get(number - 1),
+                    Err(_) => None,
+                };
+                let (ERROR, Some(request)) = (message.kind, request) else { return };
+                has_last |= usize::try_from(number) == Ok(requests.len());
+                if refused.is_none() {
+                    refused = answer(&message, request).err();
+                }
+            });
+            match read {
+                Ok(()) => {}
+                Err(Error::Socket { source, .. }) if source.kind() == io::ErrorKind::WouldBlock => {
+                    break;
+                }
+                // What came before it is told instead, if anything did.
+                Err(error) => return Err(refused.unwrap_or(error)),
+            }
+        }
+        match refused {
+            Some(error) => Err(error),
+            None if has_last => Ok(()),
+            None => Err(Error::Malformed { what: whole.what().to_owned() }),
+        }
+    }
+
     fn send_batch(&mut self, requests: &[Request]) -> Result<(), Error> {
         let first = self.sequence.wrapping_add(1);
         let mut bytes = Vec::new();
@@ -71,6 +155,11 @@ impl Socket {
             request.write_to(&mut bytes, self.sequence, REQUEST | ACK);
         }
         self.write(&bytes)?;
+        self.collect_answers(requests, first)
+    }
+
+    /// Reads until every request has its answer. The first of them has the sequence number `first`.
+    fn collect_answers(&self, requests: &[Request], first: u32) -> Result<(), Error> {
         let mut result = Ok(());
         let mut missing = requests.len();
         while missing > 0 {
@@ -169,11 +258,16 @@ impl Socket {
         Ok(())
     }
 
-    fn read(&self, mut each: impl FnMut(Message<'_>)) -> Result<(), Error> {
+    fn read(&self, each: impl FnMut(Message<'_>)) -> Result<(), Error> {
+        self.read_with(RecvFlags::empty(), each)
+    }
+
+    fn read_with(&self, flags: RecvFlags, mut each: impl FnMut(Message<'_>)) -> Result<(), Error> {
         let what = "read from a netlink socket";
         let mut buffer = vec![0; BUFFER];
+        let flags = flags | RecvFlags::TRUNC;
         let (_, length) =
-            rustix::io::retry_on_intr(|| recv(&self.fd, buffer.as_mut_slice(), RecvFlags::TRUNC))
+            rustix::io::retry_on_intr(|| recv(&self.fd, buffer.as_mut_slice(), flags))
                 .map_err(|errno| Error::Socket { what, source: errno.into() })?;
         let Some(mut rest) = buffer.get(..length) else {
             return Err(Error::Socket { what, source: io::ErrorKind::FileTooLarge.into() });

@@ -155,3 +155,141 @@ pub struct Address {
     #[serde(deserialize_with = "go::lenient")]
     pub prefix_len: i64,
 }
+
+/// `GET /networks/{name}`, and a row of `GET /networks`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[expect(clippy::struct_excessive_bools, reason = "the document has as many flags")]
+pub struct NetworkInspect {
+    pub name: String,
+    pub id: String,
+    pub created: String,
+    /// `local` or `swarm`.
+    pub scope: String,
+    pub driver: String,
+    #[serde(rename = "EnableIPv4")]
+    pub enable_ipv4: bool,
+    #[serde(rename = "EnableIPv6")]
+    pub enable_ipv6: bool,
+    #[serde(rename = "IPAM")]
+    pub ipam: Ipam,
+    pub internal: bool,
+    pub attachable: bool,
+    pub ingress: bool,
+    pub config_from: ConfigReference,
+    pub config_only: bool,
+    /// By the container's id.
+    #[serde(deserialize_with = "go::lenient")]
+    pub containers: BTreeMap<String, NetworkContainer>,
+    #[serde(deserialize_with = "go::lenient")]
+    pub options: BTreeMap<String, String>,
+    #[serde(deserialize_with = "go::lenient")]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// The network that another one takes its configuration from.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct ConfigReference {
+    #[serde(deserialize_with = "go::lenient")]
+    pub network: String,
+}
+
+/// How a network's addresses are given out.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Ipam {
+    #[serde(deserialize_with = "go::lenient")]
+    pub driver: String,
+    #[serde(with = "go::nil")]
+    pub options: BTreeMap<String, String>,
+    #[serde(deserialize_with = "go::lenient")]
+    pub config: Vec<IpamConfig>,
+}
+
+/// One subnet.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct IpamConfig {
+    #[serde(skip_serializing_if = "go::is_zero", deserialize_with = "go::lenient")]
+    pub subnet: String,
+    #[serde(
+        rename = "IPRange",
+        skip_serializing_if = "go::is_zero",
+        deserialize_with = "go::lenient"
+    )]
+    pub ip_range: String,
+    #[serde(skip_serializing_if = "go::is_zero", deserialize_with = "go::lenient")]
+    pub gateway: String,
+    #[serde(skip_serializing_if = "go::is_zero", deserialize_with = "go::lenient")]
+    pub auxiliary_addresses: BTreeMap<String, String>,
+}
+
+/// A container in a network's document.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct NetworkContainer {
+    pub name: String,
+    #[serde(rename = "EndpointID")]
+    pub endpoint_id: String,
+    pub mac_address: String,
+    /// With the length of the prefix.
+    #[serde(rename = "IPv4Address")]
+    pub ipv4_address: String,
+    #[serde(rename = "IPv6Address")]
+    pub ipv6_address: String,
+}
+
+/// `POST /networks/create`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[expect(clippy::struct_excessive_bools, reason = "the request has as many flags")]
+pub struct NetworkCreateRequest {
+    #[serde(deserialize_with = "go::lenient")]
+    pub name: String,
+    #[serde(deserialize_with = "go::lenient")]
+    pub driver: String,
+    #[serde(deserialize_with = "go::lenient")]
+    pub scope: String,
+    #[serde(deserialize_with = "go::lenient")]
+    pub internal: bool,
+    #[serde(deserialize_with = "go::lenient")]
+    pub attachable: bool,
+    #[serde(deserialize_with = "go::lenient")]
+    pub ingress: bool,
+    #[serde(deserialize_with = "go::lenient")]
+    pub config_only: bool,
+    #[serde(deserialize_with = "go::lenient")]
+    pub config_from: ConfigReference,
+    #[serde(
+        rename = "EnableIPv4",
+        skip_serializing_if = "go::is_zero",
+        deserialize_with = "go::lenient"
+    )]
+    pub enable_ipv4: Option<bool>,
+    #[serde(rename = "EnableIPv6", deserialize_with = "go::lenient")]
+    pub enable_ipv6: bool,
+    #[serde(rename = "IPAM", deserialize_with = "go::lenient")]
+    pub ipam: Ipam,
+    #[serde(deserialize_with = "go::lenient")]
+    pub options: BTreeMap<String, String>,
+    #[serde(deserialize_with = "go::lenient")]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// The answer to it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct NetworkCreated {
+    pub id: String,
+    #[serde(deserialize_with = "go::lenient")]
+    pub warning: String,
+}
+
+/// `POST /networks/prune`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct NetworksPruned {
+    #[serde(with = "go::nil")]
+    pub networks_deleted: Vec<String>,
+}

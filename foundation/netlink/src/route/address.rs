@@ -1,5 +1,7 @@
 //! Addresses of network devices: listing them, and giving them to a device.
 
+use std::net::IpAddr;
+
 use crate::error::Error;
 use crate::message::{Message, Request, u32_at};
 use crate::route::{Link, LinkName};
@@ -10,10 +12,13 @@ const GETADDR: u16 = 22;
 /// `struct ifaddrmsg`: family, length of the prefix, flags, scope, index of the device.
 const BODY: usize = 8;
 const CREATE_NEW: u16 = 0x400 | 0x200;
+const ADDRESS: u16 = 1;
+const LOCAL: u16 = 2;
+const BROADCAST: u16 = 4;
 const LABEL: u16 = 3;
 const FLAGS: u16 = 8;
-/// Everything else that makes an address what it is: address, local, broadcast, metric, protocol.
-const KEPT: [u16; 5] = [1, 2, 4, 9, 11];
+/// Everything else that makes an address what it is; the last two are metric and protocol.
+const KEPT: [u16; 5] = [ADDRESS, LOCAL, BROADCAST, 9, 11];
 
 const PERMANENT: u32 = 0x80;
 /// What was asked for when the address was made; the other flags tell its state.
@@ -85,7 +90,57 @@ impl Address {
     }
 }
 
+/// Gives a device an address that nobody checks for duplicates (IPv6 would wait a second for that), with the network's broadcast
+/// address for IPv4.
+pub fn add(link: &Link, address: IpAddr, prefix: u8) -> Request {
+    let (family, bytes) = octets(address);
+    let mut body = [family, prefix, 0, SCOPE_UNIVERSE, 0, 0, 0, 0];
+    body[4..8].copy_from_slice(&link.index.to_ne_bytes());
+    let what = format!("give the network device {} the address {address}/{prefix}", link.name);
+    let request = Request::new(NEWADDR, CREATE_NEW, what)
+        .body(&body)
+        .attribute(LOCAL, &bytes)
+        .attribute(ADDRESS, &bytes);
+    match address {
+        IpAddr::V4(address) if prefix < 31 => {
+            let host = u32::MAX.checked_shr(prefix.into()).unwrap_or(0);
+            request.attribute(BROADCAST, &(address.to_bits() | host).to_be_bytes())
+        }
+        IpAddr::V4(_) => request,
+        IpAddr::V6(_) => request.number(FLAGS, NO_DETECTION),
+    }
+}
+
+/// The family (`AF_INET`, `AF_INET6`) and the bytes of an address.
+pub(crate) fn octets(address: IpAddr) -> (u8, Vec<u8>) {
+    match address {
+        IpAddr::V4(address) => (2, address.octets().to_vec()),
+        IpAddr::V6(address) => (10, address.octets().to_vec()),
+    }
+}
+
+pub(crate) fn address_of(bytes: &[u8]) -> Option<IpAddr> {
+    if let Ok(bytes) = <[u8; 4]>::try_from(bytes) {
+        return Some(IpAddr::from(bytes));
+    }
+    Some(IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?))
+}
+
 impl Socket {
+    /// Every address of the namespace that may clash with another: its device's index, itself, and the bits of its network's part.
+    pub fn all_addresses(&mut self) -> Result<Vec<(u32, IpAddr, u8)>, Error> {
+        let request =
+            Request::new(GETADDR, 0, "list the addresses of all devices").body(&[0; BODY]);
+        self.dump(&request, |message| {
+            if message.kind != NEWADDR {
+                return None;
+            }
+            let attributes = message.attributes(BODY);
+            let bytes = attributes.get(LOCAL).or_else(|| attributes.get(ADDRESS))?;
+            Some((u32_at(message.payload, 4)?, address_of(bytes)?, *message.payload.get(1)?))
+        })
+    }
+
     /// The addresses of a device.
     pub fn addresses(&mut self, link: &Link) -> Result<Vec<Address>, Error> {
         let mut body = [0; BODY];

@@ -1,20 +1,33 @@
-//! Network devices ("links"): finding one by name, renaming it, setting it up, and moving it to another namespace.
+//! Network devices ("links"): finding, making, renaming and deleting them, setting them up, moving them to another namespace.
 
 use std::fmt;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::str::FromStr;
 
 use crate::error::Error;
-use crate::message::{Message, Request, u32_at};
+use crate::message::{Attributes, Message, Request, u32_at};
 use crate::socket::Socket;
 
 const NEWLINK: u16 = 16;
+const DELLINK: u16 = 17;
 const GETLINK: u16 = 18;
 const SETLINK: u16 = 19;
 /// `struct ifinfomsg`: family, type, index, flags, mask of flags.
 const BODY: usize = 16;
 const IFNAME: u16 = 3;
+const ADDRESS: u16 = 1;
+const MTU: u16 = 4;
+const MASTER: u16 = 10;
+const LINK_INFO: u16 = 18;
+const ALIAS: u16 = 20;
+const INFO_KIND: u16 = 1;
+const INFO_DATA: u16 = 2;
+const INFO_SLAVE_KIND: u16 = 4;
+const INFO_SLAVE_DATA: u16 = 5;
+const BRIDGE_PORT_HAIRPIN: u16 = 4;
+const VETH_PEER: u16 = 1;
 const NET_NS_FD: u16 = 28;
+const CREATE_NEW: u16 = 0x400 | 0x200;
 const UP: u32 = 1;
 /// The kernel's limit, without the NUL byte (`IFNAMSIZ`).
 const NAME_LIMIT: usize = 15;
@@ -59,6 +72,10 @@ pub struct Link {
     pub name: String,
     /// `IFF_` bits, see `netdevice(7)`.
     pub flags: u32,
+    /// The kind of virtual device, for example `bridge`; a physical one has none.
+    pub kind: Option<String>,
+    /// What somebody wrote on it (`ifalias`).
+    pub alias: Option<String>,
 }
 
 impl Link {
@@ -84,6 +101,19 @@ impl Link {
         self.change(what, 0).number(NET_NS_FD, fd).text(IFNAME, name.as_str())
     }
 
+    /// Away with it, and with its peer. Waits for all that still uses it: some 16 ms.
+    pub fn delete(&self) -> Request {
+        let mut body = [0; BODY];
+        body[4..8].copy_from_slice(&self.index.to_ne_bytes());
+        Request::new(DELLINK, 0, format!("delete the network device {}", self.name)).body(&body)
+    }
+
+    /// Into a bridge; index 0 takes it out of the one it is in.
+    pub fn enslave_to(&self, bridge: u32) -> Request {
+        let what = format!("put the network device {} into a bridge", self.name);
+        self.change(what, 0).number(MASTER, bridge)
+    }
+
     fn change(&self, what: String, set: u32) -> Request {
         let mut body = [0; BODY];
         body[4..8].copy_from_slice(&self.index.to_ne_bytes());
@@ -96,12 +126,81 @@ impl Link {
         if message.kind != NEWLINK {
             return None;
         }
+        let attributes = message.attributes(BODY);
+        let kind = attributes.get(LINK_INFO).and_then(|info| Attributes::of(info).text(INFO_KIND));
         Some(Self {
             index: u32_at(message.payload, 4)?,
-            name: message.attributes(BODY).text(IFNAME)?.to_owned(),
+            name: attributes.text(IFNAME)?.to_owned(),
             flags: u32_at(message.payload, 8)?,
+            kind: kind.map(str::to_owned),
+            alias: attributes.text(ALIAS).map(str::to_owned),
         })
     }
+}
+
+/// A hardware address.
+pub type MacAddress = [u8; 6];
+
+/// A new bridge, down and without an address.
+pub fn make_bridge(name: &LinkName, mac: MacAddress, mtu: u32) -> Request {
+    Request::new(NEWLINK, CREATE_NEW, format!("make the bridge {name}"))
+        .body(&[0; BODY])
+        .text(IFNAME, name.as_str())
+        .attribute(ADDRESS, &mac)
+        .number(MTU, mtu)
+        .nested(LINK_INFO, |info| info.text(INFO_KIND, "bridge"))
+}
+
+/// Writes an alias on a device, at most 255 bytes: for people and programs, the kernel makes nothing of it.
+pub fn set_alias(name: &LinkName, alias: &str) -> Request {
+    Request::new(SETLINK, 0, format!("write an alias on the network device {name}"))
+        .body(&[0; BODY])
+        .text(IFNAME, name.as_str())
+        .attribute(ALIAS, alias.as_bytes())
+}
+
+/// The end of a new pair that lies in another namespace.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer<'a> {
+    pub name: &'a LinkName,
+    /// The namespace in which it is born; moving it later costs 16 ms.
+    pub namespace: BorrowedFd<'a>,
+    pub mac: MacAddress,
+}
+
+/// A pair of devices: ours in a bridge and up, the other one down in its own namespace.
+pub fn make_veth(name: &LinkName, bridge: u32, mtu: u32, peer: Peer<'_>) -> Request {
+    let mut body = [0; BODY];
+    body[8..12].copy_from_slice(&UP.to_ne_bytes());
+    body[12..16].copy_from_slice(&UP.to_ne_bytes());
+    let namespace = u32::try_from(peer.namespace.as_raw_fd()).unwrap_or(u32::MAX);
+    Request::new(NEWLINK, CREATE_NEW, format!("make the pair of network devices {name}"))
+        .body(&body)
+        .text(IFNAME, name.as_str())
+        .number(MASTER, bridge)
+        .number(MTU, mtu)
+        .nested(LINK_INFO, |info| {
+            info.text(INFO_KIND, "veth").nested(INFO_DATA, |data| {
+                data.nested(VETH_PEER, |end| {
+                    end.body(&[0; BODY])
+                        .text(IFNAME, peer.name.as_str())
+                        .attribute(ADDRESS, &peer.mac)
+                        .number(MTU, mtu)
+                        .number(NET_NS_FD, namespace)
+                })
+            })
+        })
+}
+
+/// Lets a bridge send packets back by the port that they came by.
+pub fn allow_hairpin(name: &LinkName) -> Request {
+    Request::new(NEWLINK, 0, format!("let packets turn round at the network device {name}"))
+        .body(&[0; BODY])
+        .text(IFNAME, name.as_str())
+        .nested(LINK_INFO, |info| {
+            info.text(INFO_SLAVE_KIND, "bridge")
+                .nested(INFO_SLAVE_DATA, |data| data.attribute(BRIDGE_PORT_HAIRPIN, &[1]))
+        })
 }
 
 impl Socket {

@@ -1,0 +1,80 @@
+//! `port`: where a container's ports are published.
+
+use gantry_api::network::PortMap;
+
+use crate::cli::{Takes, Verb};
+use crate::error::Error;
+use crate::output;
+use crate::session::Session;
+
+/// List port mappings or a specific mapping for the container
+#[derive(Debug, clap::Args)]
+pub(crate) struct Port {
+    #[arg(required = true, hide = true)]
+    container: String,
+    #[arg(hide = true, value_name = "PRIVATE_PORT[/PROTO]")]
+    port: Option<String>,
+}
+
+impl Verb for Port {
+    const USAGE: &'static str = "CONTAINER [PRIVATE_PORT[/PROTO]]";
+    const TAKES: Takes = Takes::Between(1, 2);
+
+    async fn execute(self, session: &Session) -> Result<u8, Error> {
+        let inspected = session.connect().await?.container_inspect(&self.container).await?;
+        output::print(&render(
+            &self.container,
+            &inspected.network_settings.ports,
+            self.port.as_deref(),
+        )?)?;
+        Ok(0)
+    }
+}
+
+/// All of them with the port before each, or the places of one.
+fn render(container: &str, ports: &PortMap, wanted: Option<&str>) -> Result<String, Error> {
+    let mut text = String::new();
+    let wanted = wanted.map(|port| {
+        let (port, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
+        format!("{port}/{}", protocol.to_ascii_lowercase())
+    });
+    for (port, bindings) in ports {
+        if wanted.as_ref().is_some_and(|wanted| wanted != port) {
+            continue;
+        }
+        for binding in bindings.iter().flatten() {
+            let place = format!("{}:{}", binding.host_ip, binding.host_port);
+            let line = if wanted.is_some() { place } else { format!("{port} -> {place}") };
+            text += &line;
+            text.push('\n');
+        }
+    }
+    match wanted {
+        Some(port) if text.is_empty() => {
+            Err(Error::refused(format!("Error: No public port '{port}' published for {container}")))
+        }
+        _ => Ok(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gantry_api::network::PortBinding;
+
+    use super::*;
+
+    #[test]
+    fn ports_are_shown() {
+        let place = |port: &str| PortBinding { host_ip: "0.0.0.0".into(), host_port: port.into() };
+        let ports = PortMap::from([
+            ("80/tcp".into(), Some(vec![place("8080"), place("8081")])),
+            ("53/udp".into(), Some(vec![place("5353")])),
+            ("9/tcp".into(), None),
+        ]);
+        let all = "53/udp -> 0.0.0.0:5353\n80/tcp -> 0.0.0.0:8080\n80/tcp -> 0.0.0.0:8081\n";
+        assert_eq!(render("web", &ports, None).unwrap(), all);
+        assert_eq!(render("web", &ports, Some("53/UDP")).unwrap(), "0.0.0.0:5353\n");
+        let error = render("web", &ports, Some("9")).unwrap_err().report();
+        assert!(error.contains("No public port '9/tcp' published for web"), "{error}");
+    }
+}

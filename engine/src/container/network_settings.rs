@@ -1,0 +1,120 @@
+//! What `inspect` and `list` tell of a container's networks and ports.
+
+use std::collections::BTreeMap;
+
+use gantry_api::network::{EndpointSettings, NetworkSettings, Port, PortBinding, PortMap};
+use gantry_network::{DEFAULT_NETWORK, Endpoint};
+
+use crate::engine::Engine;
+use crate::network::mac_text;
+use crate::plan::EndpointPlan;
+use crate::record::{ContainerRecord, State};
+
+/// The block of `inspect`.
+pub(super) fn whole(engine: &Engine, record: &ContainerRecord) -> NetworkSettings {
+    let mut settings = NetworkSettings {
+        sandbox_key: sandbox(&record.state),
+        ports: port_map(record),
+        networks: networks(engine, record),
+        ..NetworkSettings::default()
+    };
+    if let Some(default) = settings.networks.get(DEFAULT_NETWORK) {
+        settings.endpoint_id.clone_from(&default.endpoint_id);
+        settings.gateway.clone_from(&default.gateway);
+        settings.ip_address.clone_from(&default.ip_address);
+        settings.ip_prefix_len = default.ip_prefix_len;
+        settings.mac_address.clone_from(&default.mac_address);
+    }
+    settings
+}
+
+/// Each network with what was asked of it and, while the container runs, what it gave.
+pub(super) fn networks(
+    engine: &Engine,
+    record: &ContainerRecord,
+) -> BTreeMap<String, EndpointSettings> {
+    let plan = &record.plan;
+    if plan.endpoints.is_empty() {
+        let name = plan.host_config.network_mode.clone();
+        let id = engine.networks.find(&name).map(|network| network.id.to_string());
+        let settings =
+            EndpointSettings { network_id: id.unwrap_or_default(), ..EndpointSettings::default() };
+        return BTreeMap::from([(name, settings)]);
+    }
+    let endpoint = |(number, asked): (usize, &EndpointPlan)| {
+        let mut settings = asked.settings.clone();
+        let mut name = asked.network.clone();
+        if let Ok(network) = engine.networks.find(&asked.network) {
+            settings.network_id = network.id.to_string();
+            name = network.name;
+        }
+        if let Some(endpoint) = record.endpoints.get(number) {
+            fill(&mut settings, endpoint);
+        }
+        (name, settings)
+    };
+    plan.endpoints.iter().enumerate().map(endpoint).collect()
+}
+
+fn fill(settings: &mut EndpointSettings, endpoint: &Endpoint) {
+    settings.endpoint_id = endpoint.id.to_string();
+    settings.gateway = endpoint.gateway.map(|gateway| gateway.to_string()).unwrap_or_default();
+    settings.ip_address = endpoint.address.to_string();
+    settings.ip_prefix_len = endpoint.subnet.prefix_len().into();
+    settings.mac_address = mac_text(endpoint.mac);
+}
+
+/// Whether a container is in the network of this name or id.
+pub(super) fn is_in(record: &ContainerRecord, text: &str) -> bool {
+    let of_run = record.endpoints.iter().any(|endpoint| {
+        endpoint.network_name == text || endpoint.network_id.as_str().starts_with(text)
+    });
+    of_run
+        || record.plan.host_config.network_mode == text
+        || record.plan.endpoints.iter().any(|endpoint| endpoint.network == text)
+}
+
+/// By port of the container; one that is exposed only maps to nothing.
+fn port_map(record: &ContainerRecord) -> PortMap {
+    if !record.state.is_running() {
+        return PortMap::new();
+    }
+    let exposed = record.plan.config.exposed_ports.iter();
+    let mut map: PortMap = exposed.map(|port| (port.clone(), None)).collect();
+    for port in record.endpoints.iter().flat_map(|endpoint| &endpoint.ports) {
+        let key = format!("{}/{}", port.port, port.protocol.name());
+        map.entry(key).or_default().get_or_insert_default().push(PortBinding {
+            host_ip: port.host_address.to_string(),
+            host_port: port.host_port.to_string(),
+        });
+    }
+    map
+}
+
+/// A row for each port.
+pub(super) fn ports(record: &ContainerRecord) -> Vec<Port> {
+    let mut ports = Vec::new();
+    for (key, bindings) in port_map(record) {
+        let (port, protocol) = key.split_once('/').unwrap_or((&key, "tcp"));
+        let row = |ip: &str, public_port| Port {
+            ip: ip.to_owned(),
+            private_port: port.parse().unwrap_or(0),
+            public_port,
+            r#type: protocol.to_owned(),
+        };
+        match bindings {
+            None => ports.push(row("", 0)),
+            Some(bindings) => ports.extend(
+                bindings.iter().map(|it| row(&it.host_ip, it.host_port.parse().unwrap_or(0))),
+            ),
+        }
+    }
+    ports
+}
+
+fn sandbox(state: &State) -> String {
+    match state {
+        State::Running { pid, .. } => format!("/proc/{pid}/ns/net"),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,11 @@
+//! `network rm`: the bridge, its rules, its record.
+
+use crate::Result;
+use crate::blocking::block;
+use crate::engine::Engine;
+
+/// Removes the network that `text` means; no running container may be in it.
+pub async fn remove(engine: &Engine, text: &str) -> Result<()> {
+    let (engine, text) = (engine.clone(), text.to_owned());
+    block(move || Ok(engine.networks.remove(&text).map(drop)?)).await
+}

@@ -1,0 +1,46 @@
+//! Routes: which networks have a way, and the default gateway.
+
+use std::net::IpAddr;
+
+use crate::error::Error;
+use crate::message::{Message, Request};
+use crate::route::Link;
+use crate::route::address::{address_of, octets};
+use crate::socket::Socket;
+
+const NEWROUTE: u16 = 24;
+const GETROUTE: u16 = 26;
+/// `struct rtmsg`: family, length of the destination, of the source, service, table, protocol, scope, type, flags.
+const BODY: usize = 12;
+const CREATE_NEW: u16 = 0x400 | 0x200;
+const DESTINATION: u16 = 1;
+const DEVICE: u16 = 4;
+const GATEWAY: u16 = 5;
+const TABLE_MAIN: u8 = 254;
+const PROTOCOL_BOOT: u8 = 3;
+const SCOPE_UNIVERSE: u8 = 0;
+const UNICAST: u8 = 1;
+
+/// Everything that has no way of its own goes to `gateway`, by this device.
+pub fn default_route(link: &Link, gateway: IpAddr) -> Request {
+    let (family, bytes) = octets(gateway);
+    let body = [family, 0, 0, 0, TABLE_MAIN, PROTOCOL_BOOT, SCOPE_UNIVERSE, UNICAST, 0, 0, 0, 0];
+    Request::new(NEWROUTE, CREATE_NEW, format!("make {gateway} the default gateway"))
+        .body(&body)
+        .attribute(GATEWAY, &bytes)
+        .number(DEVICE, link.index)
+}
+
+impl Socket {
+    /// The networks that the main table has a way to, the default routes excepted.
+    pub fn destinations(&mut self) -> Result<Vec<(IpAddr, u8)>, Error> {
+        let request = Request::new(GETROUTE, 0, "list the routes").body(&[0; BODY]);
+        self.dump(&request, |message: &Message<'_>| {
+            let &[_, prefix, _, _, table, ..] = message.payload else { return None };
+            if message.kind != NEWROUTE || table != TABLE_MAIN || prefix == 0 {
+                return None;
+            }
+            Some((address_of(message.attributes(BODY).get(DESTINATION)?)?, prefix))
+        })
+    }
+}

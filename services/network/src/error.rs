@@ -1,0 +1,117 @@
+//! The one error type of this crate: what about networks could not be done.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+
+use gantry_types::ErrorKind;
+use ipnet::Ipv4Net;
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why. The texts are contract: clients print them.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("network {0} not found")]
+    NoSuchNetwork(String),
+    #[error("network with name {0} already exists")]
+    NameTaken(String),
+    #[error("network {text} is ambiguous ({count} networks have ids that begin with it)")]
+    Ambiguous { text: String, count: usize },
+    #[error("{0} is a pre-defined network and cannot be removed")]
+    Predefined(String),
+    #[error("error while removing network: network {name} has active endpoints ({count})")]
+    InUse { name: String, count: usize },
+    #[error("invalid network name {0:?}: only [a-zA-Z0-9][a-zA-Z0-9_.-]* are allowed")]
+    InvalidName(String),
+    #[error("the network name {0:?} means something else: choose another one")]
+    ReservedName(String),
+    #[error("invalid MTU {text:?}: {least} to {most} bytes are possible")]
+    InvalidMtu { text: String, least: u32, most: u32 },
+    #[error("invalid subnet {subnet}: it should be {right}")]
+    InvalidSubnet { subnet: Ipv4Net, right: Ipv4Net },
+    #[error("the network device {device} is there already: choose another name for the bridge")]
+    DeviceTaken { device: String },
+    #[error("the network {0} has no addresses")]
+    NoAddresses(String),
+    #[error(
+        "the address {address} is the subnet's own or that of its broadcasts: choose another one of {subnet} for network {network}"
+    )]
+    NotAHost { address: Ipv4Addr, network: String, subnet: Ipv4Net },
+    #[error(
+        "invalid pool request: Pool overlaps with other one on this address space: {subnet} is used by {by}"
+    )]
+    Overlap { subnet: Ipv4Net, by: String },
+    #[error(
+        "could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network: remove networks that nobody uses, or give a subnet"
+    )]
+    NoPool,
+    #[error("all names for a default bridge's device are taken on this host")]
+    NoDevice,
+    #[error("no available IPv4 addresses on this network's address pools: {network} ({subnet})")]
+    NoAddress { network: String, subnet: Ipv4Net },
+    #[error("Address already in use: {address} on network {network}")]
+    AddressTaken { address: Ipv4Addr, network: String },
+    #[error("no configured subnet contains IP address {address}: network {network} has {subnet}")]
+    Outside { address: Ipv4Addr, network: String, subnet: Ipv4Net },
+    #[error("failed to bind host port {address}:{port}/{protocol}: {source}")]
+    Bind { address: IpAddr, port: u16, protocol: &'static str, source: io::Error },
+    #[error("all ports of the range {first}-{last}/{protocol} are allocated on {address}")]
+    RangeTaken { address: IpAddr, first: u16, last: u16, protocol: &'static str },
+    #[error("{action} {path}")]
+    Sysctl { action: &'static str, path: PathBuf, source: io::Error },
+    #[error("another program changes this host's networks for more than {seconds} seconds")]
+    HostBusy { seconds: u64 },
+    #[error("{action}")]
+    Host { action: &'static str, source: io::Error },
+    #[error(
+        "the network device {device} was made by another program: remove it, or the network that needs this name"
+    )]
+    ForeignDevice { device: String },
+    #[error("the network {network} cannot be used: {reason}")]
+    Down { network: String, reason: String },
+    #[error("bridge networks cannot be used on this host: {reason}")]
+    Unavailable { reason: String },
+    #[error(transparent)]
+    Netlink(#[from] gantry_netlink::Error),
+    #[error(transparent)]
+    Database(#[from] gantry_db::Error),
+}
+
+impl Error {
+    /// What sort of failure it is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NoSuchNetwork(_) => ErrorKind::NotFound,
+            Self::NameTaken(_) => ErrorKind::Conflict,
+            Self::Predefined(_)
+            | Self::InUse { .. }
+            | Self::Overlap { .. }
+            | Self::AddressTaken { .. } => ErrorKind::Forbidden,
+            Self::InvalidName(_)
+            | Self::ReservedName(_)
+            | Self::InvalidMtu { .. }
+            | Self::InvalidSubnet { .. }
+            | Self::DeviceTaken { .. }
+            | Self::NoAddresses(_)
+            | Self::NotAHost { .. }
+            | Self::Ambiguous { .. }
+            | Self::Outside { .. }
+            | Self::Netlink(gantry_netlink::Error::Name { .. }) => ErrorKind::InvalidParameter,
+            Self::NoPool
+            | Self::NoDevice
+            | Self::ForeignDevice { .. }
+            | Self::Down { .. }
+            | Self::NoAddress { .. }
+            | Self::Bind { .. }
+            | Self::RangeTaken { .. }
+            | Self::Sysctl { .. }
+            | Self::HostBusy { .. }
+            | Self::Host { .. }
+            | Self::Unavailable { .. }
+            // Names come from users; what else the kernel refuses is nothing that they asked for.
+            | Self::Netlink(_) => ErrorKind::Internal,
+            Self::Database(error) => error.kind(),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! The mark on the devices of a daemon: whose bridge one is, and whether its owner keeps the host from routing for others. Names and
+//! addresses say nothing of that: two daemons can have chosen the same.
+
+use gantry_netlink::route::Link;
+use gantry_types::NetworkId;
+
+const BEGINNING: &str = "gantry:";
+const ROUTER: &str = ":router";
+
+/// Written on a bridge as its alias.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mark {
+    /// The default network's id: made once for each database, and never removed from it.
+    owner: String,
+    /// Whether the owner's table closes what the host did not route before.
+    pub(crate) is_router: bool,
+}
+
+impl Mark {
+    pub(crate) fn new(owner: &NetworkId, is_router: bool) -> Self {
+        Self { owner: owner.to_string(), is_router }
+    }
+
+    /// The mark of a bridge; none on what no daemon of this kind made.
+    pub(crate) fn of(link: &Link) -> Option<Self> {
+        let text = link.alias.as_deref()?.strip_prefix(BEGINNING)?;
+        if link.kind.as_deref() != Some("bridge") {
+            return None;
+        }
+        let owner = text.strip_suffix(ROUTER);
+        Some(Self { owner: owner.unwrap_or(text).to_owned(), is_router: owner.is_some() })
+    }
+
+    /// Whether a device has the same owner.
+    pub(crate) fn is_on(&self, link: &Link) -> bool {
+        Self::of(link).is_some_and(|mark| mark.owner == self.owner)
+    }
+
+    pub(crate) fn text(&self) -> String {
+        format!("{BEGINNING}{}{}", self.owner, if self.is_router { ROUTER } else { "" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link(kind: &str, alias: &str) -> Link {
+        let (kind, alias) = (Some(kind.to_owned()), Some(alias.to_owned()));
+        Link { index: 1, name: "gantry0".into(), flags: 0, kind, alias }
+    }
+
+    #[test]
+    fn a_mark_is_read_from_the_owner_s_bridges_only() {
+        let mark = Mark::new(&NetworkId::from_bytes([7; 32]), true);
+        let other = Mark::new(&NetworkId::from_bytes([8; 32]), false);
+        assert_eq!(Mark::of(&link("bridge", &mark.text())), Some(mark.clone()));
+        assert_eq!(Mark::of(&link("bridge", &other.text())), Some(other.clone()));
+        assert!(mark.is_on(&link("bridge", &mark.text())));
+        assert!(!mark.is_on(&link("bridge", &other.text())));
+        assert!(!mark.is_on(&link("veth", &mark.text())));
+        assert!(!mark.is_on(&link("bridge", "the uplink")));
+    }
+}

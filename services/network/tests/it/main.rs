@@ -1,0 +1,8 @@
+//! Networks against the kernel: each test has a network namespace of its own that plays the host. They need root and `nft`.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod host;
+mod lifecycle;
+mod packets;
+mod published;
