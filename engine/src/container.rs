@@ -1,34 +1,45 @@
 //! Containers: one file per use case, and the task that owns each container.
 
 mod attach;
+mod commit;
 mod create;
 mod devices;
+mod diff;
+mod endpoints;
 mod etc_files;
 mod exited;
+mod export;
 mod inspect;
 mod kill;
 mod launch;
 pub(crate) mod leftovers;
 mod list;
 mod logs;
+mod network_settings;
+mod prune;
 mod remove;
 mod rename;
 mod resize;
 mod restart;
 mod restore;
 mod start;
+mod stillness;
 mod stop;
 pub(crate) mod task;
 mod wait;
 
 pub(crate) use attach::connect;
 pub use attach::{AttachOptions, Attachment, attach};
+pub use commit::{CommitRequest, commit};
 pub use create::{CreateQuery, create};
+pub use diff::diff;
+pub use export::export;
 pub use gantry_shim_protocol::attach::Streams;
 pub use inspect::inspect;
 pub use kill::kill;
 pub use list::{ListOptions, list};
 pub use logs::{LogStream, LogsOptions, logs};
+pub use prune::prune;
 pub use remove::{RemoveOptions, remove};
 pub use rename::rename;
 pub use resize::{TerminalSize, resize};

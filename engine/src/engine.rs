@@ -8,6 +8,7 @@ use gantry_cgroup::Hierarchies;
 use gantry_db::{Db, Table};
 use gantry_images::Images;
 use gantry_layers::Layers;
+use gantry_network::Networks;
 use gantry_shims::Shims;
 use gantry_types::{ContainerId, ExecId, error_chain};
 
@@ -18,7 +19,7 @@ use crate::plan::HostFacts;
 use crate::record::{ContainerRecord, Snapshot};
 use crate::registry::{Handle, Registry};
 use crate::settings::Settings;
-use crate::{Result, cgroups, container, facts, housekeeping, image, random};
+use crate::{Result, cgroups, container, facts, housekeeping, image, network, random};
 
 /// One container engine over one data root. Cheap to clone.
 #[derive(Clone)]
@@ -31,12 +32,19 @@ pub struct Inner {
     pub(crate) images: Images,
     pub(crate) layers: Layers,
     pub(crate) registries: Arc<gantry_registry_client::Client>,
+    /// What images from registries must fulfil, where the administrator says so.
+    pub(crate) signature_policy: Option<gantry_trust::Policy>,
+    pub(crate) networks: Networks,
     pub(crate) shims: Shims,
     pub(crate) cgroups: Hierarchies,
     pub(crate) containers: Registry,
     pub(crate) execs: Mutex<HashMap<ExecId, Arc<ExecSession>>>,
     /// Keeps layers from going while somebody begins to need them.
     pub(crate) image_changes: image::Changes,
+    /// Held by a check that reads everything.
+    pub(crate) deep_check: Arc<tokio::sync::Mutex<()>>,
+    /// What a list of all images says, as long as nothing changes.
+    pub(crate) image_rows: image::Rows,
 }
 
 impl std::ops::Deref for Engine {
@@ -54,6 +62,8 @@ impl Engine {
     /// data root is new.
     pub async fn open(settings: Settings) -> Result<Self> {
         let (engine, records) = block(move || Self::open_services(settings)).await?;
+        let (networks, running) = (engine.clone(), network::of_running(&records));
+        block(move || network::restore(&networks, running)).await?;
         for record in records {
             let id = record.id.clone();
             if let Err(error) = container::restore(&engine, record).await {
@@ -62,6 +72,7 @@ impl Engine {
         }
         let keep = engine.clone();
         block(move || keep.remove_strangers()).await?;
+        image::unpack::collect_now(&engine).await;
         image::embed(&engine).await?;
         Ok(engine)
     }
@@ -77,7 +88,10 @@ impl Engine {
         }
         let db = Arc::new(Db::open(&settings.data_root.join("meta.db"))?);
         let layers = Layers::open(
-            gantry_layers::Config { root: settings.data_root.clone() },
+            gantry_layers::Config {
+                root: settings.data_root.clone(),
+                format: settings.layer_format,
+            },
             Arc::clone(&db),
         )?;
         let images = Images::open(
@@ -86,12 +100,16 @@ impl Engine {
         )?;
         tell_what_is_lost(&layers, &images);
         let records = readable_records(&db)?;
+        let signature_policy =
+            settings.signature_policy.as_deref().map(gantry_trust::Policy::read).transpose()?;
         let cgroups = Hierarchies::detect()?;
         let inner = Inner {
-            host: facts::gather(&cgroups),
+            host: facts::gather(&cgroups, settings.default_bridge),
+            networks: Networks::open(network::config(&settings), Arc::clone(&db))?,
             shims: Shims::new()?,
             cgroups,
             registries: Arc::new(gantry_registry_client::Client::new(settings.registries.clone())),
+            signature_policy,
             settings,
             db,
             images,
@@ -99,6 +117,8 @@ impl Engine {
             containers: Registry::default(),
             execs: Mutex::default(),
             image_changes: image::Changes::default(),
+            deep_check: Arc::default(),
+            image_rows: image::Rows::default(),
         };
         Ok((Self(Arc::new(inner)), records))
     }
@@ -136,7 +156,11 @@ impl Engine {
     pub async fn close(&self) {
         housekeeping::flush(self).await;
         let engine = self.clone();
-        block(move || cgroups::remove_unused_parent(&engine)).await;
+        block(move || {
+            engine.networks.close();
+            cgroups::remove_unused_parent(&engine);
+        })
+        .await;
     }
 
     /// What this engine calls itself in `info`: made once for each data root.
@@ -215,7 +239,7 @@ fn make_dir(path: &Path, mode: u32) -> Result<()> {
         .map_err(Error::file("create directory", path))
 }
 
-fn names_in(dir: &Path) -> Vec<String> {
+pub(crate) fn names_in(dir: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }

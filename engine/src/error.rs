@@ -5,7 +5,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use gantry_types::{ContainerName, ErrorKind};
+use gantry_types::{ContainerName, ErrorKind, InvalidFilter};
 
 /// Why a use case failed.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +13,8 @@ pub enum Error {
     /// What the caller sent is malformed or contradicts itself.
     #[error("{reason}")]
     Invalid { reason: String },
+    #[error(transparent)]
+    Filter(#[from] InvalidFilter),
     /// Understood, but not part of this version.
     #[error("{what} is not there yet in this version of Gantry")]
     NotThereYet { what: String },
@@ -55,6 +57,8 @@ pub enum Error {
     Device { path: String, source: io::Error },
     #[error("{action} {path}")]
     File { action: &'static str, path: PathBuf, source: io::Error },
+    #[error("An image does not exist locally with the tag: {repository}")]
+    NothingToPush { repository: String },
     #[error("image {image} was made for {own}, not for {wanted}")]
     WrongPlatform { image: String, wanted: String, own: String },
     #[error("no space left to {action} {path}: free some space and try again")]
@@ -70,7 +74,11 @@ pub enum Error {
     #[error(transparent)]
     Registry(#[from] gantry_registry_client::Error),
     #[error(transparent)]
+    Trust(#[from] gantry_trust::Error),
+    #[error(transparent)]
     Layers(#[from] gantry_layers::Error),
+    #[error(transparent)]
+    Networks(#[from] gantry_network::Error),
     #[error(transparent)]
     Shims(#[from] gantry_shims::Error),
     #[error(transparent)]
@@ -109,13 +117,15 @@ impl Error {
     /// What sort of failure this is.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Invalid { .. } | Self::NoBindSource { .. } | Self::AmbiguousId(_) => {
-                ErrorKind::InvalidParameter
-            }
+            Self::Invalid { .. }
+            | Self::Filter(_)
+            | Self::NoBindSource { .. }
+            | Self::AmbiguousId(_) => ErrorKind::InvalidParameter,
             Self::NotThereYet { .. } => ErrorKind::NotImplemented,
-            Self::NoSuchContainer(_) | Self::NoSuchExec(_) | Self::WrongPlatform { .. } => {
-                ErrorKind::NotFound
-            }
+            Self::NoSuchContainer(_)
+            | Self::NoSuchExec(_)
+            | Self::NothingToPush { .. }
+            | Self::WrongPlatform { .. } => ErrorKind::NotFound,
             Self::NameInUse { .. }
             | Self::NotRunning(_)
             | Self::RemoveRunning { .. }
@@ -129,7 +139,9 @@ impl Error {
             Self::Container { source, .. } => source.kind(),
             Self::Images(error) => error.kind(),
             Self::Registry(error) => error.kind(),
+            Self::Trust(error) => error.kind(),
             Self::Layers(error) => error.kind(),
+            Self::Networks(error) => error.kind(),
             Self::Shims(error) => error.kind(),
             Self::Logs(error) => error.kind(),
             Self::Database(error) => error.kind(),

@@ -7,13 +7,14 @@ use gantry_cgroup::{Hierarchies, Layout};
 use crate::plan::HostFacts;
 
 /// Reads the host's facts. What cannot be read counts as not there.
-pub(crate) fn gather(cgroups: &Hierarchies) -> HostFacts {
+pub(crate) fn gather(cgroups: &Hierarchies, default_bridge: bool) -> HostFacts {
     HostFacts {
         cpus: std::thread::available_parallelism()
             .map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX)),
         memory_bytes: memory_bytes(),
         capability_bounds: capability_bounds(),
         cgroup_v2: cgroups.layout() == Layout::Unified,
+        default_bridge,
         hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
     }
 }

@@ -3,6 +3,7 @@
 //! This is the only crate that knows several services at once. It is asynchronous; the services are not, and
 //! [`blocking`] is where it crosses over. Protocols (HTTP, command lines) live above.
 
+mod archive_stream;
 mod blocking;
 mod cgroups;
 pub mod container;
@@ -13,6 +14,7 @@ mod facts;
 mod housekeeping;
 pub mod image;
 mod names;
+pub mod network;
 mod plan;
 mod random;
 mod record;
@@ -21,8 +23,10 @@ mod rollback;
 mod settings;
 pub mod system;
 
+pub use archive_stream::Pieces;
 pub use engine::Engine;
 pub use error::Error;
+pub use gantry_layers::Format as LayerFormat;
 pub use gantry_registry_client::{Config as RegistryConfig, Credentials, Proxies};
 pub use settings::Settings;
 

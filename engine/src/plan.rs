@@ -4,6 +4,7 @@
 
 mod capabilities;
 mod checks;
+mod endpoints;
 mod modes;
 mod mounts;
 mod process;
@@ -21,10 +22,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
+pub(crate) use endpoints::{EndpointPlan, ports};
 pub(crate) use modes::{CgroupNamespace, Ipc, Network, Sharing};
 pub(crate) use mounts::{BindSource, MountPlan, MountSource};
 pub(crate) use security::{SeccompPlan, SecurityPlan};
-pub(crate) use spec::{SpecFacts, exec_process, to_spec};
+pub(crate) use spec::{SpecFacts, exec_process, mount_points, to_spec};
 
 /// What the host can give; gathered once, when the engine opens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +41,8 @@ pub(crate) struct HostFacts {
     pub cgroup_v2: bool,
     /// The host's name.
     pub hostname: String,
+    /// Whether there is a default bridge.
+    pub default_bridge: bool,
 }
 
 impl HostFacts {
@@ -60,6 +64,9 @@ pub(crate) struct ContainerPlan {
     pub mounts: Vec<MountPlan>,
     pub capabilities: Vec<String>,
     pub network: Network,
+    /// Its places in networks, the way out first.
+    #[serde(default)]
+    pub endpoints: Vec<EndpointPlan>,
     pub ipc: Ipc,
     pub pid: Sharing,
     pub uts: Sharing,
@@ -103,11 +110,14 @@ impl ContainerPlan {
     ) -> Result<(Self, Vec<String>), Error> {
         let mut warnings = Vec::new();
         refused::check(&request)?;
-        let CreateRequest { config, mut host_config, .. } = request;
+        let CreateRequest { config, mut host_config, networking_config } = request;
         let mut config = process::complete(config, image)?;
         warnings.extend(refused::image_warnings(image));
-        let (network, network_warning) = Network::parse(&host_config.network_mode, &config)?;
-        warnings.extend(network_warning);
+        let network = Network::parse(&host_config.network_mode, &config, host.default_bridge)?;
+        let endpoints = endpoints::resolve(network, &mut host_config, networking_config)?;
+        // Checked now, chosen at each start.
+        ports(&config, &host_config)?;
+        warnings.extend(endpoints::warnings(&endpoints, &host_config));
         let uts = Sharing::parse("UTS", &host_config.uts_mode)?;
         modes::complete_hostname(&mut config, id, (uts, network), &host.hostname)?;
         let ipc = Ipc::parse(&host_config.ipc_mode)?;
@@ -117,7 +127,7 @@ impl ContainerPlan {
         checks::cgroup_parent(&host_config.cgroup_parent, id)?;
         sysctls::check(&host_config.sysctls, network, ipc, uts)?;
         let groups = process::additional_groups(&host_config.group_add)?;
-        complete_host_config(&mut host_config, network, ipc, cgroup_namespace);
+        complete_host_config(&mut host_config, ipc, cgroup_namespace);
         let security = SecurityPlan::resolve(&host_config)?;
         let stop_signal = match config.stop_signal.as_str() {
             "" => Signal::TERM,
@@ -133,6 +143,7 @@ impl ContainerPlan {
                 host.capability_bounds,
             )?,
             network,
+            endpoints,
             ipc,
             pid: Sharing::parse("PID", &host_config.pid_mode)?,
             uts,
@@ -159,16 +170,10 @@ impl ContainerPlan {
 }
 
 /// Fills in what `inspect` shows for settings that were left empty.
-fn complete_host_config(
-    host_config: &mut HostConfig,
-    network: Network,
-    ipc: Ipc,
-    cgroup_namespace: CgroupNamespace,
-) {
+fn complete_host_config(host_config: &mut HostConfig, ipc: Ipc, cgroup_namespace: CgroupNamespace) {
     if host_config.shm_size == 0 {
         host_config.shm_size = DEFAULT_SHM_BYTES;
     }
-    network.name().clone_into(&mut host_config.network_mode);
     ipc.name().clone_into(&mut host_config.ipc_mode);
     cgroup_namespace.name().clone_into(&mut host_config.cgroupns_mode);
     if host_config.restart_policy.name.is_empty() {

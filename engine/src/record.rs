@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use gantry_network::Endpoint;
 use gantry_shims::Shim;
 use gantry_types::{ContainerId, ContainerName, Digest, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,9 @@ pub(crate) struct ContainerRecord {
     pub image: ImageUsed,
     pub plan: Arc<ContainerPlan>,
     pub state: State,
+    /// Its places in networks while it runs.
+    #[serde(default)]
+    pub endpoints: Vec<Endpoint>,
 }
 
 /// The image a container was made from, as it was then.

@@ -15,8 +15,14 @@ pub struct Settings {
     pub init: PathBuf,
     /// The cgroup below which every container's own lies, with a leading slash.
     pub cgroup_parent: String,
+    /// The form of extracted layers; `None` leaves the choice to what the host can.
+    pub layer_format: Option<gantry_layers::Format>,
+    /// Whether there is a default bridge; without one, containers that ask for no network have none.
+    pub default_bridge: bool,
     /// Which registries may be spoken to, and how.
     pub registries: gantry_registry_client::Config,
+    /// The signature policy that images from registries must fulfil; none lets everything in.
+    pub signature_policy: Option<PathBuf>,
     /// Whether the daemon logs at debug level; `info` shows it.
     pub debug: bool,
     /// The OCI layout archive of the image that every new data root begins with.

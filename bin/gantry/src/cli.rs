@@ -23,6 +23,7 @@ pub(crate) enum Takes {
     Exactly(usize),
     AtLeast(usize),
     AtMost(usize),
+    Between(usize, usize),
 }
 
 /// One command. Its flags are its fields, and its doc comment is its help.

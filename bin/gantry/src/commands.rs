@@ -1,7 +1,10 @@
 //! The commands, one file each, by what they work on.
 
+mod archive;
+mod confirm;
 pub(crate) mod container;
 pub(crate) mod image;
+pub(crate) mod network;
 mod progress;
 pub(crate) mod registry;
 pub(crate) mod system;
@@ -12,6 +15,6 @@ pub(crate) fn filter(text: &str) -> Result<(String, String), String> {
         Some((key, value)) if !key.trim().is_empty() => {
             Ok((key.trim().to_ascii_lowercase(), value.trim().to_owned()))
         }
-        _ => Err("invalid filter: it takes the form key=value".to_owned()),
+        _ => Err("bad format of filter (expected name=value)".to_owned()),
     }
 }

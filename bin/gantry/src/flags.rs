@@ -14,7 +14,7 @@ mod process;
 mod security;
 mod storage;
 mod supervision;
-mod value;
+pub(crate) mod value;
 
 use gantry_api::container::CreateRequest;
 

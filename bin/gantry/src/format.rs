@@ -1,5 +1,6 @@
 //! How answers look: tables, sizes, times, and the user's own templates.
 
+pub(crate) mod json;
 pub(crate) mod listing;
 pub(crate) mod size;
 pub(crate) mod table;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::error::Error;
-use crate::flags::{LogFormat, LogLevel};
+use crate::flags::{Bridge, LayerFormat, LogFormat, LogLevel};
 
 /// The file that is read when none is named and it is there.
 const DEFAULT_PATH: &str = "/etc/gantry/daemon.json";
@@ -25,6 +25,9 @@ pub(crate) struct ConfigFile {
     pub registry_mirrors: Option<Vec<String>>,
     pub insecure_registries: Option<Vec<String>>,
     pub proxies: Option<ProxySettings>,
+    pub signature_policy: Option<PathBuf>,
+    pub layer_format: Option<LayerFormat>,
+    pub bridge: Option<Bridge>,
     pub debug: Option<bool>,
     pub log_level: Option<LogLevel>,
     pub log_format: Option<LogFormat>,
@@ -83,5 +86,7 @@ mod tests {
         assert_eq!(known.log_level, Some(LogLevel::Warn));
         let error = serde_json::from_str::<ConfigFile>(r#"{"data-rot":"/d"}"#).unwrap_err();
         assert!(error.to_string().contains("unknown field `data-rot`"), "{error}");
+        let error = serde_json::from_str::<ConfigFile>(r#"{"layer-format":"zfs"}"#).unwrap_err();
+        assert!(error.to_string().contains("unknown variant `zfs`"), "{error}");
     }
 }

@@ -30,6 +30,17 @@ pub(crate) struct Flags {
     /// repeated. Loopback addresses always may
     #[arg(long = "insecure-registry", value_name = "LIST")]
     pub insecure_registries: Vec<String>,
+    /// Pull only images that fulfil this signature policy, in the form of containers-policy.json(5)
+    #[arg(long, value_name = "FILE")]
+    pub signature_policy: Option<PathBuf>,
+    /// How extracted layers are kept: as directories, or each as one file with an image of erofs, which needs Linux
+    /// 6.15 [default: auto]
+    #[arg(long, value_name = "FORMAT")]
+    pub layer_format: Option<LayerFormat>,
+    /// The default bridge: auto makes one; none makes no bridges at all, and containers get no network unless they ask
+    /// for the host's [default: auto]
+    #[arg(short = 'b', long, value_name = "BRIDGE")]
+    pub bridge: Option<Bridge>,
     /// Settings in JSON; a key that a flag gives too is an error [default: /etc/gantry/daemon.json, if it is there]
     #[arg(long, value_name = "FILE")]
     pub config_file: Option<PathBuf>,
@@ -47,6 +58,14 @@ pub(crate) struct Flags {
     version: (),
 }
 
+/// Whether there are bridges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Bridge {
+    Auto,
+    None,
+}
+
 /// dockerd's levels, as far as there is something to tell at them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -56,6 +75,27 @@ pub(crate) enum LogLevel {
     Warn,
     Error,
     Fatal,
+}
+
+/// The form of extracted layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LayerFormat {
+    /// What this host can
+    Auto,
+    Directory,
+    Erofs,
+}
+
+impl LayerFormat {
+    /// The engine's word for it; none for a free choice.
+    pub(crate) fn choice(self) -> Option<gantry_engine::LayerFormat> {
+        match self {
+            Self::Auto => None,
+            Self::Directory => Some(gantry_engine::LayerFormat::Directory),
+            Self::Erofs => Some(gantry_engine::LayerFormat::Erofs),
+        }
+    }
 }
 
 /// How a line of the log looks.

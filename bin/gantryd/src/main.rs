@@ -42,6 +42,10 @@ fn main() -> ExitCode {
 
 fn run(settings: Settings) -> Result<(), Error> {
     logging::start(&settings)?;
+    // Each layer's mount, connection and container has its descriptors; the usual 1024 are soon too few.
+    if let Err(error) = gantry_sys::descriptors::raise_limit() {
+        tracing::warn!(%error, "the limit on open files stays as it is");
+    }
     // Before anything is touched; and until the end, because threads may still be at work when the daemon has ended.
     let mut claim = Claim::take(&settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -8,7 +8,7 @@ use gantry_engine::{Proxies, RegistryConfig};
 
 use crate::config_file::{ConfigFile, ProxySettings};
 use crate::error::Error;
-use crate::flags::{Flags, LogFormat, LogLevel};
+use crate::flags::{Bridge, Flags, LayerFormat, LogFormat, LogLevel};
 use crate::listen::Host;
 
 const DATA_ROOT: &str = "/var/lib/gantry";
@@ -47,7 +47,13 @@ impl Settings {
         if hosts.is_empty() {
             hosts.push(format!("unix://{}", exec_root.join("gantry.sock").display()));
         }
+        let signature_policy = flags.signature_policy.or(file.signature_policy);
+        if let Some(path) = signature_policy.as_ref().filter(|path| !path.is_absolute()) {
+            return Err(Error::RelativePath { flag: "--signature-policy", path: path.clone() });
+        }
         let cgroup_parent = cgroup_parent(flags.cgroup_parent.or(file.cgroup_parent))?;
+        let layer_format = flags.layer_format.or(file.layer_format).unwrap_or(LayerFormat::Auto);
+        let bridge = flags.bridge.or(file.bridge).unwrap_or(Bridge::Auto);
         let debug = flags.debug || file.debug.unwrap_or(false);
         let level = flags.log_level.or(file.log_level).unwrap_or(LogLevel::Info);
         Ok(Self {
@@ -65,7 +71,10 @@ impl Settings {
                 init: program("gantry-init")?,
                 cgroup_parent,
                 debug,
+                layer_format: layer_format.choice(),
+                default_bridge: bridge == Bridge::Auto,
                 registries,
+                signature_policy,
                 embedded_image: HELLO_WORLD,
                 fail_at: env::var_os("GANTRY_FAIL_AT").and_then(|step| step.into_string().ok()),
             },
@@ -123,6 +132,9 @@ fn check_given_once(flags: &Flags, file: &ConfigFile) -> Result<(), Error> {
             "insecure-registries",
             !flags.insecure_registries.is_empty() && file.insecure_registries.is_some(),
         ),
+        ("signature-policy", flags.signature_policy.is_some() && file.signature_policy.is_some()),
+        ("layer-format", flags.layer_format.is_some() && file.layer_format.is_some()),
+        ("bridge", flags.bridge.is_some() && file.bridge.is_some()),
         ("debug", flags.debug && file.debug.is_some()),
         ("log-level", flags.log_level.is_some() && file.log_level.is_some()),
         ("log-format", flags.log_format.is_some() && file.log_format.is_some()),

@@ -139,6 +139,11 @@ impl Client {
         serde_json::from_slice(&body).map_err(|source| Error::Answer { request, source })
     }
 
+    /// Makes a call and reads its answer as text.
+    pub(crate) async fn text(&self, call: Call) -> Result<String> {
+        Ok(String::from_utf8_lossy(&self.whole(call).await?).into_owned())
+    }
+
     /// Makes a call and reads its answer to the end.
     pub(crate) async fn whole(&self, call: Call) -> Result<Bytes> {
         let name = call.name();

@@ -1,7 +1,8 @@
 //! The calls on containers.
 
 use gantry_api::container::{
-    ContainerInspect, ContainerSummary, CreateRequest, CreateResponse, WaitResponse,
+    CommitResponse, ContainerInspect, ContainerSummary, ContainersPruned, CreateRequest,
+    CreateResponse, FileChange, WaitResponse,
 };
 use gantry_types::Filters;
 
@@ -69,6 +70,20 @@ pub struct RemoveQuery {
     pub volumes: bool,
     /// The link of that name, and nothing else.
     pub link: bool,
+}
+
+/// What the image of a container is called and says.
+#[derive(Debug, Clone, Default)]
+pub struct CommitQuery {
+    /// The name without a tag; empty leaves the image unnamed.
+    pub repository: String,
+    pub tag: String,
+    pub author: String,
+    pub message: String,
+    /// Freeze the container meanwhile.
+    pub pause: bool,
+    /// Instructions as a Dockerfile has them: `CMD ["sh"]`.
+    pub changes: Vec<String>,
 }
 
 /// What a wait waits for.
@@ -181,8 +196,8 @@ impl Client {
     }
 
     /// The same as [`Self::container_inspect`], as the daemon wrote it; `size` adds sizes, which takes longer.
-    pub async fn container_inspect_raw(&self, id: &str, size: bool) -> Result<serde_json::Value> {
-        self.json(Call::get(path(id, "json", &Query::default().flag("size", size))?)).await
+    pub async fn container_inspect_raw(&self, id: &str, size: bool) -> Result<String> {
+        self.text(Call::get(path(id, "json", &Query::default().flag("size", size))?)).await
     }
 
     /// Connects to a container's streams, before or after it is started.
@@ -215,6 +230,43 @@ impl Client {
     pub async fn container_wait(&self, id: &str, condition: WaitCondition) -> Result<PendingWait> {
         let query = Query::default().text("condition", condition.as_str());
         self.stream(Call::post(path(id, "wait", &query)?)).await.map(PendingWait)
+    }
+
+    /// Makes an image of a container.
+    pub async fn container_commit(
+        &self,
+        id: &str,
+        options: &CommitQuery,
+    ) -> Result<CommitResponse> {
+        let mut query = Query::default()
+            .text("container", id)
+            .text("repo", &options.repository)
+            .text("tag", &options.tag)
+            .text("comment", &options.message)
+            .text("author", &options.author)
+            .text("pause", if options.pause { "1" } else { "0" });
+        for change in &options.changes {
+            query = query.text("changes", change);
+        }
+        self.json(Call::post(format!("/commit{}", query.as_str())).json(&())?).await
+    }
+
+    /// Removes all containers that do not run and fit.
+    pub async fn container_prune(&self, filters: &Filters) -> Result<ContainersPruned> {
+        let query = Query::default().filters(filters);
+        self.json(Call::post(format!("/containers/prune{}", query.as_str()))).await
+    }
+
+    /// The files that a container changed, in the order of paths.
+    pub async fn container_diff(&self, id: &str) -> Result<Vec<FileChange>> {
+        let changes: Option<_> =
+            self.json(Call::get(path(id, "changes", &Query::default())?)).await?;
+        Ok(changes.unwrap_or_default())
+    }
+
+    /// An archive of all files of a container.
+    pub async fn container_export(&self, id: &str) -> Result<BodyReader> {
+        self.stream(Call::get(path(id, "export", &Query::default())?)).await
     }
 
     async fn act(&self, id: &str, verb: &str, query: &Query) -> Result<()> {

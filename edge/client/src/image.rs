@@ -1,6 +1,9 @@
 //! The calls on images.
 
-use gantry_api::image::{DeleteItem, HistoryItem, ImageInspect, ImageSummary, ProgressMessage};
+use gantry_api::image::{
+    DeleteItem, DistributionInspect, HistoryItem, ImageInspect, ImageLayers, ImageSummary,
+    ImagesPruned, LayerFiles, ProgressMessage, SearchResult,
+};
 use gantry_api::system::AuthConfig;
 use gantry_types::Filters;
 
@@ -54,17 +57,23 @@ pub struct PushQuery {
     /// The name without a tag.
     pub repository: String,
     pub tag: String,
+    /// `gzip`, `zstd` or `none`: what becomes of layers that are not compressed; empty for gzip.
+    pub compression: String,
+    /// An OCI platform in JSON that the image must be for; empty for any.
+    pub platform: String,
     /// For the registry.
     pub credentials: Option<AuthConfig>,
 }
 
 /// What an image's removal may do.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ImageRemoveQuery {
     /// Take all names of an image away, and the image of a stopped container.
     pub force: bool,
     /// Leave parents without a name.
     pub keep_parents: bool,
+    /// Only what is for these; empty for all of it.
+    pub platforms: Vec<String>,
 }
 
 /// The messages of a long operation.
@@ -102,13 +111,28 @@ impl Client {
     }
 
     /// The same as [`Self::image_inspect`], as the daemon wrote it.
-    pub async fn image_inspect_raw(&self, name: &str) -> Result<serde_json::Value> {
-        self.json(Call::get(format!("/images/{}/json", image_path(name)?))).await
+    pub async fn image_inspect_raw(&self, name: &str, platform: &str) -> Result<String> {
+        let query = Query::default().platform("platform", platform);
+        self.text(Call::get(format!("/images/{}/json{}", image_path(name)?, query.as_str()))).await
     }
 
     /// The steps of an image's making, newest first.
-    pub async fn image_history(&self, name: &str) -> Result<Vec<HistoryItem>> {
-        self.json(Call::get(format!("/images/{}/history", image_path(name)?))).await
+    pub async fn image_history(&self, name: &str, platform: &str) -> Result<Vec<HistoryItem>> {
+        let query = Query::default().platform("platform", platform);
+        let path = format!("/images/{}/history{}", image_path(name)?, query.as_str());
+        self.json(Call::get(path)).await
+    }
+
+    /// What each layer of an image adds, changes and wastes.
+    pub async fn image_layers(&self, name: &str) -> Result<ImageLayers> {
+        self.json(Call::get(format!("/gantry/images/{}/layers", image_path(name)?))).await
+    }
+
+    /// The entries of one layer; `number` counts from 1, the lowest.
+    pub async fn image_layer_files(&self, name: &str, number: usize) -> Result<LayerFiles> {
+        let query = Query::default().maybe("layer", Some(number));
+        let path = format!("/gantry/images/{}/files{}", image_path(name)?, query.as_str());
+        self.json(Call::get(path)).await
     }
 
     /// Gives an image one more name.
@@ -122,16 +146,32 @@ impl Client {
     pub async fn image_remove(
         &self,
         name: &str,
-        options: ImageRemoveQuery,
+        options: &ImageRemoveQuery,
     ) -> Result<Vec<DeleteItem>> {
-        let query =
+        let mut query =
             Query::default().flag("force", options.force).flag("noprune", options.keep_parents);
+        for platform in &options.platforms {
+            query = query.platform("platforms", platform);
+        }
         self.json(Call::delete(format!("/images/{}{}", image_path(name)?, query.as_str()))).await
     }
 
+    /// Removes all images that nobody needs and that fit.
+    pub async fn image_prune(&self, filters: &Filters) -> Result<ImagesPruned> {
+        let query = Query::default().filters(filters);
+        self.json(Call::post(format!("/images/prune{}", query.as_str()))).await
+    }
+
     /// Loads the images of an archive. Failures after the first message come as a message.
-    pub async fn image_load(&self, archive: Upload, quiet: bool) -> Result<Progress> {
-        let query = Query::default().text("quiet", if quiet { "1" } else { "0" });
+    pub async fn image_load(
+        &self,
+        archive: Upload,
+        quiet: bool,
+        platform: &str,
+    ) -> Result<Progress> {
+        let query = Query::default()
+            .text("quiet", if quiet { "1" } else { "0" })
+            .platform("platform", platform);
         let call = Call::post(format!("/images/load{}", query.as_str())).archive(archive);
         Ok(Progress(self.stream(call).await?.json_lines()))
     }
@@ -152,8 +192,8 @@ impl Client {
     }
 
     /// An archive of these images.
-    pub async fn image_save(&self, names: &[String]) -> Result<BodyReader> {
-        let mut query = Query::default();
+    pub async fn image_save(&self, names: &[String], platform: &str) -> Result<BodyReader> {
+        let mut query = Query::default().platform("platform", platform);
         for name in names {
             query = query.text("names", name);
         }
@@ -171,9 +211,35 @@ impl Client {
         Ok(Progress(self.stream(call).await?.json_lines()))
     }
 
+    /// Where a name leads in its registry, with the documents there.
+    pub async fn distribution(
+        &self,
+        name: &str,
+        credentials: Option<&AuthConfig>,
+    ) -> Result<DistributionInspect> {
+        let path = format!("/distribution/{}/json?documents=1", image_path(name)?);
+        self.json(Call::get(path).registry_auth(credentials)?).await
+    }
+
+    /// Repositories that a registry finds.
+    pub async fn image_search(
+        &self,
+        term: &str,
+        limit: Option<u32>,
+        filters: &Filters,
+        credentials: Option<&AuthConfig>,
+    ) -> Result<Vec<SearchResult>> {
+        let query = Query::default().text("term", term).maybe("limit", limit).filters(filters);
+        let call = Call::get(format!("/images/search{}", query.as_str()));
+        self.json(call.registry_auth(credentials)?).await
+    }
+
     /// Has the daemon send an image to its registry.
     pub async fn image_push(&self, options: &PushQuery) -> Result<Progress> {
-        let query = Query::default().text("tag", &options.tag);
+        let query = Query::default()
+            .text("tag", &options.tag)
+            .text("compression", &options.compression)
+            .text("platform", &options.platform);
         let path = image_path(&options.repository)?;
         let call = Call::post(format!("/images/{path}/push{}", query.as_str()));
         let call = call.registry_auth(options.credentials.as_ref())?;

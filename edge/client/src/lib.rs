@@ -13,6 +13,7 @@ mod frames;
 mod hijack;
 mod host;
 mod image;
+mod network;
 mod query;
 mod system;
 mod upload;
@@ -21,8 +22,8 @@ mod version;
 pub use body::{BodyReader, JsonLines};
 pub use client::Client;
 pub use container::{
-    AttachQuery, ListQuery, LogsQuery, PendingWait, RemoveQuery, StopQuery, TerminalSize,
-    WaitCondition,
+    AttachQuery, CommitQuery, ListQuery, LogsQuery, PendingWait, RemoveQuery, StopQuery,
+    TerminalSize, WaitCondition,
 };
 pub use error::Error;
 pub use frames::{FramesError, demultiplex};

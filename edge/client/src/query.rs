@@ -36,6 +36,18 @@ impl Query {
         if on { self.text(name, "1") } else { self }
     }
 
+    /// Adds a platform, `os/architecture[/variant]`, as the document that the newer calls take.
+    pub(crate) fn platform(self, name: &str, platform: &str) -> Self {
+        if platform.is_empty() {
+            return self;
+        }
+        let mut document = serde_json::Map::new();
+        for (key, part) in ["os", "architecture", "variant"].iter().zip(platform.splitn(3, '/')) {
+            document.insert((*key).to_owned(), part.into());
+        }
+        self.text(name, &Value::Object(document).to_string())
+    }
+
     /// Adds `filters` in the newer of Docker's two forms, unless they restrict nothing.
     pub(crate) fn filters(self, filters: &Filters) -> Self {
         if filters.is_empty() {

@@ -1,6 +1,6 @@
 //! The calls on the daemon itself.
 
-use gantry_api::system::{AuthConfig, AuthResponse, Info, Version};
+use gantry_api::system::{AuthConfig, AuthResponse, CheckReport, DiskUsage, Info, Version};
 use hyper::{HeaderMap, Method};
 
 use crate::Result;
@@ -36,6 +36,17 @@ impl Client {
     /// Has the daemon check credentials at the registry that they name.
     pub async fn login(&self, credentials: &AuthConfig) -> Result<AuthResponse> {
         self.json(Call::post("/auth").json(credentials)?).await
+    }
+
+    /// Has the daemon examine its stores; with `deep`, every byte of its blobs, which takes as long as the disk needs.
+    pub async fn check(&self, deep: bool) -> Result<CheckReport> {
+        let query = if deep { "?deep=1" } else { "" };
+        self.json(Call::get(format!("/gantry/system/check{query}"))).await
+    }
+
+    /// What images and containers take of the disk.
+    pub async fn df(&self) -> Result<DiskUsage> {
+        self.json(Call::get("/system/df")).await
     }
 
     /// What the daemon tells of itself and its host.

@@ -35,6 +35,13 @@ pub(crate) const CONTAINER_INSPECT: Steps = &[(ApiVersion::one(45), v1_45::conta
 
 pub(crate) const CONTAINER_LIST: Steps = &[(ApiVersion::one(46), v1_46::container_list)];
 
+pub(crate) const DISK_USAGE: Steps = &[
+    (ApiVersion::one(46), v1_46::disk_usage),
+    (ApiVersion::one(44), v1_44::disk_usage),
+    (ApiVersion::one(43), v1_43::disk_usage),
+    (ApiVersion::one(42), v1_42::disk_usage),
+];
+
 pub(crate) const IMAGE_INSPECT: Steps = &[
     (ApiVersion::one(50), v1_50::image_inspect),
     (ApiVersion::one(45), v1_45::image_inspect),
@@ -48,7 +55,7 @@ pub(crate) const INFO: Steps =
     &[(ApiVersion::one(50), v1_50::info), (ApiVersion::one(49), v1_49::info)];
 
 /// A document as this version's clients know it.
-pub(crate) fn answer<T: Serialize>(
+pub(crate) fn answer<T: Serialize + ?Sized>(
     version: ApiVersion,
     steps: Steps,
     document: &T,
@@ -101,6 +108,11 @@ pub(crate) fn upgrade_stop(version: ApiVersion, options: &mut StopOptions) {
     if version < ApiVersion::one(42) {
         v1_42::stop(options);
     }
+}
+
+/// The kinds of a disk usage as the newest version means them.
+pub(crate) fn upgrade_df(version: ApiVersion, kinds: Vec<String>) -> Vec<String> {
+    if version < ApiVersion::one(42) { Vec::new() } else { kinds }
 }
 
 /// An exec create as the newest version means it.

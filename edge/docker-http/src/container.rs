@@ -1,11 +1,15 @@
 //! Containers: one file per endpoint.
 
 pub(crate) mod attach;
+pub(crate) mod commit;
 pub(crate) mod create;
+pub(crate) mod diff;
+pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod kill;
 pub(crate) mod list;
 pub(crate) mod logs;
+pub(crate) mod prune;
 pub(crate) mod remove;
 pub(crate) mod rename;
 pub(crate) mod resize;

@@ -13,7 +13,7 @@ use crate::reply::{self, Reply};
 use crate::route::{self, Endpoint, Found, Target};
 use crate::serve::Server;
 use crate::version::ApiVersion;
-use crate::{body, container, exec, image, system};
+use crate::{body, container, exec, image, network, nothing, system};
 
 /// What becomes of a request.
 pub(crate) enum Outcome {
@@ -99,14 +99,18 @@ async fn served(request: Request<Incoming>, server: Server) -> Result<Outcome, E
     let is_head = head.method == Method::HEAD;
     let call = Call { server, version, is_head, name, query, headers: head.headers, body };
     match endpoint {
-        // Attach, wait and logs end with their client. The rest goes on to its end even when nobody waits for the
+        // Attach, wait, logs and check end with their client. The rest goes on to its end even when nobody waits for the
         // answer any more: a client that is interrupted must not leave half a container.
         Endpoint::ContainerAttach => container::attach::handle(engine, call).await,
+        Endpoint::ContainerCommit => to_its_end(container::commit::handle(engine, call)).await,
         Endpoint::ContainerCreate => to_its_end(container::create::handle(engine, call)).await,
+        Endpoint::ContainerDiff => to_its_end(container::diff::handle(engine, call)).await,
+        Endpoint::ContainerExport => to_its_end(container::export::handle(engine, call)).await,
         Endpoint::ContainerInspect => to_its_end(container::inspect::handle(engine, call)).await,
         Endpoint::ContainerKill => to_its_end(container::kill::handle(engine, call)).await,
         Endpoint::ContainerList => to_its_end(container::list::handle(engine, call)).await,
         Endpoint::ContainerLogs => Ok(container::logs::handle(engine, call).await?.into()),
+        Endpoint::ContainerPrune => to_its_end(container::prune::handle(engine, call)).await,
         Endpoint::ContainerRemove => to_its_end(container::remove::handle(engine, call)).await,
         Endpoint::ContainerRename => to_its_end(container::rename::handle(engine, call)).await,
         Endpoint::ContainerResize => to_its_end(container::resize::handle(engine, call)).await,
@@ -119,15 +123,28 @@ async fn served(request: Request<Incoming>, server: Server) -> Result<Outcome, E
         Endpoint::ExecResize => to_its_end(exec::resize::handle(engine, call)).await,
         Endpoint::ExecStart => to_its_end(exec::start::handle(engine, call)).await,
         Endpoint::ImageCreate => to_its_end(image::create::handle(engine, call)).await,
+        Endpoint::ImageDistribution => to_its_end(image::distribution::handle(engine, call)).await,
         Endpoint::ImageHistory => to_its_end(image::history::handle(engine, call)).await,
         Endpoint::ImageInspect => to_its_end(image::inspect::handle(engine, call)).await,
+        Endpoint::ImageLayerFiles => Ok(image::layers::handle_files(engine, call).await?.into()),
+        Endpoint::ImageLayers => Ok(image::layers::handle(engine, call).await?.into()),
         Endpoint::ImageList => to_its_end(image::list::handle(engine, call)).await,
         Endpoint::ImageLoad => to_its_end(image::load::handle(engine, call)).await,
+        Endpoint::ImagePrune => to_its_end(image::prune::handle(engine, call)).await,
         Endpoint::ImagePush => to_its_end(image::push::handle(engine, call)).await,
         Endpoint::ImageRemove => to_its_end(image::remove::handle(engine, call)).await,
         Endpoint::ImageSave => Ok(image::save::handle(engine, call).await?.into()),
+        Endpoint::ImageSearch => to_its_end(image::search::handle(engine, call)).await,
         Endpoint::ImageTag => to_its_end(image::tag::handle(engine, call)).await,
+        Endpoint::NetworkCreate => to_its_end(network::create::handle(engine, call)).await,
+        Endpoint::NetworkInspect => to_its_end(network::inspect::handle(engine, call)).await,
+        Endpoint::NetworkList => to_its_end(network::list::handle(engine, call)).await,
+        Endpoint::NetworkPrune => to_its_end(network::prune::handle(engine, call)).await,
+        Endpoint::NetworkRemove => to_its_end(network::remove::handle(engine, call)).await,
+        Endpoint::NothingToPrune(report) => Ok(nothing::pruned(report).into()),
         Endpoint::SystemAuth => to_its_end(system::auth::handle(engine, call)).await,
+        Endpoint::SystemCheck => Ok(system::check::handle(engine, call).await?.into()),
+        Endpoint::SystemDf => to_its_end(system::df::handle(engine, call)).await,
         Endpoint::SystemInfo => to_its_end(system::info::handle(engine, call)).await,
         Endpoint::SystemPing => Ok(system::ping::handle(&call).into()),
         Endpoint::SystemVersion => Ok(system::version::handle()?.into()),

@@ -15,6 +15,8 @@ mod exec;
 mod hijack;
 mod image;
 mod listener;
+mod network;
+mod nothing;
 mod query;
 mod registry_auth;
 mod reply;

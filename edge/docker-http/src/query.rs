@@ -65,6 +65,31 @@ impl Query {
         self.get(name).map(parse).transpose()
     }
 
+    /// A platform that is given as a document, as `os/architecture[/variant]`.
+    pub(crate) fn platform(&self, name: &'static str) -> Result<Option<String>, Error> {
+        Ok(self.platforms(name)?.into_iter().next())
+    }
+
+    /// All platforms of a parameter that may be repeated.
+    pub(crate) fn platforms(&self, name: &'static str) -> Result<Vec<String>, Error> {
+        #[derive(serde::Deserialize)]
+        struct Platform {
+            os: String,
+            architecture: String,
+            variant: Option<String>,
+        }
+        let wanted = "it takes a platform: {\"os\":…,\"architecture\":…}";
+        let read = |text: &String| match serde_json::from_str(text) {
+            Ok(Platform { os, architecture, variant }) => {
+                let variant = variant.filter(|variant| !variant.is_empty());
+                let variant = variant.map(|variant| format!("/{variant}")).unwrap_or_default();
+                Ok(format!("{os}/{architecture}{variant}"))
+            }
+            Err(_) => Err(Error::Parameter { name, value: text.clone(), wanted }),
+        };
+        self.all(name).iter().filter(|text| !text.is_empty()).map(read).collect()
+    }
+
     /// The `filters` parameter; absent restricts nothing.
     pub(crate) fn filters(&self) -> Result<Filters, Error> {
         let Some(text) = self.get("filters") else { return Ok(Filters::default()) };
@@ -129,6 +154,14 @@ mod tests {
             assert_eq!(Query::parse(text).unwrap_err().to_string(), expected, "{text}");
         }
         assert!(Query::parse("a=%ff").unwrap_err().to_string().contains("not UTF-8"));
+    }
+
+    #[test]
+    fn platforms_are_documents() {
+        let one = "p=%7B%22os%22%3A%22linux%22%2C%22architecture%22%3A%22arm64%22%2C%22variant%22%3A%22v8%22%7D";
+        assert_eq!(query(one).platform("p").unwrap().as_deref(), Some("linux/arm64/v8"));
+        assert_eq!(query("p=").platform("p").unwrap(), None);
+        assert!(query("p=linux%2Farm64").platform("p").is_err());
     }
 
     #[test]

@@ -106,12 +106,15 @@ pub(crate) fn no_content() -> Result<Reply, Error> {
 }
 
 /// A document, with the line feed that Docker's encoder ends with.
-pub(crate) fn json<T: Serialize>(status: StatusCode, document: &T) -> Result<Reply, Error> {
+pub(crate) fn json<T: Serialize + ?Sized>(
+    status: StatusCode,
+    document: &T,
+) -> Result<Reply, Error> {
     Ok(typed(status, JSON, ReplyBody::Whole(Some(json_line(document)?))))
 }
 
 /// One document as one line.
-pub(crate) fn json_line<T: Serialize>(document: &T) -> Result<Bytes, Error> {
+pub(crate) fn json_line<T: Serialize + ?Sized>(document: &T) -> Result<Bytes, Error> {
     let mut text = serde_json::to_vec(document).map_err(|source| Error::Answer { source })?;
     text.push(b'\n');
     Ok(text.into())

@@ -96,7 +96,8 @@ pub async fn attach(
         let (reply, live) = oneshot::channel();
         let streams = Streams { stdin: stdin && record.plan.config.open_stdin, stdout, stderr };
         let header = AttachHeader { exec_id: String::new(), streams };
-        if handle.commands.send(Command::Attach { header, reply }).await.is_err() {
+        let ran = record.state.is_running();
+        if handle.commands.send(Command::Attach { header, ran, reply }).await.is_err() {
             return Err(Error::NoSuchContainer(container.to_owned()));
         }
         Some(live)
@@ -111,15 +112,19 @@ pub async fn attach(
     })
 }
 
-/// The task's side of [`attach`]: now when there is a process, else at the next start.
+/// The task's side of [`attach`]: now when there is a process, else at the next start. Whoever meant the run that has ended since does
+/// not wait for another one.
 pub(super) fn connect_or_wait(
     task: &mut Task,
     header: AttachHeader,
+    ran: bool,
     reply: oneshot::Sender<Result<UnixStream>>,
 ) {
     if let Some(shim) = task.shim.clone().filter(|_| task.record.state.is_running()) {
         // Beside the task, which must not wait for a shim that is slow to answer.
         tokio::spawn(async move { task::answer(reply, connect(&shim, header).await) });
+    } else if ran {
+        task::answer(reply, Err(Error::NotRunning(task.record.id.to_string())));
     } else {
         // Clients that gave up waiting make room for others.
         task.pending.retain(|pending| !pending.reply.is_closed());

@@ -51,6 +51,7 @@ pub async fn create(
         image: used,
         plan: Arc::new(plan),
         state: State::Created { failure: None },
+        endpoints: Vec::new(),
     });
     // Until the container's record names them. Nothing in between may wait for a client or a foreign file system.
     let layers_stay = engine.image_changes.creating().await;

@@ -6,7 +6,7 @@ use gantry_shims::ExitNotice;
 use gantry_types::{Timestamp, error_chain};
 
 use super::task::{self, Task};
-use super::{leftovers, remove};
+use super::{endpoints, leftovers, remove};
 use crate::blocking::block;
 use crate::cgroups;
 use crate::record::{ContainerRecord, State};
@@ -20,7 +20,9 @@ pub(super) async fn finish(task: &mut Task, notice: ExitNotice) -> bool {
     let (code, finished_at) = outcome(notice);
     let oom_killed = take_down(task, code).await;
     let state = State::Exited { code, started_at, finished_at, oom_killed, failure: None };
-    let record = Arc::new(ContainerRecord { state, ..ContainerRecord::clone(&task.record) });
+    let record =
+        ContainerRecord { state, endpoints: Vec::new(), ..ContainerRecord::clone(&task.record) };
+    let record = Arc::new(record);
     let removes_itself = record.plan.host_config.auto_remove && !task.keep_once;
     task.keep_once = false;
     let removed = removes_itself && remove::remove_now(task).await.is_ok();
@@ -59,6 +61,7 @@ async fn take_down(task: &mut Task, code: u8) -> bool {
         if let Some(shim) = shim {
             leftovers::take_down(&engine, &shim, &record);
         }
+        endpoints::give_back(&engine, &record);
         oom_killed
     })
     .await

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use gantry_api::container::{ContainerInspect, ContainerState, GraphDriver};
-use gantry_api::network::NetworkSettings;
 use gantry_types::{ErrorKind, Timestamp};
 
 use super::launch::LOG_FILE;
+use super::network_settings;
 use crate::Result;
 use crate::blocking::block;
 use crate::engine::Engine;
@@ -48,10 +48,7 @@ fn document(engine: &Engine, record: &ContainerRecord, size: bool) -> Result<Con
         },
         mounts: plan.mounts.iter().map(MountPlan::to_mount_point).collect(),
         config: plan.config.clone(),
-        network_settings: NetworkSettings {
-            sandbox_key: sandbox(&record.state),
-            ..NetworkSettings::default()
-        },
+        network_settings: network_settings::whole(engine, record),
         ..ContainerInspect::default()
     };
     if size {
@@ -107,11 +104,4 @@ fn layer_paths(engine: &Engine, record: &ContainerRecord) -> Result<BTreeMap<Str
         ("WorkDir", text(&parts.work)),
     ];
     Ok(data.map(|(name, path)| (name.to_owned(), path)).into())
-}
-
-fn sandbox(state: &State) -> String {
-    match state {
-        State::Running { pid, .. } => format!("/proc/{pid}/ns/net"),
-        _ => String::new(),
-    }
 }

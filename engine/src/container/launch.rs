@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gantry_layers::Durability;
+use gantry_layers::{Durability, Recipe, RootfsMount};
+use gantry_network::Endpoint;
 use gantry_oci::runtime::Spec;
 use gantry_shim_protocol::stdio::{Input, LogTarget, Output};
 use gantry_shim_protocol::task::Mount;
 use gantry_shims::{CreateOptions, LaunchOptions, Shim};
 
 use super::task::Task;
-use super::{attach, devices, leftovers};
+use super::{attach, devices, endpoints, etc_files, leftovers};
 use crate::blocking::block;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -37,6 +38,7 @@ pub(super) async fn launch(task: &mut Task) -> Result<()> {
             task.shim = None;
             task.pending.clear();
             rollback.undo().await;
+            task.record = without_endpoints(&task.record);
             record_failure(task, &error).await;
             Err(Error::Container {
                 action: "start",
@@ -45,6 +47,11 @@ pub(super) async fn launch(task: &mut Task) -> Result<()> {
             })
         }
     }
+}
+
+/// What the undo gave back.
+fn without_endpoints(record: &ContainerRecord) -> Arc<ContainerRecord> {
+    Arc::new(ContainerRecord { endpoints: Vec::new(), ..ContainerRecord::clone(record) })
 }
 
 async fn steps(task: &mut Task, rollback: &mut Rollback) -> Result<()> {
@@ -57,7 +64,8 @@ async fn steps(task: &mut Task, rollback: &mut Rollback) -> Result<()> {
     })
     .await;
     *rollback = taken;
-    let shim = created?;
+    let (shim, endpoints) = created?;
+    task.record = Arc::new(ContainerRecord { endpoints, ..ContainerRecord::clone(&task.record) });
     task.run += 1;
     task.keep_once = false;
     task.engine.failpoint("start-attach")?;
@@ -76,15 +84,22 @@ fn create_task(
     engine: &Engine,
     record: &Arc<ContainerRecord>,
     rollback: &mut Rollback,
-) -> Result<Arc<Shim>> {
+) -> Result<(Arc<Shim>, Vec<Endpoint>)> {
     let id = record.id.as_str();
     make_bind_sources(&record.plan, rollback)?;
     let spec = plan::to_spec(&record.plan, &spec_facts(engine, record)?);
+    engine.failpoint("start-network")?;
+    let places = endpoints::take(engine, record, rollback)?;
+    etc_files::write_hosts(engine, record, &places)?;
     engine.failpoint("start-bundle")?;
     leftovers::clear(engine, id, &cgroups::path_of(engine, record));
     let bundle = engine.settings.bundle(id);
     write_bundle(&bundle, &spec, rollback)?;
     engine.failpoint("start-shim")?;
+    let recipe = Arc::new(recipe(engine, record)?);
+    // Undone after the shim: one that is slow to answer may still be at work on the mounts.
+    let held = Arc::clone(&recipe);
+    rollback.on_failure(move || drop(held));
     let shim = engine.shims.launch(&LaunchOptions {
         binary: engine.settings.shim.clone(),
         bundle: bundle.clone(),
@@ -95,14 +110,16 @@ fn create_task(
     rollback.on_failure(move || leftovers::take_down(&undo.0, &undo.1, &undo.2));
     engine.failpoint("start-task")?;
     let (stdin, stdout, stderr) = stdio(engine, record);
-    shim.create(&CreateOptions {
-        rootfs: rootfs(engine, record)?,
+    let pid = shim.create(&CreateOptions {
+        rootfs: recipe.iter().map(mount).collect(),
         terminal: record.plan.tty(),
         stdin: stdin.to_string(),
         stdout: stdout.to_string(),
         stderr: stderr.to_string(),
     })?;
-    Ok(shim)
+    engine.failpoint("start-plug")?;
+    endpoints::plug_in(engine, &places, pid)?;
+    Ok((shim, places))
 }
 
 fn write_bundle(bundle: &Path, spec: &Spec, rollback: &mut Rollback) -> Result<()> {
@@ -179,20 +196,18 @@ fn spec_facts(engine: &Engine, record: &ContainerRecord) -> Result<SpecFacts> {
 }
 
 /// The mounts that make the container's root, for the shim to make.
-fn rootfs(engine: &Engine, record: &ContainerRecord) -> Result<Vec<Mount>> {
+fn recipe(engine: &Engine, record: &ContainerRecord) -> Result<Recipe> {
     let durability = if record.plan.host_config.auto_remove {
         Durability::Volatile
     } else {
         Durability::Durable
     };
-    let recipe = engine.layers.recipe_with(record.id.as_str(), &record.image.chain, durability)?;
-    let mount = |mount: gantry_layers::RootfsMount| Mount {
-        kind: mount.kind,
-        source: mount.source,
-        options: mount.options,
-        ..Mount::default()
-    };
-    Ok(recipe.into_iter().map(mount).collect())
+    Ok(engine.layers.recipe_with(record.id.as_str(), &record.image.chain, durability)?)
+}
+
+fn mount(mount: &RootfsMount) -> Mount {
+    let RootfsMount { kind, source, options } = mount.clone();
+    Mount { kind, source, options, ..Mount::default() }
 }
 
 /// Keeps the failure for `inspect`, with the exit code that a shell would give.

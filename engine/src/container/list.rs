@@ -1,11 +1,10 @@
 //! `list`: one row per container, newest first.
 
-use std::collections::BTreeMap;
-
 use gantry_api::container::{ContainerSummary, SummaryHostConfig, SummaryNetworkSettings};
 use gantry_types::{Filters, Timestamp};
 
 use super::inspect::written_bytes;
+use super::network_settings;
 use crate::Result;
 use crate::blocking::block;
 use crate::engine::Engine;
@@ -104,13 +103,8 @@ impl Bounds {
 }
 
 fn matches(record: &ContainerRecord, filters: &Filters, names: &mut image::NameCache<'_>) -> bool {
-    let labels = &record.plan.config.labels;
-    let has_label = |wanted: &String| match wanted.split_once('=') {
-        Some((key, value)) => labels.get(key).is_some_and(|own| own == value),
-        None => labels.contains_key(wanted),
-    };
     // Several labels must all be there; several values of any other key are alternatives.
-    filters.get("label").is_none_or(|wanted| wanted.iter().all(has_label))
+    filters.has_labels("label", &record.plan.config.labels)
         && filters.allows("id", |text| record.id.as_str().starts_with(text.as_str()))
         && filters
             .allows("name", |text| record.name.as_str().contains(text.trim_start_matches('/')))
@@ -119,7 +113,7 @@ fn matches(record: &ContainerRecord, filters: &Filters, names: &mut image::NameC
             matches!(record.state, State::Exited { .. })
                 && exit_code(text) == Some(i64::from(record.state.exit_code()))
         })
-        && filters.allows("network", |text| record.plan.network.name() == text)
+        && filters.allows("network", |text| network_settings::is_in(record, text))
         && filters.allows("ancestor", |text| names.is_ancestor(record, text))
 }
 
@@ -145,7 +139,10 @@ fn row(
             network_mode: plan.host_config.network_mode.clone(),
             ..SummaryHostConfig::default()
         },
-        network_settings: SummaryNetworkSettings { networks: BTreeMap::new() },
+        ports: network_settings::ports(record),
+        network_settings: SummaryNetworkSettings {
+            networks: network_settings::networks(engine, record),
+        },
         mounts: plan.mounts.iter().map(MountPlan::to_mount_point).collect(),
         ..ContainerSummary::default()
     };

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use gantry_shims::{ExitNotice, Shim, Shims};
 use tokio::sync::mpsc;
 
-use super::leftovers;
 use super::task::{self, Command};
+use super::{leftovers, stillness};
 use crate::blocking::block;
 use crate::engine::Engine;
 use crate::record::ContainerRecord;
@@ -40,6 +40,9 @@ async fn find_shim(engine: &Engine, record: &Arc<ContainerRecord>) -> Option<Arc
             return None;
         }
         let shim = leftovers::find_shim(&engine.shims, &engine.settings.bundle(id), id);
+        if let Some(shim) = &shim {
+            stillness::end_of_another_life(shim);
+        }
         let found = if shim.is_some() { "goes on running" } else { "has ended, or its shim has" };
         tracing::info!(id, "a container that ran before {found}");
         shim.map(Arc::new)

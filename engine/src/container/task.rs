@@ -8,6 +8,7 @@ use gantry_types::ContainerName;
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::stillness::{self, Still};
 use super::{attach, exited, launch, remove, rename};
 use crate::engine::{CONTAINERS, Engine};
 use crate::error::Error;
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     /// Connects an attacher now, or at the next start.
     Attach {
         header: AttachHeader,
+        /// It ran when the client asked.
+        ran: bool,
         reply: oneshot::Sender<Result<UnixStream>>,
     },
     /// The first process of the run with this number has ended.
@@ -36,6 +39,13 @@ pub(crate) enum Command {
     /// Whether the container stays after its next end although it would remove itself.
     KeepOnce {
         keep: bool,
+        reply: oneshot::Sender<Result<()>>,
+    },
+    /// Keeps the processes still, until as many [`Command::Thaw`] have come.
+    Freeze {
+        reply: oneshot::Sender<Result<()>>,
+    },
+    Thaw {
         reply: oneshot::Sender<Result<()>>,
     },
     Rename {
@@ -61,6 +71,7 @@ pub(crate) struct Task {
     pub pending: Vec<PendingAttach>,
     /// At its next end the container does not remove itself, because it is to start again.
     pub keep_once: bool,
+    pub still: Still,
     /// Counts starts, so that a late notice of an earlier run cannot end a later one.
     pub run: u64,
     /// Weak, because the task lives as long as others hold the way to it.
@@ -89,6 +100,7 @@ pub(crate) fn new(
         shim,
         pending: Vec::new(),
         keep_once: false,
+        still: Still::default(),
         run: 0,
         commands: sender.downgrade(),
         snapshots,
@@ -128,8 +140,8 @@ impl Task {
                 answer(reply, result);
                 if removed { Next::Gone } else { Next::Continue }
             }
-            Command::Attach { header, reply } => {
-                attach::connect_or_wait(self, header, reply);
+            Command::Attach { header, ran, reply } => {
+                attach::connect_or_wait(self, header, ran, reply);
                 Next::Continue
             }
             Command::Exited { run, notice } => {
@@ -141,6 +153,16 @@ impl Task {
             Command::KeepOnce { keep, reply } => {
                 self.keep_once = keep;
                 answer(reply, Ok(()));
+                Next::Continue
+            }
+            Command::Freeze { reply } => {
+                let result = stillness::freeze(self).await;
+                answer(reply, result);
+                Next::Continue
+            }
+            Command::Thaw { reply } => {
+                let result = stillness::thaw(self).await;
+                answer(reply, result);
                 Next::Continue
             }
             Command::Rename { name, reply } => {

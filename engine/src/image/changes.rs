@@ -65,7 +65,7 @@ impl Changes {
     }
 
     /// What [`Self::pin`] keeps now, for a removal.
-    pub(super) fn pinned(&self) -> Vec<Vec<Digest>> {
+    pub(crate) fn pinned(&self) -> Vec<Vec<Digest>> {
         lock(&self.pinned).chains.values().cloned().collect()
     }
 
@@ -128,6 +128,9 @@ mod tests {
             cgroup_parent: "/gantry-test".to_owned(),
             debug: false,
             registries: gantry_registry_client::Config::default(),
+            layer_format: None,
+            default_bridge: false,
+            signature_policy: None,
             embedded_image: &[],
             fail_at: None,
         };

@@ -3,15 +3,21 @@
 use gantry_api::image::HistoryItem;
 use gantry_types::Timestamp;
 
+use super::resolve;
 use crate::Result;
 use crate::blocking::block;
 use crate::engine::Engine;
 
-/// The steps of the image that `text` means, each with the bytes that it added.
-pub async fn history(engine: &Engine, text: &str) -> Result<Vec<HistoryItem>> {
+/// The steps of the image that `text` means, each with the bytes that it added. `platform` is what it has to be for.
+pub async fn history(
+    engine: &Engine,
+    text: &str,
+    platform: Option<&str>,
+) -> Result<Vec<HistoryItem>> {
     let (engine, text) = (engine.clone(), text.to_owned());
+    let platform = platform.map(str::to_owned);
     block(move || {
-        let image = engine.images.resolve(&text)?;
+        let image = resolve::of_platform(&engine, &text, platform.as_deref())?;
         let chain = image.diff_ids();
         let mut depth = 0;
         let mut items = Vec::new();

@@ -9,10 +9,11 @@ use crate::Result;
 use crate::blocking::block;
 use crate::engine::Engine;
 
-/// Tells everything about the image that `text` means.
-pub async fn inspect(engine: &Engine, text: &str) -> Result<ImageInspect> {
+/// Tells everything about the image that `text` means. `platform` is what it has to be for.
+pub async fn inspect(engine: &Engine, text: &str, platform: Option<&str>) -> Result<ImageInspect> {
     let (engine, text) = (engine.clone(), text.to_owned());
-    let image = block(move || engine.images.resolve(&text)).await?;
+    let platform = platform.map(str::to_owned);
+    let image = block(move || resolve::of_platform(&engine, &text, platform.as_deref())).await?;
     let config = &image.config;
     Ok(ImageInspect {
         id: image.id.to_string(),

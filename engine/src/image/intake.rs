@@ -10,7 +10,7 @@ use crate::blocking;
 use crate::error::Error;
 
 /// Runs `read` on a thread of its own and returns its result; a panic in it goes on in the caller.
-pub(super) async fn intake<T: Send + 'static>(
+pub(crate) async fn intake<T: Send + 'static>(
     read: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     let (answer, answered) = oneshot::channel();

@@ -4,22 +4,30 @@ use std::io::Read;
 
 use gantry_api::image::ProgressMessage;
 use gantry_images::{LoadEvent, Loaded};
+use gantry_types::ImageReference;
 use tokio::sync::mpsc;
 
 use super::intake::intake;
-use super::unpack;
+use super::{resolve, unpack};
 use crate::engine::Engine;
 use crate::{Result, housekeeping};
 
 /// Loads every image of a docker-archive or OCI layout archive, plain or compressed, or none of them, and tells of
-/// each through `progress` as Docker does. `archive` is read on a thread that may block.
+/// each through `progress` as Docker does. `platform` is what they have to be for. `archive` is read on a thread that may block.
 pub async fn load(
     engine: &Engine,
     archive: impl Read + Send + 'static,
+    platform: Option<String>,
     progress: mpsc::Sender<ProgressMessage>,
 ) -> Result<()> {
     let (loading, telling) = (engine.clone(), progress.clone());
+    let wanted = platform.as_deref().map(resolve::parse_platform).transpose()?;
     let loaded = intake(move || take_in(&loading, archive, &telling)).await?;
+    for (image, wanted) in loaded.iter().zip(wanted.iter().cycle()) {
+        let name = image.references.first().map(ImageReference::familiar);
+        let name = name.unwrap_or_else(|| image.id.to_string());
+        resolve::check_platform(&name, &image.config.platform, wanted)?;
+    }
     let lines: Vec<String> = loaded.iter().flat_map(lines).collect();
     unpack::unpack(engine, loaded).await?;
     housekeeping::flush_soon(engine);

@@ -3,15 +3,17 @@
 
 mod documents;
 mod layers;
+mod ranges;
+mod trust;
 
 use gantry_api::image::ProgressMessage;
 use gantry_oci::image::Platform;
 use gantry_registry_client::{Access, Credentials};
-use gantry_types::{Digest, ImageReference};
+use gantry_types::{Digest, ErrorKind, ImageReference};
 use tokio::sync::mpsc;
 
 use super::intake::intake;
-use super::push::digest_name;
+use super::push::{digest_name, place};
 use super::resolve::parse_platform;
 use super::teller::Teller;
 use super::unpack::collect_now;
@@ -61,9 +63,10 @@ pub async fn pull(
     let repository = engine.registries.repository(&reference, credentials, Access::Pull);
     let teller = Teller::new(progress);
 
-    let (asking, asked) = (teller.clone(), reference.clone());
+    let (judging, asking, asked) = (engine.clone(), teller.clone(), reference.clone());
     let (repository, documents) = intake(move || {
-        let documents = documents::fetch(&repository, &asked, platform.as_ref(), &asking)?;
+        let judge = |digests: &[Digest]| trust::judge(&judging, &repository, &asked, digests);
+        let documents = documents::fetch(&repository, &asked, platform.as_ref(), &asking, &judge)?;
         Ok((repository, documents))
     })
     .await?;
@@ -104,10 +107,32 @@ fn fetch_and_record(
     let manifest = &documents.manifest;
     let blob = (manifest.media_type.as_str(), &manifest.digest, manifest.bytes.as_slice());
     let incoming = engine.images.incoming(blob, &documents.parsed, &documents.config)?;
-    let size_bytes = layers::fetch_all(engine, repository, &incoming, teller)?;
+    let size_bytes = match layers::fetch_all(engine, repository, &incoming, teller) {
+        Ok(size_bytes) => size_bytes,
+        Err(error) => {
+            if may_go_on(&error) {
+                incoming.set_aside();
+            } else {
+                incoming.discard();
+            }
+            return Err(error);
+        }
+    };
+    let layers = incoming.layers().iter().map(|(_, blob)| blob);
+    let blobs = layers.chain([&documents.parsed.config]);
+    let places: Vec<_> = blobs.map(|blob| (blob.digest.clone(), place(reference, blob))).collect();
     let loaded = incoming.finish(names_to_give(reference, &resolved)?)?;
     engine.images.record(&loaded, size_bytes)?;
+    engine.images.remember_places(&places)?;
     Ok(())
+}
+
+/// Whether the next pull can go on with what this one brought in: all failures but those of the content.
+fn may_go_on(error: &Error) -> bool {
+    match error {
+        Error::Registry(error) => error.may_go_on(),
+        other => matches!(other.kind(), ErrorKind::StorageFull | ErrorKind::Internal),
+    }
 }
 
 /// The name that was asked for, and the one by digest.

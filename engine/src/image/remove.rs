@@ -3,16 +3,18 @@
 use gantry_api::image::DeleteItem;
 use gantry_images::{ImageId, ImageUser, Removed};
 
-use super::unpack;
+use super::{resolve, unpack};
 use crate::Result;
 use crate::blocking::block;
 use crate::engine::Engine;
 
 /// What a removal may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RemoveOptions {
     /// Although stopped containers use it, or it has several names.
     pub force: bool,
+    /// It goes only if it is for each of these, `os/architecture[/variant]`.
+    pub platforms: Vec<String>,
 }
 
 /// Removes what `text` means; tells what went, in order.
@@ -24,20 +26,27 @@ pub async fn remove(
     let layers_may_go = engine.image_changes.removing().await;
     let (engine, text) = (engine.clone(), text.to_owned());
     block(move || {
+        for platform in &options.platforms {
+            resolve::of_platform(&engine, &text, Some(platform))?;
+        }
         let options = gantry_images::RemoveOptions { force: options.force };
         let removed = engine.images.remove(&text, options, |id| users(&engine, id))?;
         unpack::collect(&engine);
         drop(layers_may_go);
-        let item = |removed| match removed {
-            Removed::Untagged(name) => DeleteItem::untagged(name),
-            Removed::Deleted(id) => DeleteItem::deleted(id.to_string()),
-        };
-        Ok(removed.into_iter().map(item).collect())
+        Ok(removed.into_iter().map(to_api).collect())
     })
     .await
 }
 
-fn users(engine: &Engine, id: &ImageId) -> Vec<ImageUser> {
+pub(super) fn to_api(removed: Removed) -> DeleteItem {
+    match removed {
+        Removed::Untagged(name) => DeleteItem::untagged(name),
+        Removed::Deleted(id) => DeleteItem::deleted(id.to_string()),
+    }
+}
+
+/// The containers of an image.
+pub(super) fn users(engine: &Engine, id: &ImageId) -> Vec<ImageUser> {
     let snapshots = engine.containers.snapshots().into_iter();
     let using = snapshots.filter(|snapshot| snapshot.record.image.id == *id.digest());
     using

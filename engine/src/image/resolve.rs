@@ -22,18 +22,20 @@ pub(crate) async fn for_container(
     }
     let (engine_, text_) = (engine.clone(), text.to_owned());
     let image = block(move || engine_.images.resolve(&text_)).await?;
-    if let Some(wanted) = platform.filter(|wanted| !wanted.is_empty())
-        && !is_platform(&image.config.platform, &parse_platform(wanted)?)
-    {
-        let own = platform_text(&image.config.platform);
-        return Err(Error::WrongPlatform {
-            image: text.to_owned(),
-            wanted: wanted.to_owned(),
-            own,
-        });
+    if let Some(wanted) = platform.filter(|wanted| !wanted.is_empty()) {
+        check_platform(text, &image.config.platform, &parse_platform(wanted)?)?;
     }
     let defaults = to_api(&image);
     Ok((ImageUsed { id: image.id.digest().clone(), chain: image.diff_ids().to_vec() }, defaults))
+}
+
+/// The image that `text` means, when it is for `platform` or that does not matter. Blocks.
+pub(super) fn of_platform(engine: &Engine, text: &str, platform: Option<&str>) -> Result<Image> {
+    let image = engine.images.resolve(text)?;
+    if let Some(wanted) = platform {
+        check_platform(text, &image.config.platform, &parse_platform(wanted)?)?;
+    }
+    Ok(image)
 }
 
 /// The image's settings as the API writes them.
@@ -63,11 +65,6 @@ pub(super) fn to_api(image: &Image) -> ImageConfig {
     }
 }
 
-fn platform_text(platform: &Platform) -> String {
-    let variant = platform.variant.as_deref().map(|v| format!("/{v}")).unwrap_or_default();
-    format!("{}/{}{variant}", platform.os, platform.architecture)
-}
-
 /// `os/arch[/variant]` or `arch`, with the kernel's names for architectures taken as well.
 pub(super) fn parse_platform(text: &str) -> Result<Platform> {
     let parts: Vec<&str> = text.split('/').collect();
@@ -93,6 +90,15 @@ pub(super) fn parse_platform(text: &str) -> Result<Platform> {
         variant,
         ..Platform::default()
     })
+}
+
+/// Refuses an image that is for another platform.
+pub(super) fn check_platform(image: &str, own: &Platform, wanted: &Platform) -> Result<()> {
+    if is_platform(own, wanted) {
+        return Ok(());
+    }
+    let (wanted, own) = (wanted.to_string(), own.to_string());
+    Err(Error::WrongPlatform { image: image.to_owned(), wanted, own })
 }
 
 /// Whether an image's platform is the wanted one; a variant counts only where both name one.

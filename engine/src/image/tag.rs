@@ -22,7 +22,7 @@ pub async fn tag(engine: &Engine, source: &str, repository: &str, tag: &str) -> 
 }
 
 /// The reference that the API's two parameters spell; none when there is no repository.
-pub(super) fn reference(repository: &str, tag: &str) -> Result<Option<ImageReference>> {
+pub(crate) fn reference(repository: &str, tag: &str) -> Result<Option<ImageReference>> {
     if repository.is_empty() {
         return Ok(None);
     }

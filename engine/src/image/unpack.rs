@@ -1,17 +1,23 @@
 //! From an image's blobs to extracted layers, and the record last: nobody sees an image that cannot run.
 
 use std::collections::HashSet;
+use std::num::NonZero;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use gantry_images::{Image, Loaded};
+use gantry_layers::{Collected, LayerInfo};
 use gantry_types::Digest;
 
 use crate::Result;
 use crate::blocking::block;
 use crate::engine::{CONTAINERS, Engine};
+use crate::error::Error;
 
 /// Extracts the layers that are not here yet and records the images, all of them or, on failure, none. Layers that
 /// only these images would have used go again then.
-pub(super) async fn unpack(engine: &Engine, loaded: Vec<Loaded>) -> Result<Vec<Image>> {
+pub(crate) async fn unpack(engine: &Engine, loaded: Vec<Loaded>) -> Result<Vec<Image>> {
     let mut pins = Vec::with_capacity(loaded.len());
     for image in &loaded {
         let chain = image.layers.iter().map(|layer| layer.diff_id.clone()).collect();
@@ -30,8 +36,8 @@ pub(super) async fn unpack(engine: &Engine, loaded: Vec<Loaded>) -> Result<Vec<I
     recorded
 }
 
-/// Removes layers that nobody needs: after an image that did not come in whole.
-pub(super) async fn collect_now(engine: &Engine) {
+/// Removes layers that nobody needs: after an image that did not come in whole, also because the daemon died.
+pub(crate) async fn collect_now(engine: &Engine) {
     let layers_may_go = engine.image_changes.removing().await;
     let engine = engine.clone();
     block(move || {
@@ -50,24 +56,51 @@ fn unpack_all(engine: &Engine, loaded: &[Loaded]) -> Result<Vec<Image>> {
     Ok(recorded.into_iter().map(|recorded| recorded.image).collect())
 }
 
-/// The size of all layers.
+/// Extracts what is not here, several layers at once; the size of all of them.
 fn layers(engine: &Engine, loaded: &Loaded) -> Result<u64> {
     let chain: Vec<Digest> = loaded.layers.iter().map(|layer| layer.diff_id.clone()).collect();
-    let mut size_bytes: u64 = 0;
-    for (depth, layer) in loaded.layers.iter().enumerate() {
-        let parents = &chain[..depth];
-        let info = match engine.layers.find(&layer.diff_id, parents)? {
-            Some(info) => info,
-            None => engine.layers.apply(&layer.diff_id, parents, layer.open()?)?,
-        };
-        size_bytes = size_bytes.saturating_add(info.size_bytes);
-    }
-    Ok(size_bytes)
+    let extract = |depth: usize| -> Result<LayerInfo> {
+        let (layer, parents) = (&loaded.layers[depth], &chain[..depth]);
+        if let Some(info) = engine.layers.find(&layer.diff_id, parents)? {
+            return Ok(info);
+        }
+        let content = (layer.open()?, &layer.digest);
+        Ok(engine.layers.apply_verified(&layer.diff_id, parents, content)?)
+    };
+    let next = AtomicUsize::new(0);
+    let in_turn = || -> Result<()> {
+        loop {
+            let depth = next.fetch_add(1, Ordering::Relaxed);
+            if depth >= chain.len() {
+                return Ok(());
+            }
+            match extract(depth) {
+                // It has to wait for those below it.
+                Ok(_) | Err(Error::Layers(gantry_layers::Error::Missing { .. })) => {}
+                Err(error) => {
+                    // Then the others need not begin another one.
+                    next.store(chain.len(), Ordering::Relaxed);
+                    return Err(error);
+                }
+            }
+        }
+    };
+    let at_once = thread::available_parallelism().map_or(1, NonZero::get).min(chain.len());
+    thread::scope(|scope| {
+        let helpers: Vec<_> = (1..at_once).map(|_| scope.spawn(in_turn)).collect();
+        let own = in_turn();
+        helpers.into_iter().fold(own, |result, helper| match helper.join() {
+            Ok(other) => result.and(other),
+            Err(panic) => resume_unwind(panic),
+        })
+    })?;
+    let sizes = (0..chain.len()).map(|depth| Ok(extract(depth)?.size_bytes));
+    sizes.sum::<Result<u64>>()
 }
 
 /// Removes layers that no image and no container needs, while [`super::Changes::removing`] is held. A failure is not
-/// worth one: the next removal tries again.
-pub(super) fn collect(engine: &Engine) {
+/// worth one: the next removal tries again. Tells what went.
+pub(super) fn collect(engine: &Engine) -> Collected {
     let live = || -> Result<HashSet<Vec<Digest>>> {
         let mut live: HashSet<Vec<Digest>> = engine.images.chains()?.into_iter().collect();
         // The records and not the registry, which lacks containers that could not be restored. One that cannot be read
@@ -78,10 +111,11 @@ pub(super) fn collect(engine: &Engine) {
         Ok(live)
     };
     let collected = live().and_then(|live| Ok(engine.layers.collect(&live)?));
-    if let Err(error) = collected {
+    collected.unwrap_or_else(|error| {
         tracing::warn!(
             error = gantry_types::error_chain(&error),
             "cannot remove layers that nobody uses"
         );
-    }
+        Collected::default()
+    })
 }

@@ -7,3 +7,4 @@ mod containers;
 mod images;
 mod races;
 mod rig;
+mod system_check;

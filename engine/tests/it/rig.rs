@@ -8,10 +8,9 @@ use std::time::Duration;
 use gantry_api::container::CreateRequest;
 use gantry_api::image::ProgressMessage;
 use gantry_engine::container::{CreateQuery, create};
-use gantry_engine::image::{ImportRequest, RemoveOptions, import, list, load, remove};
+use gantry_engine::image::{ImportRequest, ListOptions, RemoveOptions, import, list, load, remove};
 use gantry_engine::{Engine, Error, Settings};
 use gantry_testkit::{Tar, sha256};
-use gantry_types::Filters;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -46,7 +45,7 @@ impl Rig {
     pub(crate) async fn load(&self, archive: impl Read + Send + 'static) -> Result<(), Error> {
         let (progress, mut messages) = tokio::sync::mpsc::channel::<ProgressMessage>(1);
         let listen = async { while messages.recv().await.is_some() {} };
-        tokio::join!(load(&self.engine, archive, progress), listen).0
+        tokio::join!(load(&self.engine, archive, None, progress), listen).0
     }
 
     /// Makes an image of that name with one file in it, unlike that of any other name.
@@ -70,13 +69,16 @@ impl Rig {
     }
 
     pub(crate) async fn remove_image(&self, name: &str) -> Result<(), Error> {
-        remove(&self.engine, name, RemoveOptions { force: true }).await.map(drop)
+        remove(&self.engine, name, RemoveOptions { force: true, ..RemoveOptions::default() })
+            .await
+            .map(drop)
     }
 
     /// The names of all images, in order.
     pub(crate) async fn names(&self) -> Vec<String> {
-        let images = list(&self.engine, Filters::default()).await.unwrap();
-        let mut names: Vec<String> = images.into_iter().flat_map(|image| image.repo_tags).collect();
+        let images = list(&self.engine, ListOptions::default()).await.unwrap();
+        let mut names: Vec<String> =
+            images.iter().flat_map(|image| image.repo_tags.clone()).collect();
         names.sort();
         names
     }
@@ -111,7 +113,10 @@ fn settings(dir: &Path) -> Settings {
         init: PathBuf::from("/nowhere/gantry-init"),
         cgroup_parent: "/gantry-test".to_owned(),
         debug: false,
+        layer_format: None,
+        default_bridge: false,
         registries: gantry_engine::RegistryConfig::default(),
+        signature_policy: None,
         embedded_image: &[],
         fail_at: None,
     }

@@ -1,19 +1,25 @@
 //! Containers: what is sent to create one and what is told about it.
 
+mod commit;
 mod config;
 mod create;
 mod device;
+mod diff;
 mod host_config;
 mod inspect;
 mod list;
+mod prune;
 mod state;
 mod wait;
 
+pub use commit::CommitResponse;
 pub use config::{Config, HealthConfig};
 pub use create::{CreateRequest, CreateResponse};
 pub use device::{DeviceMapping, DeviceRequest, ThrottleDevice, Ulimit, WeightDevice};
+pub use diff::FileChange;
 pub use host_config::{HostConfig, LogConfig, RestartPolicy};
 pub use inspect::{ContainerInspect, GraphDriver};
 pub use list::{ContainerSummary, SummaryHostConfig, SummaryNetworkSettings};
+pub use prune::ContainersPruned;
 pub use state::{ContainerState, Health, HealthResult};
 pub use wait::{WaitError, WaitResponse};

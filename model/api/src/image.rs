@@ -1,13 +1,19 @@
 //! Images: lists, inspect, history, removal, and the progress lines of long operations.
 
+mod distribution;
 mod history;
 mod inspect;
+mod layers;
 mod list;
 mod progress;
+mod prune;
 mod remove;
 
+pub use distribution::{DistributionDocument, DistributionInspect, SearchResult};
 pub use history::HistoryItem;
 pub use inspect::{ImageConfig, ImageInspect, ImageMetadata, RootFs};
+pub use layers::{ImageLayer, ImageLayers, LayerAmount, LayerFile, LayerFiles};
 pub use list::ImageSummary;
 pub use progress::{ErrorDetail, ProgressDetail, ProgressMessage};
+pub use prune::ImagesPruned;
 pub use remove::DeleteItem;

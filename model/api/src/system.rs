@@ -1,9 +1,13 @@
 //! The engine itself: its version and what it can tell about its host.
 
 mod auth;
+mod check;
+mod df;
 mod info;
 mod version;
 
 pub use auth::{AuthConfig, AuthResponse};
+pub use check::{CheckReport, Examined};
+pub use df::DiskUsage;
 pub use info::{Commit, Info, Plugins, RegistryConfig, RegistryIndex, Runtime, SwarmInfo};
 pub use version::{ComponentVersion, Platform, Version};

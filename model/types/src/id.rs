@@ -1,4 +1,4 @@
-//! Ids of containers and of exec sessions: 64 lower-case hexadecimal digits, as Docker has them.
+//! Ids of containers, exec sessions, networks and endpoints: 64 lower-case hexadecimal digits, as Docker has them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -83,6 +83,14 @@ id_type! {
 id_type! {
     /// The id of an exec session.
     ExecId
+}
+id_type! {
+    /// The id of a network.
+    NetworkId
+}
+id_type! {
+    /// The id of a container's place in a network.
+    EndpointId
 }
 
 #[cfg(test)]

@@ -72,7 +72,12 @@ impl ImageReference {
     pub fn familiar_repository(&self) -> String {
         if self.domain == DEFAULT_DOMAIN {
             let short = self.path.strip_prefix(OFFICIAL_PREFIX).filter(|rest| !rest.contains('/'));
-            short.unwrap_or(&self.path).to_owned()
+            let short = short.unwrap_or(&self.path);
+            // Docker's users may have names that look like registries: shortened, they would mean those.
+            match short.split_once('/') {
+                Some((first, _)) if looks_like_domain(first) => self.repository(),
+                _ => short.to_owned(),
+            }
         } else {
             self.repository()
         }
@@ -107,13 +112,7 @@ impl ImageReference {
 /// Splits off the domain: the first component is one when it has a dot, a colon or capitals, or is `localhost`.
 fn split_domain(name: &str) -> (String, String) {
     let (domain, path) = match name.split_once('/') {
-        Some((first, rest))
-            if first.contains(['.', ':'])
-                || first == "localhost"
-                || first.bytes().any(|b| b.is_ascii_uppercase()) =>
-        {
-            (first, rest)
-        }
+        Some((first, rest)) if looks_like_domain(first) => (first, rest),
         _ => (DEFAULT_DOMAIN, name),
     };
     let domain = if domain == LEGACY_DEFAULT_DOMAIN { DEFAULT_DOMAIN } else { domain };
@@ -122,6 +121,12 @@ fn split_domain(name: &str) -> (String, String) {
     } else {
         (domain.to_owned(), path.to_owned())
     }
+}
+
+fn looks_like_domain(first: &str) -> bool {
+    first.contains(['.', ':'])
+        || first == "localhost"
+        || first.bytes().any(|b| b.is_ascii_uppercase())
 }
 
 /// `host[:port]`, where host is a DNS name, an IPv4 address or a bracketed IPv6 address.
@@ -207,7 +212,7 @@ impl FromStr for ImageReference {
             let lower = path.to_ascii_lowercase();
             let only_capitals = lower != path && lower.split('/').all(is_path_component);
             return Err(if only_capitals {
-                InvalidReference::Uppercase(name.to_owned())
+                InvalidReference::Uppercase(path)
             } else {
                 InvalidReference::Format
             });
@@ -258,6 +263,7 @@ mod tests {
             ("index.docker.io/library/a", "docker.io/library/a:latest", "a:latest"),
             ("[::1]:5000/a", "[::1]:5000/a:latest", "[::1]:5000/a:latest"),
             ("a__b--c.d", "docker.io/library/a__b--c.d:latest", "a__b--c.d:latest"),
+            ("docker.io/a.b/c", "docker.io/a.b/c:latest", "docker.io/a.b/c:latest"),
         ];
         for (text, full, familiar) in cases {
             let reference: ImageReference = text.parse().unwrap();
@@ -286,7 +292,7 @@ mod tests {
             ("a@sha256:12", Format),
             ("/a", Format),
             ("a/", Format),
-            ("Busybox", Uppercase("Busybox".into())),
+            ("Busybox", Uppercase("library/Busybox".into())),
             (id.as_str(), LooksLikeId(id.clone())),
             (long.as_str(), TooLong),
         ];

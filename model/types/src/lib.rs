@@ -5,23 +5,29 @@
 
 mod container_name;
 mod digest;
+mod duration;
 mod error_chain;
 mod error_kind;
+mod fault;
 mod filters;
 mod hex;
 mod id;
 mod image_reference;
+mod search_path;
 mod signal;
 mod size;
 mod timestamp;
 
 pub use container_name::{ContainerName, InvalidName};
 pub use digest::{Algorithm, Digest, InvalidDigest};
+pub use duration::duration_nanos;
 pub use error_chain::error_chain;
 pub use error_kind::ErrorKind;
+pub use fault::{Fault, Severity};
 pub use filters::{Filters, InvalidFilter};
-pub use id::{ContainerId, ExecId, InvalidId};
+pub use id::{ContainerId, EndpointId, ExecId, InvalidId, NetworkId};
 pub use image_reference::{ImageReference, InvalidReference};
+pub use search_path::SEARCH_PATH;
 pub use signal::{Signal, UnknownSignal};
 pub use size::{ByteSize, InvalidSize};
 pub use timestamp::{InvalidTimestamp, Timestamp};

@@ -126,6 +126,9 @@ fn wrong_number(takes: Option<Takes>) -> String {
         None | Some(Takes::Nothing) => "accepts no arguments".to_owned(),
         Some(Takes::Exactly(count)) => format!("requires {}", words(count)),
         Some(Takes::AtLeast(count)) => format!("requires at least {}", words(count)),
+        Some(Takes::Between(least, most)) => {
+            format!("requires at least {least} and at most {}", words(most))
+        }
         Some(Takes::AtMost(count)) => format!("requires at most {}", words(count)),
     }
 }

@@ -3,7 +3,7 @@
 use clap::{ArgMatches, Command};
 
 use super::{Takes, Verb, run_verb};
-use crate::commands::{container, image, registry, system};
+use crate::commands::{container, image, network, registry, system};
 use crate::error::Error;
 use crate::session::Session;
 
@@ -65,21 +65,14 @@ pub(crate) const NOT_THERE_YET: &[&str] = &[
     "builder",
     "buildx",
     "checkpoint",
-    "commit",
     "compose",
     "config",
     "context",
     "cp",
-    "diff",
     "events",
-    "export",
-    "manifest",
-    "network",
     "node",
     "pause",
     "plugin",
-    "port",
-    "search",
     "secret",
     "service",
     "stack",
@@ -95,9 +88,12 @@ pub(crate) const NOT_THERE_YET: &[&str] = &[
 /// What can stand first.
 pub(crate) static TOP: &[Node] = &[
     verb::<container::attach::Attach>(&["attach"]),
+    verb::<container::commit::Commit>(&["commit"]),
     Node::Group { name: "container", about: "Manage containers", nodes: CONTAINER },
     verb::<container::create::Create>(&["create"]),
+    verb::<container::diff::Diff>(&["diff"]),
     verb::<container::exec::Exec>(&["exec"]),
+    verb::<container::export::Export>(&["export"]),
     verb::<image::history::History>(&["history"]),
     Node::Group { name: "image", about: "Manage images", nodes: IMAGE },
     verb::<image::list::List>(&["images"]),
@@ -109,7 +105,10 @@ pub(crate) static TOP: &[Node] = &[
     verb::<registry::login::Login>(&["login"]),
     verb::<registry::logout::Logout>(&["logout"]),
     verb::<container::logs::Logs>(&["logs"]),
+    Node::Group { name: "network", about: "Manage networks", nodes: NETWORK },
+    verb::<container::port::Port>(&["port"]),
     verb::<container::list::List>(&["ps"]),
+    Node::Group { name: "manifest", about: "Look at manifests in registries", nodes: MANIFEST },
     verb::<image::pull::Pull>(&["pull"]),
     verb::<image::push::Push>(&["push"]),
     verb::<container::rename::Rename>(&["rename"]),
@@ -118,6 +117,7 @@ pub(crate) static TOP: &[Node] = &[
     verb::<image::remove::Remove>(&["rmi"]),
     verb::<container::run::Run>(&["run"]),
     verb::<image::save::Save>(&["save"]),
+    verb::<registry::search::Search>(&["search"]),
     verb::<container::start::Start>(&["start"]),
     verb::<container::stop::Stop>(&["stop"]),
     Node::Group { name: "system", about: "Manage Gantry", nodes: SYSTEM },
@@ -128,12 +128,17 @@ pub(crate) static TOP: &[Node] = &[
 
 static CONTAINER: &[Node] = &[
     verb::<container::attach::Attach>(&["attach"]),
+    verb::<container::commit::Commit>(&["commit"]),
     verb::<container::create::Create>(&["create"]),
+    verb::<container::diff::Diff>(&["diff"]),
     verb::<container::exec::Exec>(&["exec"]),
+    verb::<container::export::Export>(&["export"]),
     verb::<container::inspect::Inspect>(&["inspect"]),
     verb::<container::kill::Kill>(&["kill"]),
     verb::<container::logs::Logs>(&["logs"]),
     verb::<container::list::List>(&["ls", "list", "ps"]),
+    verb::<container::port::Port>(&["port"]),
+    verb::<container::prune::Prune>(&["prune"]),
     verb::<container::rename::Rename>(&["rename"]),
     verb::<container::restart::Restart>(&["restart"]),
     verb::<container::remove::Remove>(&["rm", "remove"]),
@@ -147,8 +152,10 @@ static IMAGE: &[Node] = &[
     verb::<image::history::History>(&["history"]),
     verb::<image::import::Import>(&["import"]),
     verb::<image::inspect::Inspect>(&["inspect"]),
+    verb::<image::layers::Layers>(&["layers"]),
     verb::<image::load::Load>(&["load"]),
     verb::<image::list::List>(&["ls", "list"]),
+    verb::<image::prune::Prune>(&["prune"]),
     verb::<image::pull::Pull>(&["pull"]),
     verb::<image::push::Push>(&["push"]),
     verb::<image::remove::Remove>(&["rm", "remove"]),
@@ -156,4 +163,19 @@ static IMAGE: &[Node] = &[
     verb::<image::tag::Tag>(&["tag"]),
 ];
 
-static SYSTEM: &[Node] = &[verb::<system::info::Info>(&["info"])];
+static NETWORK: &[Node] = &[
+    verb::<network::create::Create>(&["create"]),
+    verb::<network::inspect::Inspect>(&["inspect"]),
+    verb::<network::list::List>(&["ls", "list"]),
+    verb::<network::prune::Prune>(&["prune"]),
+    verb::<network::remove::Remove>(&["rm", "remove"]),
+];
+
+static MANIFEST: &[Node] = &[verb::<registry::manifest::Inspect>(&["inspect"])];
+
+static SYSTEM: &[Node] = &[
+    verb::<system::check::Check>(&["check"]),
+    verb::<system::df::Df>(&["df"]),
+    verb::<system::info::Info>(&["info"]),
+    verb::<system::prune::Prune>(&["prune"]),
+];

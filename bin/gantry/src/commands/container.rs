@@ -2,12 +2,17 @@
 
 pub(crate) mod attach;
 mod attached;
+pub(crate) mod commit;
 pub(crate) mod create;
+pub(crate) mod diff;
 pub(crate) mod exec;
+pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod kill;
 pub(crate) mod list;
 pub(crate) mod logs;
+pub(crate) mod port;
+pub(crate) mod prune;
 pub(crate) mod remove;
 pub(crate) mod rename;
 pub(crate) mod restart;

@@ -3,8 +3,10 @@
 pub(crate) mod history;
 pub(crate) mod import;
 pub(crate) mod inspect;
+pub(crate) mod layers;
 pub(crate) mod list;
 pub(crate) mod load;
+pub(crate) mod prune;
 pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod remove;

@@ -2,6 +2,8 @@
 
 pub(crate) mod login;
 pub(crate) mod logout;
+pub(crate) mod manifest;
+pub(crate) mod search;
 
 /// The registry that a user's word names: a host, or a URL as older guides have it. Docker Hub without a word.
 fn domain(word: Option<&str>) -> &str {

@@ -38,42 +38,9 @@ pub(crate) fn nano_cpus(text: &str) -> Result<i64, String> {
 
 /// A duration as Go writes it, `1h2m3.5s`, in nanoseconds.
 pub(crate) fn duration_ns(text: &str) -> Result<i64, String> {
-    parse_duration(text).ok_or_else(|| {
+    gantry_types::duration_nanos(text).ok_or_else(|| {
         format!("invalid duration \"{text}\": it takes numbers with units, as in 1m30s")
     })
-}
-
-fn parse_duration(text: &str) -> Option<i64> {
-    if text == "0" {
-        return Some(0);
-    }
-    let mut rest = text;
-    let mut total: i64 = 0;
-    while !rest.is_empty() {
-        let number = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let (digits, after) = rest.split_at(number);
-        let unit = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
-        let (unit, after) = after.split_at(unit);
-        let nanos: i64 = match unit {
-            "ns" => 1,
-            "us" | "µs" => 1_000,
-            "ms" => 1_000_000,
-            "s" => 1_000_000_000,
-            "m" => 60_000_000_000,
-            "h" => 3_600_000_000_000,
-            _ => return None,
-        };
-        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-        if whole.len() + fraction.len() == 0 || fraction.len() > 9 {
-            return None;
-        }
-        let whole: i64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
-        let billionths: i128 = format!("{fraction:0<9}").parse().ok()?;
-        let part = i64::try_from(billionths * i128::from(nanos) / 1_000_000_000).ok()?;
-        total = total.checked_add(whole.checked_mul(nanos)?)?.checked_add(part)?;
-        rest = after;
-    }
-    (!text.is_empty()).then_some(total)
 }
 
 /// An environment variable: `NAME=value`, or `NAME` to take it from our own environment.

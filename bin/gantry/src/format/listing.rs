@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::json::escaped;
 use super::table::layout;
 use super::template::Template;
 use crate::error::Error;
@@ -23,7 +24,8 @@ impl Listing {
             Some("") => Ok(self.default_table()),
             Some(template) if template.starts_with([' ', '\t']) => self.table(template.trim()),
             _ if format == "json" => {
-                let lines = self.rows.into_iter().map(|row| Value::Object(row).to_string());
+                let lines =
+                    self.rows.into_iter().map(|row| escaped(&Value::Object(row).to_string()));
                 Ok(lines.map(|line| line + "\n").collect())
             }
             _ => {

@@ -1,7 +1,22 @@
-//! Sizes for people: decimal units and three digits, as Docker prints them.
+//! Sizes for people: decimal units and three or four digits, as Docker prints them.
 
-/// `bytes` in the largest unit that leaves a number of one or more.
+/// `bytes` in the largest unit that leaves a number of one or more, with three digits.
 pub(crate) fn decimal(bytes: i64) -> String {
+    in_units(bytes, 10)
+}
+
+/// [`decimal`] with four digits.
+pub(crate) fn exact(bytes: i64) -> String {
+    in_units(bytes, 1)
+}
+
+/// How much room something made.
+pub(crate) fn reclaimed(bytes: u64) -> String {
+    exact(i64::try_from(bytes).unwrap_or(i64::MAX))
+}
+
+/// The smallest step is in thousandths of a unit, for numbers below ten.
+fn in_units(bytes: i64, smallest_step: u128) -> String {
     const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
     let negative = if bytes < 0 { "-" } else { "" };
     let bytes = u128::from(bytes.unsigned_abs());
@@ -11,12 +26,11 @@ pub(crate) fn decimal(bytes: i64) -> String {
         divisor *= 1000;
         unit += 1;
     }
-    // In thousandths, rounded to three digits.
     let thousandths = bytes * 1000 / divisor;
     let step = match thousandths {
-        0..10_000 => 10,
-        10_000..100_000 => 100,
-        _ => 1000,
+        0..10_000 => smallest_step,
+        10_000..100_000 => smallest_step * 10,
+        _ => smallest_step * 100,
     };
     let rounded = (bytes * 1000 * 2 / divisor + step) / (2 * step) * step;
     let (whole, fraction) = (rounded / 1000, rounded % 1000);

@@ -50,7 +50,7 @@ impl Places {
             .arg(&self.pidfile)
             .arg("--host")
             .arg(format!("unix://{}", self.socket.display()))
-            .args(["--log-level", "warn"])
+            .args(["--log-level", "warn", "--bridge", "none"])
             // Where the programs are found that nobody starts here, if they are not beside the daemon.
             .env("PATH", &self.programs)
             .current_dir("/")

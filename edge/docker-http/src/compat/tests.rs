@@ -4,7 +4,7 @@ use gantry_api::container::{ContainerInspect, ContainerSummary};
 use gantry_api::image::{ImageInspect, ImageSummary};
 use gantry_api::mount::{BindOptions, Mount, TmpfsOptions, VolumeOptions};
 use gantry_api::network::EndpointSettings;
-use gantry_api::system::{Commit, Info};
+use gantry_api::system::{Commit, DiskUsage, Info};
 use gantry_types::Signal;
 use serde_json::json;
 
@@ -44,7 +44,7 @@ fn bind(options: BindOptions) -> Mount {
 
 #[test]
 fn steps_are_newest_first() {
-    for steps in [CONTAINER_INSPECT, CONTAINER_LIST, IMAGE_INSPECT, IMAGE_LIST, INFO] {
+    for steps in [CONTAINER_INSPECT, CONTAINER_LIST, DISK_USAGE, IMAGE_INSPECT, IMAGE_LIST, INFO] {
         assert!(steps.is_sorted_by_key(|(version, _)| std::cmp::Reverse(*version)));
     }
 }
@@ -244,4 +244,25 @@ fn before_1_50_images_had_a_containers_config() {
     assert_eq!(old["Config"]["Hostname"], json!(""));
     assert_eq!(old["Config"]["AttachStdin"], json!(false));
     assert_eq!(old["Config"]["Env"], Value::Null);
+}
+
+#[test]
+fn disk_usage_has_the_shape_of_its_lists() {
+    let usage = DiskUsage {
+        layers_size: 7,
+        images: Some(vec![ImageSummary { size: 7, ..ImageSummary::default() }]),
+        containers: Some(vec![ContainerSummary::default()]),
+        volumes: Some(Vec::new()),
+        build_cache: None,
+    };
+    assert_eq!(downgraded(50, DISK_USAGE, &usage), json!(usage));
+    assert!(json!(usage)["BuildCache"].is_null());
+    let old = downgraded(41, DISK_USAGE, &usage);
+    assert_eq!((&old["BuilderSize"], &old["Images"][0]["VirtualSize"]), (&json!(0), &json!(7)));
+    assert_eq!(old["Images"][0]["RepoTags"], json!(["<none>:<none>"]));
+    let nothing = downgraded(41, DISK_USAGE, &DiskUsage::default());
+    assert!(nothing["Images"].is_null() && nothing["Containers"].is_null());
+    let kinds = || vec!["image".to_owned()];
+    assert_eq!(upgrade_df(one(42), kinds()), kinds());
+    assert!(upgrade_df(one(41), kinds()).is_empty());
 }

@@ -16,3 +16,7 @@ pub(super) fn image_list(rows: &mut Value) {
         }
     }
 }
+
+pub(super) fn disk_usage(usage: &mut Value) {
+    image_list(&mut usage["Images"]);
+}

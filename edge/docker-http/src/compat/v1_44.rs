@@ -65,3 +65,7 @@ pub(super) fn image_inspect(image: &mut Value) {
         image["Created"] = json!("0001-01-01T00:00:00Z");
     }
 }
+
+pub(super) fn disk_usage(usage: &mut Value) {
+    image_list(&mut usage["Images"]);
+}

@@ -9,3 +9,7 @@ pub(super) fn container_list(rows: &mut Value) {
         }
     }
 }
+
+pub(super) fn disk_usage(usage: &mut Value) {
+    container_list(&mut usage["Containers"]);
+}

@@ -9,5 +9,7 @@ use crate::error::Error;
 use crate::reply::{self, Reply};
 
 pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Reply, Error> {
-    reply::json(StatusCode::OK, &history(&engine, &call.name).await?)
+    let platform = call.query.platform("platform")?;
+    let steps = history(&engine, &call.name, platform.as_deref()).await?;
+    reply::json(StatusCode::OK, &steps)
 }

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::reply::Reply;
 
 pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Reply, Error> {
-    let document = inspect(&engine, &call.name).await?;
+    let platform = call.query.platform("platform")?;
+    let document = inspect(&engine, &call.name, platform.as_deref()).await?;
     compat::answer(call.version, compat::IMAGE_INSPECT, &document)
 }

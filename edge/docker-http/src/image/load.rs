@@ -10,8 +10,9 @@ use crate::error::Error;
 use crate::reply::Reply;
 
 pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Reply, Error> {
+    let platform = call.query.platform("platform")?;
     let (sender, messages) = mpsc::channel(progress::LINES_IN_FLIGHT);
     let archive = call.archive();
-    let work = async move { load(&engine, archive, sender).await };
+    let work = async move { load(&engine, archive, platform, sender).await };
     progress::reply(messages, WhenGone::GoOn, work).await
 }

@@ -9,6 +9,9 @@ use crate::error::Error;
 use crate::reply::{self, Reply};
 
 pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Reply, Error> {
-    let options = RemoveOptions { force: call.query.flag("force") };
+    let options = RemoveOptions {
+        force: call.query.flag("force"),
+        platforms: call.query.platforms("platforms")?,
+    };
     reply::json(StatusCode::OK, &remove(&engine, &call.name, options).await?)
 }

@@ -3,20 +3,22 @@
 use hyper::Method;
 
 use super::Endpoint::{
-    ContainerAttach, ContainerCreate, ContainerInspect, ContainerKill, ContainerList,
-    ContainerLogs, ContainerRemove, ContainerRename, ContainerResize, ContainerRestart,
-    ContainerStart, ContainerStop, ContainerWait, ExecCreate, ExecInspect, ExecResize, ExecStart,
-    ImageCreate, ImageHistory, ImageInspect, ImageList, ImageLoad, ImagePush, ImageRemove,
-    ImageSave, ImageTag, SystemAuth, SystemInfo, SystemPing, SystemVersion,
+    ContainerAttach, ContainerCommit, ContainerCreate, ContainerDiff, ContainerExport,
+    ContainerInspect, ContainerKill, ContainerList, ContainerLogs, ContainerPrune, ContainerRemove,
+    ContainerRename, ContainerResize, ContainerRestart, ContainerStart, ContainerStop,
+    ContainerWait, ExecCreate, ExecInspect, ExecResize, ExecStart, ImageCreate, ImageDistribution,
+    ImageHistory, ImageInspect, ImageLayerFiles, ImageLayers, ImageList, ImageLoad, ImagePrune,
+    ImagePush, ImageRemove, ImageSave, ImageSearch, ImageTag, NetworkCreate, NetworkInspect,
+    NetworkList, NetworkPrune, NetworkRemove, NothingToPrune, SystemAuth, SystemCheck, SystemDf,
+    SystemInfo, SystemPing, SystemVersion,
 };
 use super::{Endpoint, Route, Target};
 
 const BUILDS: &str = "this version of Gantry does not build images";
-const NETWORKS: &str =
-    "this version of Gantry has no networks to manage; containers use none or the host's";
+const ENDPOINTS: &str =
+    "this version of Gantry connects containers to networks only when they are made";
 const VOLUMES: &str = "this version of Gantry has no named volumes; bind a directory instead";
 const PLUGINS: &str = "this version of Gantry has no plugins";
-const REGISTRIES: &str = "this version of Gantry only pulls from registries and pushes to them";
 const FILES: &str = "this version of Gantry does not copy files in and out of containers";
 const SWARMS: &str = "this version of Gantry does not join swarms";
 const NO_MANAGER: &str = "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to \
@@ -46,16 +48,13 @@ pub(super) static ROUTES: &[Route] = &[
     serve(Method::GET, "/version", SystemVersion),
     serve(Method::GET, "/info", SystemInfo),
     not_yet(Method::GET, "/events", "this version of Gantry keeps no events"),
-    not_yet(
-        Method::GET,
-        "/system/df",
-        "this version of Gantry does not count what its objects take",
-    ),
+    serve(Method::GET, "/system/df", SystemDf),
     serve(Method::POST, "/auth", SystemAuth),
+    serve(Method::GET, "/gantry/system/check", SystemCheck),
     // Containers
     serve(Method::GET, "/containers/json", ContainerList),
     serve(Method::POST, "/containers/create", ContainerCreate),
-    not_yet(Method::POST, "/containers/prune", "remove stopped containers by name"),
+    serve(Method::POST, "/containers/prune", ContainerPrune),
     serve(Method::GET, "/containers/{name}/json", ContainerInspect),
     serve(Method::GET, "/containers/{name}/logs", ContainerLogs),
     serve(Method::POST, "/containers/{name}/start", ContainerStart),
@@ -71,8 +70,8 @@ pub(super) static ROUTES: &[Route] = &[
     not_yet(Method::GET, "/containers/{name}/attach/ws", "attach without a web socket instead"),
     not_yet(Method::GET, "/containers/{name}/top", "run ps in the container instead"),
     not_yet(Method::GET, "/containers/{name}/stats", "this version of Gantry takes no samples"),
-    not_yet(Method::GET, "/containers/{name}/changes", FILES),
-    not_yet(Method::GET, "/containers/{name}/export", FILES),
+    serve(Method::GET, "/containers/{name}/changes", ContainerDiff),
+    serve(Method::GET, "/containers/{name}/export", ContainerExport),
     not_yet(Method::HEAD, "/containers/{name}/archive", FILES),
     not_yet(Method::GET, "/containers/{name}/archive", FILES),
     not_yet(Method::PUT, "/containers/{name}/archive", FILES),
@@ -99,39 +98,49 @@ pub(super) static ROUTES: &[Route] = &[
     serve(Method::GET, "/images/json", ImageList),
     serve(Method::POST, "/images/load", ImageLoad),
     serve(Method::POST, "/images/create", ImageCreate),
-    not_yet(Method::POST, "/images/prune", "remove images by name"),
-    not_yet(Method::GET, "/images/search", REGISTRIES),
+    serve(Method::POST, "/images/prune", ImagePrune),
+    serve(Method::GET, "/images/search", ImageSearch),
     serve(Method::GET, "/images/get", ImageSave),
     serve(Method::GET, "/images/{name}/get", ImageSave),
     serve(Method::GET, "/images/{name}/history", ImageHistory),
     serve(Method::GET, "/images/{name}/json", ImageInspect),
+    serve(Method::GET, "/gantry/images/{name}/layers", ImageLayers),
+    serve(Method::GET, "/gantry/images/{name}/files", ImageLayerFiles),
     serve(Method::POST, "/images/{name}/push", ImagePush),
     serve(Method::POST, "/images/{name}/tag", ImageTag),
     serve(Method::DELETE, "/images/{name}", ImageRemove),
-    not_yet(Method::POST, "/commit", "this version of Gantry makes no images of containers"),
-    not_yet(Method::GET, "/distribution/{name}/json", REGISTRIES),
+    serve(Method::POST, "/commit", ContainerCommit),
+    serve(Method::GET, "/distribution/{name}/json", ImageDistribution),
     // Builds
     not_yet(Method::POST, "/build", BUILDS),
-    not_yet(Method::POST, "/build/prune", BUILDS),
+    serve(
+        Method::POST,
+        "/build/prune",
+        NothingToPrune(r#"{"CachesDeleted":null,"SpaceReclaimed":0}"#),
+    ),
     not_yet(Method::POST, "/build/cancel", BUILDS),
     not_yet(Method::POST, "/session", BUILDS),
     not_yet(Method::POST, "/grpc", BUILDS),
     // Volumes
     not_yet(Method::GET, "/volumes", VOLUMES),
     not_yet(Method::POST, "/volumes/create", VOLUMES),
-    not_yet(Method::POST, "/volumes/prune", VOLUMES),
+    serve(
+        Method::POST,
+        "/volumes/prune",
+        NothingToPrune(r#"{"VolumesDeleted":[],"SpaceReclaimed":0}"#),
+    ),
     no_such("/volumes/{name}", "get ", ": no such volume"),
     not_yet(Method::PUT, "/volumes/{name}", VOLUMES),
     not_yet(Method::DELETE, "/volumes/{name}", VOLUMES),
     // Networks
-    not_yet(Method::GET, "/networks", NETWORKS),
-    not_yet(Method::GET, "/networks/", NETWORKS),
-    not_yet(Method::POST, "/networks/create", NETWORKS),
-    not_yet(Method::POST, "/networks/prune", NETWORKS),
-    not_yet(Method::POST, "/networks/{name}/connect", NETWORKS),
-    not_yet(Method::POST, "/networks/{name}/disconnect", NETWORKS),
-    no_such("/networks/{name}", "network ", " not found"),
-    not_yet(Method::DELETE, "/networks/{name}", NETWORKS),
+    serve(Method::GET, "/networks", NetworkList),
+    serve(Method::GET, "/networks/", NetworkList),
+    serve(Method::POST, "/networks/create", NetworkCreate),
+    serve(Method::POST, "/networks/prune", NetworkPrune),
+    not_yet(Method::POST, "/networks/{name}/connect", ENDPOINTS),
+    not_yet(Method::POST, "/networks/{name}/disconnect", ENDPOINTS),
+    serve(Method::GET, "/networks/{name}", NetworkInspect),
+    serve(Method::DELETE, "/networks/{name}", NetworkRemove),
     // Plugins
     not_yet(Method::GET, "/plugins", PLUGINS),
     not_yet(Method::GET, "/plugins/privileges", PLUGINS),

@@ -20,6 +20,8 @@ fn names_of_images_have_slashes() {
     serves(&Method::DELETE, "/images/r.io/b@sha256:1", Endpoint::ImageRemove, "r.io/b@sha256:1");
     serves(&Method::POST, "/images/a/b/tag", Endpoint::ImageTag, "a/b");
     serves(&Method::POST, "/images/create", Endpoint::ImageCreate, "");
+    serves(&Method::GET, "/gantry/images/a/b:1/layers", Endpoint::ImageLayers, "a/b:1");
+    serves(&Method::GET, "/gantry/images/a/files", Endpoint::ImageLayerFiles, "a");
 }
 
 #[test]
@@ -52,7 +54,7 @@ fn what_nothing_serves() {
 #[test]
 fn the_rest_of_docker_is_known() {
     let target = |method, path| find(&method, path).map(|found| found.route.target);
-    assert!(matches!(target(Method::POST, "/networks/create"), Some(Target::NotYet(_))));
+    assert!(matches!(target(Method::POST, "/volumes/create"), Some(Target::NotYet(_))));
     assert!(matches!(target(Method::GET, "/volumes/data"), Some(Target::NoSuch(..))));
     assert!(matches!(target(Method::GET, "/services"), Some(Target::NoSwarm(_))));
     assert!(matches!(target(Method::GET, "/containers/a/attach/ws"), Some(Target::NotYet(_))));

@@ -113,6 +113,9 @@ fn settings(dir: &TempDir) -> Settings {
         cgroup_parent: "/gantry-test".to_owned(),
         debug: false,
         registries: gantry_engine::RegistryConfig::default(),
+        layer_format: None,
+        default_bridge: false,
+        signature_policy: None,
         embedded_image: &[],
         fail_at: None,
     }

@@ -37,12 +37,17 @@ impl Documents {
     }
 }
 
-/// Asks the registry for them.
+/// Decides about the digests on the way from a name to its image: of the index, where there is one, and of the manifest.
+type Judge<'a> = dyn Fn(&[Digest]) -> Result<()> + 'a;
+
+/// Asks the registry for them. Nothing but manifests is asked for before `judge` has let the image in, and they are not
+/// asked for again: what is judged is what is taken.
 pub(super) fn fetch(
     repository: &Repository,
     reference: &ImageReference,
     platform: Option<&Platform>,
     teller: &Teller,
+    judge: &Judge<'_>,
 ) -> Result<Documents> {
     let wanted = match (reference.digest(), reference.tag()) {
         (Some(digest), _) => digest.to_string(),
@@ -51,7 +56,9 @@ pub(super) fn fetch(
     let first = repository.manifest(&wanted)?;
     teller.say(&wanted, format!("Pulling from {}", reference.path()));
     let resolved = first.digest.clone();
-    let (manifest, parsed) = descend(repository, first, reference, platform)?;
+    let mut digests = vec![resolved.clone()];
+    let (manifest, parsed) = descend(repository, first, reference, platform, &mut digests)?;
+    judge(&digests)?;
     let config = repository.document_blob(&parsed.config.digest, parsed.config.size)?;
     let read = serde_json::from_slice(&config).map_err(|source| {
         let name = parsed.config.digest.to_string();
@@ -65,12 +72,16 @@ fn descend(
     mut document: Document,
     reference: &ImageReference,
     platform: Option<&Platform>,
+    digests: &mut Vec<Digest>,
 ) -> Result<(Document, Manifest)> {
     let name = reference.familiar();
     for _ in 0..MAX_DEPTH {
         match Step::read(&document.media_type, &document.bytes, &name, platform)? {
             Step::Image(manifest) => return Ok((document, *manifest)),
-            Step::Descend(entry) => document = repository.manifest(entry.digest.as_str())?,
+            Step::Descend(entry) => {
+                document = repository.manifest(entry.digest.as_str())?;
+                digests.push(document.digest.clone());
+            }
         }
     }
     Err(Error::invalid(format!("{name} is an index of indexes deeper than {MAX_DEPTH} levels")))

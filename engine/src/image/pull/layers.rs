@@ -11,6 +11,7 @@ use gantry_oci::image::Descriptor;
 use gantry_registry_client::Repository;
 use gantry_types::Digest;
 
+use super::ranges::LANES;
 use crate::Result;
 use crate::engine::Engine;
 use crate::image::teller::{LayerTeller, Teller};
@@ -27,8 +28,8 @@ pub(super) fn fetch_all(
 ) -> Result<u64> {
     let layers = incoming.layers();
     let chain: Vec<Digest> = layers.iter().map(|(diff_id, _)| diff_id.clone()).collect();
-    let fetch =
-        Fetch { engine, repository, incoming, teller, chain: &chain, failed: Mutex::new(None) };
+    let (lanes, failed) = (AtomicUsize::new(LANES), Mutex::new(None));
+    let fetch = Fetch { engine, repository, lanes, incoming, teller, chain: &chain, failed };
     for (_, blob) in layers {
         teller.layer(&blob.digest, blob.size).say("Pulling fs layer");
     }
@@ -60,9 +61,11 @@ fn sizes(engine: &Engine, incoming: &Incoming<'_>, chain: &[Digest]) -> Result<u
     Ok(size_bytes)
 }
 
-struct Fetch<'a> {
+pub(super) struct Fetch<'a> {
     engine: &'a Engine,
-    repository: &'a Repository,
+    pub(super) repository: &'a Repository,
+    /// Free connections.
+    pub(super) lanes: AtomicUsize,
     incoming: &'a Incoming<'a>,
     teller: &'a Teller,
     chain: &'a [Digest],
@@ -79,6 +82,17 @@ impl Fetch<'_> {
 
     fn has_failed(&self) -> bool {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// Whether a transfer is still wanted.
+    pub(super) fn go_on(&self) -> io::Result<()> {
+        if self.has_failed() {
+            return Err(io::Error::other("another layer failed"));
+        }
+        if self.teller.is_alone() {
+            return Err(io::Error::other("the client has gone"));
+        }
+        Ok(())
     }
 
     fn note(&self, result: Result<()>) {
@@ -113,40 +127,22 @@ impl Fetch<'_> {
         is_extracted: bool,
         mut told: LayerTeller<'_>,
     ) -> Result<()> {
-        let Some(mut writer) = self.incoming.writer(blob)? else {
+        let Some(writer) = self.incoming.writer(blob)? else {
             if !is_extracted {
                 self.extract(depth, self.engine.images.open_blob(&blob.digest)?)?;
             }
             told.say("Pull complete");
             return Ok(());
         };
-        let from = writer.size_bytes();
         let follower = (!is_extracted).then(|| writer.follow()).transpose()?;
         thread::scope(|scope| {
             let extraction =
                 follower.map(|content| scope.spawn(move || self.extract(depth, content)));
-            let fetched = self.repository.fetch_blob(&blob.digest, blob.size, from, &mut |piece| {
-                if self.has_failed() {
-                    return Err(io::Error::other("another layer failed"));
-                }
-                if self.teller.is_alone() {
-                    return Err(io::Error::other("the client has gone"));
-                }
-                writer.append(piece).map_err(io::Error::other)?;
-                told.figure("Downloading", writer.size_bytes());
-                Ok(())
-            });
             // A blob that is not what it should be explains why it could not be extracted.
-            let taken = match fetched {
-                Ok(()) => {
-                    told.say("Verifying Checksum");
-                    self.incoming.take(writer, &blob.digest).map_err(crate::Error::from)
-                }
-                Err(error) => {
-                    drop(writer);
-                    Err(error.into())
-                }
-            };
+            let taken = self.bring_in(writer, blob, &mut told).and_then(|writer| {
+                told.say("Verifying Checksum");
+                Ok(self.incoming.take(writer, &blob.digest)?)
+            });
             if taken.is_ok() {
                 told.say("Download complete");
             }

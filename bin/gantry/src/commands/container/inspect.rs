@@ -23,7 +23,12 @@ impl Verb for Inspect {
     const TAKES: Takes = Takes::AtLeast(1);
 
     async fn execute(self, session: &Session) -> Result<u8, Error> {
-        let shown = Shown { kind: Some(Kind::Container), size: self.size, format: &self.format };
+        let shown = Shown {
+            kind: Some(Kind::Container),
+            size: self.size,
+            platform: "",
+            format: &self.format,
+        };
         inspect(session, &shown, &self.containers).await
     }
 }

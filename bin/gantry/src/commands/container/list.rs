@@ -71,7 +71,8 @@ impl Verb for List {
 
 impl List {
     fn render(&self, containers: &[ContainerSummary]) -> Result<String, Error> {
-        let rows: Vec<_> = containers.iter().map(|container| self.row(container)).collect();
+        let rows: Vec<_> =
+            containers.iter().map(|container| row_of(container, self.no_trunc)).collect();
         if self.quiet && self.format.is_empty() {
             return Ok(column(&rows, "ID"));
         }
@@ -80,69 +81,65 @@ impl List {
         } else {
             &["ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names"]
         };
-        let headings = &[
-            ("ID", "CONTAINER ID"),
-            ("Image", "IMAGE"),
-            ("Command", "COMMAND"),
-            ("CreatedAt", "CREATED AT"),
-            ("RunningFor", "CREATED"),
-            ("Ports", "PORTS"),
-            ("State", "STATE"),
-            ("Status", "STATUS"),
-            ("Size", "SIZE"),
-            ("Names", "NAMES"),
-            ("Labels", "LABELS"),
-            ("Mounts", "MOUNTS"),
-            ("LocalVolumes", "LOCAL VOLUMES"),
-            ("Networks", "NETWORKS"),
-        ];
-        Listing { columns, headings, rows }.render(&self.format)
+        Listing { columns, headings: HEADINGS, rows }.render(&self.format)
     }
+}
 
-    fn row(&self, container: &ContainerSummary) -> Map<String, Value> {
-        let command = if self.no_trunc {
-            container.command.clone()
-        } else {
-            ellipsis(&container.command, 20)
-        };
-        let names = container.names.iter().map(|name| name.trim_start_matches('/'));
-        // A name with a slash is a link from another container.
-        let names: Vec<_> = names.filter(|name| self.no_trunc || !name.contains('/')).collect();
-        let labels = container.labels.iter().map(|(name, value)| format!("{name}={value}"));
-        let mounts = container.mounts.iter().map(|mount| {
-            let name = if mount.name.is_empty() { &mount.source } else { &mount.name };
-            if self.no_trunc { name.clone() } else { ellipsis(name, 15) }
-        });
-        let volumes = container.mounts.iter().filter(|mount| mount.driver == "local").count();
-        let networks = container.network_settings.networks.keys().cloned();
-        row([
-            ("ID", self.id(&container.id)),
-            ("Image", self.image(container)),
-            ("Command", quoted(&command)),
-            ("CreatedAt", time::full(container.created)),
-            ("RunningFor", time::ago(container.created)),
-            ("Ports", container.ports.iter().map(port).collect::<Vec<_>>().join(", ")),
-            ("State", container.state.clone()),
-            ("Status", container.status.clone()),
-            ("Size", sizes(container)),
-            ("Names", names.join(",")),
-            ("Labels", labels.collect::<Vec<_>>().join(",")),
-            ("Mounts", mounts.collect::<Vec<_>>().join(",")),
-            ("LocalVolumes", volumes.to_string()),
-            ("Networks", networks.collect::<Vec<_>>().join(",")),
-        ])
-    }
+/// What the columns are called.
+pub(crate) const HEADINGS: &[(&str, &str)] = &[
+    ("ID", "CONTAINER ID"),
+    ("Image", "IMAGE"),
+    ("Command", "COMMAND"),
+    ("CreatedAt", "CREATED AT"),
+    ("RunningFor", "CREATED"),
+    ("Ports", "PORTS"),
+    ("State", "STATE"),
+    ("Status", "STATUS"),
+    ("Size", "SIZE"),
+    ("Names", "NAMES"),
+    ("Labels", "LABELS"),
+    ("Mounts", "MOUNTS"),
+    ("LocalVolumes", "LOCAL VOLUMES"),
+    ("Networks", "NETWORKS"),
+];
 
-    fn id(&self, id: &str) -> String {
-        if self.no_trunc { id.to_owned() } else { short_id(id) }
-    }
+/// The fields of a container.
+pub(crate) fn row_of(container: &ContainerSummary, no_trunc: bool) -> Map<String, Value> {
+    let command =
+        if no_trunc { container.command.clone() } else { ellipsis(&container.command, 20) };
+    let names = container.names.iter().map(|name| name.trim_start_matches('/'));
+    // A name with a slash is a link from another container.
+    let names: Vec<_> = names.filter(|name| no_trunc || !name.contains('/')).collect();
+    let labels = container.labels.iter().map(|(name, value)| format!("{name}={value}"));
+    let mounts = container.mounts.iter().map(|mount| {
+        let name = if mount.name.is_empty() { &mount.source } else { &mount.name };
+        if no_trunc { name.clone() } else { ellipsis(name, 15) }
+    });
+    let volumes = container.mounts.iter().filter(|mount| mount.driver == "local").count();
+    let networks = container.network_settings.networks.keys().cloned();
+    row([
+        ("ID", if no_trunc { container.id.clone() } else { short_id(&container.id) }),
+        ("Image", image_of(container, no_trunc)),
+        ("Command", quoted(&command)),
+        ("CreatedAt", time::full(container.created)),
+        ("RunningFor", time::ago(container.created)),
+        ("Ports", container.ports.iter().map(port).collect::<Vec<_>>().join(", ")),
+        ("State", container.state.clone()),
+        ("Status", container.status.clone()),
+        ("Size", sizes(container)),
+        ("Names", names.join(",")),
+        ("Labels", labels.collect::<Vec<_>>().join(",")),
+        ("Mounts", mounts.collect::<Vec<_>>().join(",")),
+        ("LocalVolumes", volumes.to_string()),
+        ("Networks", networks.collect::<Vec<_>>().join(",")),
+    ])
+}
 
-    fn image(&self, container: &ContainerSummary) -> String {
-        match container.image.as_str() {
-            "" => "<no image>".to_owned(),
-            image if !self.no_trunc && image.starts_with(DIGEST_PREFIX) => short_id(image),
-            image => image.to_owned(),
-        }
+fn image_of(container: &ContainerSummary, no_trunc: bool) -> String {
+    match container.image.as_str() {
+        "" => "<no image>".to_owned(),
+        image if !no_trunc && image.starts_with(DIGEST_PREFIX) => short_id(image),
+        image => image.to_owned(),
     }
 }
 

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use gantry_api::image::HistoryItem;
+use gantry_types::Timestamp;
 
 use crate::cli::{Takes, Verb};
 use crate::error::Error;
@@ -28,6 +29,9 @@ pub(crate) struct History {
     /// Only show image IDs
     #[arg(short, long)]
     quiet: bool,
+    /// Show history for the given platform (os[/arch[/variant]])
+    #[arg(long, default_value = "", hide_default_value = true)]
+    platform: String,
     #[arg(required = true, hide = true)]
     image: String,
 }
@@ -37,14 +41,19 @@ impl Verb for History {
     const TAKES: Takes = Takes::Exactly(1);
 
     async fn execute(self, session: &Session) -> Result<u8, Error> {
-        let steps = session.connect().await?.image_history(&self.image).await?;
+        let steps = session.connect().await?.image_history(&self.image, &self.platform).await?;
         let rows: Vec<_> = steps.iter().map(|step| self.row(step)).collect();
         if self.quiet && self.format.is_empty() {
             output::print(&column(&rows, "ID"))?;
             return Ok(0);
         }
+        let columns: &'static [&'static str] = if self.human {
+            &["ID", "CreatedSince", "CreatedBy", "Size", "Comment"]
+        } else {
+            &["ID", "CreatedAt", "CreatedBy", "Size", "Comment"]
+        };
         let listing = Listing {
-            columns: &["ID", "CreatedSince", "CreatedBy", "Size", "Comment"],
+            columns,
             headings: &[
                 ("ID", "IMAGE"),
                 ("CreatedSince", "CREATED"),
@@ -68,11 +77,11 @@ impl History {
         } else {
             short_id(&step.id)
         };
-        let since = if self.human { time::ago(step.created) } else { time::full(step.created) };
+        let moment = Timestamp { seconds: step.created, nanos: 0 };
         row([
             ("ID", id),
-            ("CreatedSince", since),
-            ("CreatedAt", time::full(step.created)),
+            ("CreatedSince", time::ago(step.created)),
+            ("CreatedAt", moment.to_string()),
             ("CreatedBy", cut(step.created_by.replace('\t', " "), 45)),
             ("Size", if self.human { size::decimal(step.size) } else { step.size.to_string() }),
             ("Comment", step.comment.clone()),

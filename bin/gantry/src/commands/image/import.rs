@@ -42,7 +42,7 @@ impl Verb for Import {
             ..ImportQuery::default()
         };
         if let Some(name) = &self.name {
-            let invalid = |error: InvalidReference| Error::refused(format!("{name:?}: {error}"));
+            let invalid = |error: InvalidReference| Error::refused(error.to_string());
             let name: ImageReference = name.parse().map_err(invalid)?;
             query.repository = name.repository();
             name.tag().unwrap_or_default().clone_into(&mut query.tag);

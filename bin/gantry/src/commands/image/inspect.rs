@@ -11,6 +11,9 @@ pub(crate) struct Inspect {
     /// Format output: 'json', or a Go template
     #[arg(short, long, default_value = "", hide_default_value = true)]
     format: String,
+    /// Inspect a specific platform of the multi-platform image (os[/arch[/variant]])
+    #[arg(long, default_value = "", hide_default_value = true)]
+    platform: String,
     #[arg(required = true, value_name = "IMAGE", hide = true)]
     images: Vec<String>,
 }
@@ -20,7 +23,12 @@ impl Verb for Inspect {
     const TAKES: Takes = Takes::AtLeast(1);
 
     async fn execute(self, session: &Session) -> Result<u8, Error> {
-        let shown = Shown { kind: Some(Kind::Image), size: false, format: &self.format };
+        let shown = Shown {
+            kind: Some(Kind::Image),
+            size: false,
+            platform: &self.platform,
+            format: &self.format,
+        };
         inspect(session, &shown, &self.images).await
     }
 }

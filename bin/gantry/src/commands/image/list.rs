@@ -63,7 +63,7 @@ impl Verb for List {
 
 impl List {
     fn render(&self, images: &[ImageSummary]) -> Result<String, Error> {
-        let rows: Vec<_> = images.iter().flat_map(|image| self.rows(image)).collect();
+        let rows: Vec<_> = images.iter().flat_map(|image| rows(image, self.no_trunc)).collect();
         if self.quiet && self.format.is_empty() {
             return Ok(column(&rows, "ID"));
         }
@@ -72,65 +72,65 @@ impl List {
         } else {
             &["Repository", "Tag", "ID", "CreatedSince", "Size"]
         };
-        let headings = &[
-            ("Repository", "REPOSITORY"),
-            ("Tag", "TAG"),
-            ("Digest", "DIGEST"),
-            ("ID", "IMAGE ID"),
-            ("CreatedSince", "CREATED"),
-            ("CreatedAt", "CREATED AT"),
-            ("Size", "SIZE"),
-            ("Containers", "CONTAINERS"),
-            ("SharedSize", "SHARED SIZE"),
-            ("UniqueSize", "UNIQUE SIZE"),
-            ("VirtualSize", "SIZE"),
-        ];
-        Listing { columns, headings, rows }.render(&self.format)
+        Listing { columns, headings: HEADINGS, rows }.render(&self.format)
     }
+}
 
-    /// One row for each name; an image without one has a row too.
-    fn rows(&self, image: &ImageSummary) -> Vec<Map<String, Value>> {
-        let row =
-            |repository: &str, tag: &str, digest: &str| self.row(image, [repository, tag, digest]);
-        let mut rows = Vec::new();
-        for name in &image.repo_tags {
-            // The last colon parts the tag; one before a slash belongs to a port.
-            let (repository, tag) =
-                name.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).unwrap_or((name, NONE));
-            let digests = image.repo_digests.iter().filter_map(|name| name.split_once('@'));
-            let digest =
-                digests.filter(|(known, _)| *known == repository).map(|(_, digest)| digest).next();
-            rows.push(row(repository, tag, digest.unwrap_or(NONE)));
-        }
-        if rows.is_empty() {
-            let named = image.repo_digests.iter().find_map(|name| name.split_once('@'));
-            let (repository, digest) = named.unwrap_or((NONE, NONE));
-            rows.push(row(repository, NONE, digest));
-        }
-        rows
-    }
+/// What the columns are called.
+pub(crate) const HEADINGS: &[(&str, &str)] = &[
+    ("Repository", "REPOSITORY"),
+    ("Tag", "TAG"),
+    ("Digest", "DIGEST"),
+    ("ID", "IMAGE ID"),
+    ("CreatedSince", "CREATED"),
+    ("CreatedAt", "CREATED AT"),
+    ("Size", "SIZE"),
+    ("Containers", "CONTAINERS"),
+    ("SharedSize", "SHARED SIZE"),
+    ("UniqueSize", "UNIQUE SIZE"),
+    ("VirtualSize", "SIZE"),
+];
 
-    fn row(&self, image: &ImageSummary, name: [&str; 3]) -> Map<String, Value> {
-        let [repository, tag, digest] = name.map(str::to_owned);
-        let counted = |count: i64, text: String| if count < 0 { "N/A".to_owned() } else { text };
-        let own = image.size - image.shared_size;
-        row([
-            ("Repository", repository),
-            ("Tag", tag),
-            ("Digest", digest),
-            ("ID", if self.no_trunc { image.id.clone() } else { short_id(&image.id) }),
-            (
-                "CreatedSince",
-                if image.created > 0 { time::ago(image.created) } else { "N/A".to_owned() },
-            ),
-            ("CreatedAt", time::full(image.created)),
-            ("Size", size::decimal(image.size)),
-            ("Containers", counted(image.containers, image.containers.to_string())),
-            ("SharedSize", counted(image.shared_size, size::decimal(image.shared_size))),
-            ("UniqueSize", counted(image.shared_size, size::decimal(own))),
-            ("VirtualSize", size::decimal(image.size)),
-        ])
+/// One row for each name; an image without one has a row too.
+pub(crate) fn rows(image: &ImageSummary, no_trunc: bool) -> Vec<Map<String, Value>> {
+    let row = |repository: &str, tag: &str, digest: &str| {
+        row_of(image, [repository, tag, digest], no_trunc)
+    };
+    let mut rows = Vec::new();
+    for name in &image.repo_tags {
+        // The last colon parts the tag; one before a slash belongs to a port.
+        let (repository, tag) =
+            name.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).unwrap_or((name, NONE));
+        let digests = image.repo_digests.iter().filter_map(|name| name.split_once('@'));
+        let digest =
+            digests.filter(|(known, _)| *known == repository).map(|(_, digest)| digest).next();
+        rows.push(row(repository, tag, digest.unwrap_or(NONE)));
     }
+    if rows.is_empty() {
+        let named = image.repo_digests.iter().find_map(|name| name.split_once('@'));
+        let (repository, digest) = named.unwrap_or((NONE, NONE));
+        rows.push(row(repository, NONE, digest));
+    }
+    rows
+}
+
+fn row_of(image: &ImageSummary, name: [&str; 3], no_trunc: bool) -> Map<String, Value> {
+    let [repository, tag, digest] = name.map(str::to_owned);
+    let counted = |count: i64, text: String| if count < 0 { "N/A".to_owned() } else { text };
+    let own = image.size - image.shared_size;
+    row([
+        ("Repository", repository),
+        ("Tag", tag),
+        ("Digest", digest),
+        ("ID", if no_trunc { image.id.clone() } else { short_id(&image.id) }),
+        ("CreatedSince", time::ago(image.created)),
+        ("CreatedAt", time::full(image.created)),
+        ("Size", size::decimal(image.size)),
+        ("Containers", counted(image.containers, image.containers.to_string())),
+        ("SharedSize", counted(image.shared_size, size::exact(image.shared_size))),
+        ("UniqueSize", counted(image.shared_size, size::exact(own))),
+        ("VirtualSize", size::exact(image.size)),
+    ])
 }
 
 #[cfg(test)]

@@ -20,6 +20,9 @@ pub(crate) struct Load {
     /// Suppress the load output
     #[arg(short, long)]
     quiet: bool,
+    /// Load only the given platform variant (os[/arch[/variant]])
+    #[arg(long, default_value = "", hide_default_value = true)]
+    platform: String,
 }
 
 impl Verb for Load {
@@ -38,7 +41,7 @@ impl Verb for Load {
         };
         let quiet = self.quiet || !terminal::stdout_is_terminal();
         let client = session.connect().await?;
-        let mut messages = client.image_load(archive, quiet).await?;
+        let mut messages = client.image_load(archive, quiet, &self.platform).await?;
         progress::show(&mut messages, output::line).await?;
         Ok(0)
     }

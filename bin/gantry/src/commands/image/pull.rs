@@ -3,7 +3,7 @@
 use gantry_client::PullQuery;
 use gantry_types::{ImageReference, InvalidReference};
 
-use crate::cli::{Takes, Verb};
+use crate::cli::{Takes, Verb, boolean};
 use crate::commands::progress;
 use crate::error::Error;
 use crate::output;
@@ -15,6 +15,10 @@ pub(crate) struct Pull {
     /// Download all tagged images in the repository
     #[arg(short, long)]
     all_tags: bool,
+    /// Skip image verification
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        value_parser = boolean, hide = true)]
+    disable_content_trust: Option<bool>,
     /// Set platform if server is multi-platform capable
     #[arg(long)]
     platform: Option<String>,

@@ -3,7 +3,7 @@
 use gantry_client::{ImageListQuery, PushQuery};
 use gantry_types::{ImageReference, InvalidReference};
 
-use crate::cli::{Takes, Verb};
+use crate::cli::{Takes, Verb, boolean};
 use crate::commands::progress;
 use crate::error::Error;
 use crate::output;
@@ -15,6 +15,16 @@ pub(crate) struct Push {
     /// Push all tags of an image to the repository
     #[arg(short, long)]
     all_tags: bool,
+    /// Compress layers that are not compressed yet: gzip, zstd or none
+    #[arg(long, default_value = "gzip")]
+    compression: String,
+    /// Skip image signing
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        value_parser = boolean, hide = true)]
+    disable_content_trust: Option<bool>,
+    /// Push a platform-specific manifest as a single-platform image to the registry: os[/arch[/variant]]
+    #[arg(long)]
+    platform: Option<String>,
     /// Suppress verbose output
     #[arg(short, long)]
     quiet: bool,
@@ -39,6 +49,7 @@ impl Verb for Push {
         if !self.all_tags && !names_one && !self.quiet {
             output::line("Using default tag: latest")?;
         }
+        let platform = self.platform.as_deref().map(platform_json).unwrap_or_default();
         let client = session.connect().await?;
         let credentials = session.credentials(reference.domain())?;
         let tags = if self.all_tags {
@@ -48,7 +59,13 @@ impl Verb for Push {
         };
         for tag in tags {
             let repository = reference.repository();
-            let query = PushQuery { repository, tag, credentials: credentials.clone() };
+            let query = PushQuery {
+                repository,
+                tag,
+                compression: self.compression.clone(),
+                platform: platform.clone(),
+                credentials: credentials.clone(),
+            };
             let mut messages = client.image_push(&query).await?;
             if self.quiet {
                 progress::show(&mut messages, |_| Ok(())).await?;
@@ -61,6 +78,15 @@ impl Verb for Push {
         }
         Ok(0)
     }
+}
+
+/// `os[/arch[/variant]]` as the API has it.
+fn platform_json(text: &str) -> String {
+    let keys = ["os", "architecture", "variant"].into_iter();
+    let parts = keys.zip(text.split('/')).filter(|(_, part)| !part.is_empty());
+    let object: serde_json::Map<String, serde_json::Value> =
+        parts.map(|(key, part)| (key.to_owned(), part.into())).collect();
+    serde_json::Value::from(object).to_string()
 }
 
 /// The tags that images here have in the repository.

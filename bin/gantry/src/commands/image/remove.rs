@@ -17,6 +17,9 @@ pub(crate) struct Remove {
     /// Do not delete untagged parents
     #[arg(long)]
     no_prune: bool,
+    /// Remove only the given platform variant (os[/arch[/variant]])
+    #[arg(long)]
+    platform: Vec<String>,
     #[arg(required = true, value_name = "IMAGE", hide = true)]
     images: Vec<String>,
 }
@@ -27,10 +30,14 @@ impl Verb for Remove {
 
     async fn execute(self, session: &Session) -> Result<u8, Error> {
         let client = session.connect().await?;
-        let options = ImageRemoveQuery { force: self.force, keep_parents: self.no_prune };
+        let options = ImageRemoveQuery {
+            force: self.force,
+            keep_parents: self.no_prune,
+            platforms: self.platform,
+        };
         let mut failed = false;
         for name in &self.images {
-            match client.image_remove(name, options).await {
+            match client.image_remove(name, &options).await {
                 Ok(items) => {
                     for item in items {
                         if item.deleted.is_empty() {

@@ -1,14 +1,11 @@
 //! `save`: images into an archive.
 
-use std::path::{Path, PathBuf};
-
-use tokio::io::AsyncWriteExt;
+use std::path::PathBuf;
 
 use crate::cli::{Takes, Verb};
+use crate::commands::archive;
 use crate::error::Error;
 use crate::session::Session;
-use crate::streams::copy_raw;
-use crate::terminal;
 
 /// Save one or more images to a tar archive (streamed to STDOUT by default)
 #[derive(Debug, clap::Args)]
@@ -16,6 +13,9 @@ pub(crate) struct Save {
     /// Write to a file, instead of STDOUT
     #[arg(short, long)]
     output: Option<PathBuf>,
+    /// Save only the given platform variant (os[/arch[/variant]])
+    #[arg(long, default_value = "", hide_default_value = true)]
+    platform: String,
     #[arg(required = true, hide = true)]
     images: Vec<String>,
 }
@@ -25,37 +25,10 @@ impl Verb for Save {
     const TAKES: Takes = Takes::AtLeast(1);
 
     async fn execute(self, session: &Session) -> Result<u8, Error> {
-        if self.output.is_none() && terminal::stdout_is_terminal() {
-            let text = "cowardly refusing to save to a terminal: use the -o flag or redirect";
-            return Err(Error::refused(text));
-        }
+        archive::check_output(self.output.as_deref())?;
         let client = session.connect().await?;
-        let mut archive = client.image_save(&self.images).await?;
-        let Some(path) = &self.output else {
-            copy_raw(&mut archive, &mut tokio::io::stdout()).await?;
-            return Ok(0);
-        };
-        // Under another name until it is whole.
-        let partial = partial(path);
-        let mut file =
-            tokio::fs::File::create(&partial).await.map_err(Error::file("create", &partial))?;
-        let written = match copy_raw(&mut archive, &mut file).await {
-            Ok(()) => file.flush().await.map_err(Error::file("write", &partial)),
-            Err(error) => Err(error),
-        };
-        let placed = match written {
-            Ok(()) => tokio::fs::rename(&partial, path).await.map_err(Error::file("write", path)),
-            Err(error) => Err(error),
-        };
-        if placed.is_err() {
-            drop(tokio::fs::remove_file(&partial).await);
-        }
-        placed.map(|()| 0)
+        let saved = client.image_save(&self.images, &self.platform).await?;
+        archive::receive(saved, self.output.as_deref()).await?;
+        Ok(0)
     }
-}
-
-fn partial(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}.partial", std::process::id()));
-    name.into()
 }

@@ -21,7 +21,10 @@ impl Verb for Tag {
 
     async fn execute(self, session: &Session) -> Result<u8, Error> {
         let invalid = |error: InvalidReference| {
-            Error::refused(format!("{:?} is not a valid repository/tag: {error}", self.target))
+            Error::refused(format!(
+                "Error parsing reference: {:?} is not a valid repository/tag: {error}",
+                self.target
+            ))
         };
         let target: ImageReference = self.target.parse().map_err(invalid)?;
         if target.digest().is_some() {

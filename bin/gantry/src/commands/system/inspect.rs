@@ -1,4 +1,4 @@
-//! `inspect`: everything about a container or an image, whichever the name belongs to.
+//! `inspect`: everything about a container, an image or a network, whichever the name belongs to.
 
 use gantry_client::Client;
 use gantry_types::ErrorKind;
@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::cli::{Takes, Verb};
 use crate::error::Error;
+use crate::format::json;
 use crate::format::template::Template;
 use crate::output;
 use crate::session::Session;
@@ -31,16 +32,18 @@ pub(crate) struct Inspect {
 pub(crate) enum Kind {
     Container,
     Image,
+    Network,
 }
 
 fn kind(text: &str) -> Result<Kind, String> {
     match text {
         "container" => Ok(Kind::Container),
         "image" => Ok(Kind::Image),
-        "config" | "network" | "node" | "plugin" | "secret" | "service" | "task" | "volume" => {
+        "network" => Ok(Kind::Network),
+        "config" | "node" | "plugin" | "secret" | "service" | "task" | "volume" => {
             Err(format!("objects of type {text} are not there yet"))
         }
-        _ => Err("it takes container or image".to_owned()),
+        _ => Err("it takes container, image or network".to_owned()),
     }
 }
 
@@ -49,7 +52,8 @@ impl Verb for Inspect {
     const TAKES: Takes = Takes::AtLeast(1);
 
     async fn execute(self, session: &Session) -> Result<u8, Error> {
-        let shown = Shown { kind: self.r#type, size: self.size, format: &self.format };
+        let shown =
+            Shown { kind: self.r#type, size: self.size, platform: "", format: &self.format };
         inspect(session, &shown, &self.names).await
     }
 }
@@ -59,6 +63,8 @@ pub(crate) struct Shown<'a> {
     /// `None` tries each.
     pub(crate) kind: Option<Kind>,
     pub(crate) size: bool,
+    /// Of an image; empty for any.
+    pub(crate) platform: &'a str,
     pub(crate) format: &'a str,
 }
 
@@ -87,19 +93,30 @@ pub(crate) async fn inspect(
     if failures.is_empty() { Ok(0) } else { Err(Error::Reported) }
 }
 
-async fn look(client: &Client, shown: &Shown<'_>, name: &str) -> Result<Value, Error> {
-    match shown.kind {
-        Some(Kind::Container) => Ok(client.container_inspect_raw(name, shown.size).await?),
-        Some(Kind::Image) => Ok(client.image_inspect_raw(name).await?),
-        None => match client.container_inspect_raw(name, shown.size).await {
-            Err(error) if is_miss(&error) => match client.image_inspect_raw(name).await {
-                Err(error) if is_miss(&error) => {
-                    Err(Error::refused(format!("Error: No such object: {name}")))
-                }
-                result => Ok(result?),
-            },
-            result => Ok(result?),
-        },
+/// The document as the daemon wrote it.
+async fn look(client: &Client, shown: &Shown<'_>, name: &str) -> Result<String, Error> {
+    if let Some(kind) = shown.kind {
+        return Ok(look_for(client, kind, shown, name).await?);
+    }
+    for kind in [Kind::Container, Kind::Image, Kind::Network] {
+        match look_for(client, kind, shown, name).await {
+            Err(error) if is_miss(&error) => {}
+            result => return Ok(result?),
+        }
+    }
+    Err(Error::refused(format!("Error: No such object: {name}")))
+}
+
+async fn look_for(
+    client: &Client,
+    kind: Kind,
+    shown: &Shown<'_>,
+    name: &str,
+) -> gantry_client::Result<String> {
+    match kind {
+        Kind::Container => client.container_inspect_raw(name, shown.size).await,
+        Kind::Image => client.image_inspect_raw(name, shown.platform).await,
+        Kind::Network => client.network_inspect_raw(name).await,
     }
 }
 
@@ -108,34 +125,27 @@ fn is_miss(error: &gantry_client::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidParameter)
 }
 
-fn render(found: &[Value], template: Option<&Template>, format: &str) -> Result<String, Error> {
+fn render(found: &[String], template: Option<&Template>, format: &str) -> Result<String, Error> {
     if let Some(template) = template {
         let mut text = String::new();
         for document in found {
-            text.push_str(&template.render(document)?);
+            let document: Value = serde_json::from_str(document)?;
+            text.push_str(&template.render(&document)?);
             text.push('\n');
         }
         return Ok(text);
     }
-    if format == "json" {
-        return Ok(serde_json::to_string(found)? + "\n");
-    }
-    let mut text = Vec::new();
-    let indent = serde_json::ser::PrettyFormatter::with_indent(b"    ");
-    let mut serializer = serde_json::Serializer::with_formatter(&mut text, indent);
-    serde::Serialize::serialize(found, &mut serializer)?;
-    Ok(String::from_utf8_lossy(&text).into_owned() + "\n")
+    let list = format!("[{}]", found.iter().map(|text| text.trim()).collect::<Vec<_>>().join(","));
+    Ok(if format == "json" { list } else { json::indented(&list) } + "\n")
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
     fn documents_are_shown() {
-        let found = [json!({"Id": "a", "State": {"Status": "running"}})];
+        let found = [r#"{"Id":"a","State":{"Status":"running"}}"#.to_owned()];
         assert_eq!(
             render(&found, None, "").unwrap(),
             "[\n    {\n        \"Id\": \"a\",\n        \"State\": {\n            \"Status\": \"running\"\n        }\n    }\n]\n"

@@ -1,0 +1,13 @@
+//! `POST /containers/prune`.
+
+use gantry_engine::Engine;
+use gantry_engine::container::prune;
+use hyper::StatusCode;
+
+use crate::call::Call;
+use crate::error::Error;
+use crate::reply::{self, Reply};
+
+pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Reply, Error> {
+    reply::json(StatusCode::OK, &prune(&engine, call.query.filters()?).await?)
+}
