@@ -4,13 +4,18 @@
 //! mutations of both, with nothing but a stable compiler. `run.sh` builds and runs the fuzzer and writes `RESULTS.md`.
 
 pub mod accounts;
+pub mod archive_load;
 pub mod bootstrap;
 pub mod config;
 pub mod frames;
 pub mod image_config;
 pub mod log_line;
+pub mod manifest;
+mod pen;
 pub mod record;
+pub mod reference;
 pub mod seccomp;
+pub mod tar_apply;
 pub mod words;
 
 // What the crates do not show, straight from their sources.
@@ -44,7 +49,7 @@ mod error {
 pub type Target = fn(&[u8]);
 
 /// Every target by its name.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("config", config::run),
     ("seccomp", seccomp::run),
     ("bootstrap", bootstrap::run),
@@ -54,4 +59,8 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("log_line", log_line::run),
     ("record", record::run),
     ("image_config", image_config::run),
+    ("reference", reference::run),
+    ("manifest", manifest::run),
+    ("tar_apply", tar_apply::run),
+    ("archive_load", archive_load::run),
 ];

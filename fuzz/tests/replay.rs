@@ -113,7 +113,8 @@ macro_rules! replays {
     };
 }
 
-replays!(config seccomp bootstrap frames accounts words log_line record image_config);
+replays!(config seccomp bootstrap frames accounts words log_line record image_config
+    reference manifest tar_apply archive_load);
 
 #[test]
 fn every_target_is_replayed() {
