@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Compares the machine before and after the tests: mounts, cgroups, processes, namespaces and files that bear our
-# name. `before` notes what is there; `after` fails when there is more.
+# Compares the machine before and after the tests: mounts, cgroups, processes, files, bridges and tables of the packet
+# filter that bear our name. `before` notes what is there; `after` fails when there is more.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 note=target/leftovers.before
@@ -13,7 +13,10 @@ now() {
             */gantry | */gantryd | */gantry-shim | */gantry-runc | */gantry-init) echo "process ${entry#/proc/} $(tr '\0' ' ' <"$entry/cmdline")" ;;
         esac
     done 2>/dev/null
-    find /tmp /run -maxdepth 1 -name '*gantry*' -printf 'file %p\n' 2>/dev/null
+    # The lock that all daemons of a machine share stays, as it must: whoever removed it could cut another one's hold.
+    find /tmp /run -maxdepth 1 -name '*gantry*' ! -name gantry-networks.lock -printf 'file %p\n' 2>/dev/null
+    ip -o link show type bridge 2>/dev/null | awk -F': ' '/gantry/ { print "bridge " $2 }'
+    nft list tables 2>/dev/null | sed -n '/gantry/ s/^/nftables /p'
     true
 }
 

@@ -127,3 +127,19 @@ def test_errors_have_docker_s_statuses(client, containers):
     assert "executable file not found" in str(failed.value)
     with pytest.raises(docker.errors.NotFound):
         client.containers.get("py-ghost")
+
+
+def test_diff_and_export(containers):
+    import io
+    import tarfile
+
+    container = containers(["sh", "-c", "echo new >/new; rm /etc/passwd; ln -s /etc/shadow /link"], name="py-export")
+    assert container.diff() is None
+    container.start()
+    container.wait()
+    changes = {(one["Kind"], one["Path"]) for one in container.diff()}
+    assert changes == {(1, "/new"), (0, "/etc"), (2, "/etc/passwd"), (1, "/link")}
+    with tarfile.open(fileobj=io.BytesIO(b"".join(container.export()))) as archive:
+        assert archive.extractfile("new").read() == b"new\n"
+        assert archive.getmember("link").linkname == "/etc/shadow"
+        assert "etc/passwd" not in archive.getnames() and "etc/group" in archive.getnames()

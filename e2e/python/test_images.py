@@ -34,3 +34,30 @@ def test_a_registry_that_is_not_there_is_named(client):
     with pytest.raises(docker.errors.APIError) as refused:
         client.images.pull("127.0.0.1:1/py-no-such-image", tag="latest")
     assert "cannot reach the registry at" in str(refused.value)
+
+
+def test_history_prune_and_disk_usage(client, containers):
+    container = containers(["sh", "-c", "echo 1234567 >/file"], name="py-df")
+    container.start()
+    container.wait()
+    image = container.commit(repository="py-df", tag="1", message="why", author="me", changes="ENV A=b")
+    assert image.tags == ["py-df:1"]
+    steps = image.history()
+    assert steps[0]["Comment"] == "why" and steps[0]["Size"] == 8 and steps[0]["Id"] == image.id
+    assert client.containers.run("py-df:1", ["cat", "/file"], remove=True, network_mode="none") == b"1234567\n"
+    usage = client.df()
+    mine = [one for one in usage["Images"] if one["Id"] == image.id]
+    assert mine[0]["Size"] - mine[0]["SharedSize"] == 8 and mine[0]["Containers"] == 0
+    assert [one["SizeRw"] for one in usage["Containers"] if one["Names"] == ["/py-df"]] == [8]
+    assert usage["LayersSize"] > 8
+    client.images.remove("py-df:1")
+    assert client.images.prune(filters={"label": "py-no-such-label"}) == {"ImagesDeleted": None, "SpaceReclaimed": 0}
+    assert client.containers.prune(filters={"label": "py-no-such-label"})["ContainersDeleted"] is None
+
+
+def test_commit_with_a_configuration(client, containers):
+    container = containers(["true"], name="py-commit", environment={"KEPT": "1"})
+    image = container.commit(conf={"Cmd": ["sh", "-c", "echo $KEPT $OWN"], "Env": ["OWN=2"]}, pause=False)
+    assert image.tags == []
+    assert client.containers.run(image.id, remove=True, network_mode="none") == b"1 2\n"
+    client.images.remove(image.id)

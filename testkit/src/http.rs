@@ -1,6 +1,7 @@
-//! HTTP as bytes over a unix socket: what no well-behaved client would send, and what came back, unpolished.
+//! HTTP as bytes over a socket: what no well-behaved client would send, and what came back, unpolished.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
@@ -68,9 +69,37 @@ pub(crate) fn answers(socket: &Path) -> bool {
 }
 
 fn exchange(socket: &Path, head: &[u8], body: &[u8]) -> io::Result<HttpReply> {
-    let mut stream = UnixStream::connect(socket)?;
+    let stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
+    exchange_over(stream, head, body)
+}
+
+/// What a client of registries says that it understands; else they make an older document of a manifest.
+const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
+    application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json, */*";
+
+/// Sends one request to a registry at a TCP address, `kind` being the body's type, and reads the whole answer.
+#[track_caller]
+pub fn http_at(
+    address: &str,
+    (method, target): (&str, &str),
+    (kind, body): (&str, &[u8]),
+) -> HttpReply {
+    let head = format!(
+        "{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nAccept: {ACCEPT}\r\nContent-Type: {kind}\r\n\
+         Content-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let reply = TcpStream::connect(address).and_then(|stream| {
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        stream.set_write_timeout(Some(TIMEOUT))?;
+        exchange_over(stream, head.as_bytes(), body)
+    });
+    reply.unwrap_or_else(|error| panic!("{method} {target} at {address}: {error}"))
+}
+
+fn exchange_over(mut stream: impl Read + Write, head: &[u8], body: &[u8]) -> io::Result<HttpReply> {
     stream.write_all(head)?;
     // A server may answer and hang up before it has read all of a body that it refuses.
     match stream.write_all(body) {

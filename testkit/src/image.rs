@@ -127,7 +127,17 @@ pub fn sha256(bytes: &[u8]) -> String {
     text
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+/// The digest's hexadecimal digits, of the longer kind.
+pub fn sha512(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(128);
+    for byte in sha2::Sha512::digest(bytes) {
+        write!(text, "{byte:02x}").expect("a String takes what is written");
+    }
+    text
+}
+
+/// The same, compressed.
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).expect("a Vec takes what is written");
     encoder.finish().expect("a Vec takes what is written")

@@ -5,10 +5,12 @@ use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::Invocation;
 use crate::deadline::poll;
+use crate::http::http_at;
+use crate::{Invocation, sha256};
 
 /// `ann` with the password `secret`, as `htpasswd -B` writes it.
 const ANN: &str = "ann:$2y$05$0jFxS.R9HSxun5fL5H9HMuGdJPzSyJUZOp/2XA0Y1570Y1PJGpAMW\n";
@@ -70,6 +72,32 @@ impl Registry {
     /// Where it keeps what it was given.
     pub fn store(&self) -> PathBuf {
         self.folder.path().join("store")
+    }
+
+    /// Puts a blob into a repository; its digest.
+    #[track_caller]
+    pub fn put_blob(&self, repository: &str, bytes: &[u8]) -> String {
+        let target = format!("/v2/{repository}/blobs/uploads/");
+        let begun = http_at(&self.address, ("POST", &target), ("", &[]));
+        let location = begun.header("location").expect("the registry says where to put the blob");
+        let target = location.split_once(&self.address).map_or(location, |(_, target)| target);
+        let digest = format!("sha256:{}", sha256(bytes));
+        let target = format!("{target}&digest={digest}");
+        let body = ("application/octet-stream", bytes);
+        let reply = http_at(&self.address, ("PUT", &target), body);
+        assert_eq!(reply.status, 201, "{}", reply.text());
+        digest
+    }
+
+    /// Puts a manifest or index into a repository, under a tag or its digest; its digest.
+    #[track_caller]
+    pub fn put_manifest(&self, (repository, name): (&str, &str), document: &Value) -> String {
+        let bytes = document.to_string().into_bytes();
+        let kind = document["mediaType"].as_str().expect("the document says what it is");
+        let target = format!("/v2/{repository}/manifests/{name}");
+        let reply = http_at(&self.address, ("PUT", &target), (kind, &bytes));
+        assert_eq!(reply.status, 201, "{}", reply.text());
+        format!("sha256:{}", sha256(&bytes))
     }
 
     /// What it has logged.

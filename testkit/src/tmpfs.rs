@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
 
-use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+use rustix::mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount};
 use tempfile::TempDir;
 
 /// A tmpfs of a given size. Unmounted when dropped.
@@ -22,6 +22,14 @@ impl SmallDisk {
                 panic!("mount a tmpfs on {}: {error}", folder.path().display())
             });
         Self { folder }
+    }
+
+    /// Makes it hold this many bytes from now on.
+    pub fn resize(&self, bytes: u64) {
+        let options = CString::new(format!("size={bytes}")).expect("no NUL in digits");
+        mount_remount(self.path(), MountFlags::empty(), options.as_c_str()).unwrap_or_else(
+            |error| panic!("resize the tmpfs on {}: {error}", self.folder.path().display()),
+        );
     }
 
     /// Where it is mounted.

@@ -71,9 +71,7 @@ struct Plan {
 
 impl Plan {
     fn throw(dice: &mut Dice) -> Self {
-        let status = i32::try_from(dice.below(100)).unwrap_or_default();
-        let program =
-            dice.pick(&[Program::Quick(status), Program::Polite(status), Program::Stubborn]);
+        let program = Program::throw(dice);
         let foreground = dice.once_in(4);
         let steps: &[Step] = match (foreground, program) {
             (true, _) => &[Step::Run],
@@ -83,7 +81,7 @@ impl Plan {
             }
         };
         let strike = (!dice.once_in(4)).then(|| Strike::throw(dice, steps));
-        let exec = strike.is_some_and(|strike| strike.step == Step::Exec) || dice.once_in(3);
+        let exec = Strike::is_at(strike, Step::Exec) || dice.once_in(3);
         Self {
             program,
             mapped: dice.once_in(4),
@@ -141,7 +139,7 @@ impl Life<'_> {
     }
 
     fn is_struck(&self, step: Step) -> bool {
-        self.plan.strike.is_some_and(|strike| strike.step == step)
+        Strike::is_at(self.plan.strike, step)
     }
 
     fn state(&self) -> Result<Option<State>, String> {
@@ -157,11 +155,8 @@ impl Life<'_> {
     fn step_by_step(&mut self) -> Result<(), String> {
         let id = self.bundle.id.clone();
         let made = self.call(Step::Create, &["create", &id]);
-        if self
-            .plan
-            .strike
-            .is_some_and(|strike| strike.step == Step::Create && strike.target == Target::Newborn)
-        {
+        let target = self.plan.strike.map(|strike| strike.target);
+        if self.is_struck(Step::Create) && target == Some(Target::Newborn) {
             // Dying takes a moment; whether it was hit at all is not known.
             let stopped = || (self.state().ok()??.status == "stopped").then_some(());
             poll_for(Duration::from_millis(200), stopped);
@@ -276,10 +271,7 @@ impl Life<'_> {
     }
 
     fn expected(&self) -> i32 {
-        match self.plan.program {
-            Program::Quick(status) | Program::Polite(status) => status,
-            Program::Stubborn => 137,
-        }
+        self.plan.program.expected()
     }
 
     fn in_foreground(&mut self) -> Result<(), String> {

@@ -47,9 +47,7 @@ struct Plan {
 
 impl Plan {
     fn throw(dice: &mut Dice) -> Self {
-        let status = i32::try_from(dice.below(100)).unwrap_or_default();
-        let program =
-            dice.pick(&[Program::Quick(status), Program::Polite(status), Program::Stubborn]);
+        let program = Program::throw(dice);
         let steps: &[Step] = match program {
             Program::Quick(_) => {
                 &[Step::Launch, Step::Create, Step::Start, Step::Idle, Step::Delete]
@@ -65,7 +63,7 @@ impl Plan {
             ],
         };
         let strike = (!dice.once_in(4)).then(|| Strike::throw(dice, steps));
-        let exec = strike.is_some_and(|strike| strike.step == Step::Exec) || dice.once_in(3);
+        let exec = Strike::is_at(strike, Step::Exec) || dice.once_in(3);
         Self {
             program,
             mapped: dice.once_in(4),
@@ -252,14 +250,11 @@ impl Life<'_> {
     }
 
     fn expected(&self) -> u32 {
-        match self.plan.program {
-            Program::Quick(status) | Program::Polite(status) => status.unsigned_abs(),
-            Program::Stubborn => KILLED,
-        }
+        self.plan.program.expected().unsigned_abs()
     }
 
     fn is_struck(&self, step: Step) -> bool {
-        self.plan.strike.is_some_and(|strike| strike.step == step)
+        Strike::is_at(self.plan.strike, step)
     }
 
     fn call<T>(

@@ -1,6 +1,8 @@
 //! Chaos: containers whose runtime or shim is killed with SIGKILL on the way. Afterwards nothing may be left of them, and no exit
 //! status may be lost: of each container that ran, the end is heard once, from whoever survives.
 //!
+//! A third form, `images`, kills the daemon in the middle of what changes images (`images.rs`).
+//!
 //! Two forms. `cycles` kills at random moments, many lives at a time, each repeatable by its seed and number. `sweep` kills at every
 //! system call in turn, with strace's help: slower, but it misses no moment. Both see the programs under test from the outside only, as
 //! their callers do, except that the client for shims is the daemon's own.
@@ -17,6 +19,7 @@ mod by_shim;
 mod cycles;
 mod dice;
 mod family;
+mod images;
 mod record;
 mod stage;
 mod strike;
@@ -28,9 +31,11 @@ use std::process::ExitCode;
 const USAGE: &str =
     "usage: gantry-chaos cycles [--count N] [--jobs N] [--seed N] [--only CYCLE] [--record FILE]
        gantry-chaos sweep [--every N] [--from N] [--case WORDS] [--record FILE]
+       gantry-chaos images [--count N] [--seed N] [--record FILE]
 
 cycles  N lives (150), 8 at a time, killed at random moments; --only repeats one
 sweep   kills at every N-th system call (1), beginning with number --from (1); --case picks commands by name
+images  kills the daemon at N random moments (15) of what changes images
 
 Run it through `make chaos`, which builds what it kills.";
 
@@ -40,6 +45,7 @@ fn main() -> ExitCode {
     let result = match words.split_first() {
         Some((&"cycles", flags)) => parse_cycles(flags).map(|request| cycles::run(&request)),
         Some((&"sweep", flags)) => parse_sweep(flags).map(|request| sweep::run(&request)),
+        Some((&"images", flags)) => parse_images(flags).map(|request| images::run(&request)),
         Some((&"worker", rest)) => parse_part(rest).map(|part| cycles::work(&part)),
         Some((&"sweeper", rest)) => parse_sweeper(rest).map(|part| sweep::work(&part)),
         _ => Err("no task given".to_owned()),
@@ -75,6 +81,20 @@ fn parse_sweep(flags: &[&str]) -> Result<sweep::Request, String> {
             "--every" => request.every = number::<u32>(flag, value)?.max(1),
             "--from" => request.from = number::<u32>(flag, value)?.max(1),
             "--case" => (*value).clone_into(&mut request.case),
+            "--record" => request.record = Some(value.into()),
+            _ => return Err(format!("unknown flag: {flag}")),
+        }
+    }
+    Ok(request)
+}
+
+fn parse_images(flags: &[&str]) -> Result<images::Request, String> {
+    let mut request = images::Request { count: 15, seed: dice::any_seed(), record: None };
+    for pair in flags.chunks(2) {
+        let [flag, value] = pair else { return Err(format!("{} needs a value", pair[0])) };
+        match *flag {
+            "--count" => request.count = number(flag, value)?,
+            "--seed" => request.seed = number(flag, value)?,
             "--record" => request.record = Some(value.into()),
             _ => return Err(format!("unknown flag: {flag}")),
         }

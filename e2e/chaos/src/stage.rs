@@ -9,6 +9,8 @@ use std::process::Command;
 use gantry_testkit::busybox_layer;
 use serde_json::{Value, json};
 
+use crate::dice::Dice;
+
 /// What the container's program does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Program {
@@ -18,6 +20,21 @@ pub(crate) enum Program {
     Polite(i32),
     /// Has to be killed.
     Stubborn,
+}
+
+impl Program {
+    pub(crate) fn throw(dice: &mut Dice) -> Self {
+        let status = i32::try_from(dice.below(100)).unwrap_or_default();
+        dice.pick(&[Self::Quick(status), Self::Polite(status), Self::Stubborn])
+    }
+
+    /// The status that it ends with, as a shell has it.
+    pub(crate) fn expected(self) -> i32 {
+        match self {
+            Self::Quick(status) | Self::Polite(status) => status,
+            Self::Stubborn => 137,
+        }
+    }
 }
 
 /// One run's folder: the root file system that all containers share, and a folder for each.

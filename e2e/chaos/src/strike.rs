@@ -63,6 +63,11 @@ impl Strike {
         let target = if newborn { Target::Newborn } else { Target::Runtime };
         Self { step, target, moment: dice.below(1200) }
     }
+
+    /// Whether there is one, and in this step.
+    pub(crate) fn is_at(strike: Option<Self>, step: Step) -> bool {
+        strike.is_some_and(|strike| strike.step == step)
+    }
 }
 
 /// How long each step takes as a rule, on this machine under this load.

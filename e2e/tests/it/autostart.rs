@@ -1,5 +1,5 @@
 //! The first command on a machine where no daemon runs: `gantry` starts one. Played in a private mount namespace
-//! with an empty /run, /var/lib and /var/log, so that the machine's own stay as they are.
+//! with an empty /run, /var/lib and /var/log, and in a network namespace, so that the machine's own stay as they are.
 
 use gantry_testkit::{Binaries, Invocation, require_root};
 
@@ -15,7 +15,7 @@ fn on_a_fresh_machine(script: &str) -> gantry_testkit::Outcome {
         }\n\
         trap end EXIT\n";
     Invocation::new("unshare")
-        .args(["--mount", "sh", "-c", &format!("{stage}{script}")])
+        .args(["--mount", "--net", "sh", "-c", &format!("{stage}{script}")])
         .env("GANTRY", gantry)
         .run()
 }

@@ -2,53 +2,119 @@
 
 use std::fs;
 
-use gantry_testkit::{Daemon, Image, Layer, Options, SmallDisk, Tar, busybox};
+use gantry_testkit::{
+    Daemon, Image, Layer, Options, Registry, Relay, SmallDisk, Tar, busybox, busybox_layer,
+};
 use serde_json::json;
 
-fn big_image() -> Image {
-    // Noise, so that no compression or deduplication makes it small.
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let noise: Vec<u8> = std::iter::repeat_with(|| {
+const MIB: u64 = 1 << 20;
+
+/// Noise, so that no compression or deduplication makes it small.
+fn noise(seed: u64, bytes: u64) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64 ^ seed;
+    let next = || {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
         state.to_le_bytes()
-    })
-    .take(3 << 20)
-    .flatten()
-    .collect();
-    let tar = Tar::new().file("noise", 0o644, &noise).finish();
+    };
+    std::iter::repeat_with(next).take(usize::try_from(bytes / 8).unwrap()).flatten().collect()
+}
+
+/// Layers of noise, of so many bytes each, above busybox.
+fn big_image(name: &str, layers: &[u64]) -> Image {
+    let noisy = layers.iter().zip(1..).map(|(bytes, seed)| {
+        let tar = Tar::new().file(&format!("noise-{seed}"), 0o644, &noise(seed, *bytes)).finish();
+        Layer { tar, gzip: false }
+    });
     Image {
-        name: "big:1".to_owned(),
-        layers: vec![Layer { tar, gzip: false }],
-        config: json!({"Cmd": ["x"]}),
+        name: name.to_owned(),
+        layers: std::iter::once(Layer { tar: busybox_layer(), gzip: false }).chain(noisy).collect(),
+        config: json!({"Cmd": ["true"]}),
     }
 }
 
+fn daemon_on(disk: &SmallDisk) -> Daemon {
+    Daemon::start_with(Options { data_root: Some(disk.join("data")), ..Options::default() })
+}
+
+/// A failure for want of room, of which nothing is to be seen.
+#[track_caller]
+fn fails_for_want_of_room(daemon: &Daemon, words: &[&str], image: &str) {
+    daemon.gantry(words).run().exits(1).plainly().complains("no space left");
+    assert_eq!(daemon.ok(&["images", "-q", image]), "", "half an image");
+    daemon.gantry(&["system", "check"]).run().exits(0);
+}
+
 #[test]
-fn load_fails_cleanly_and_works_when_there_is_room() {
-    let disk = SmallDisk::mount(24 << 20);
-    let daemon =
-        Daemon::start_with(Options { data_root: Some(disk.join("data")), ..Options::default() });
+fn a_pull_goes_on_from_what_was_there() {
+    let (registry, source) = (Registry::open(), Daemon::start());
+    let relay = Relay::to(registry.address());
+    let path = "big/image:1";
+    let pushed = format!("{}/{path}", registry.address());
+    source.load(&big_image(&pushed, &[6 * MIB, 8 * MIB, 10 * MIB]));
+    source.ok(&["push", "-q", &pushed]);
+    drop(source);
+
+    let disk = SmallDisk::mount(24 * MIB);
+    let daemon = daemon_on(&disk);
+    let name = format!("{}/{path}", relay.address());
+    fails_for_want_of_room(&daemon, &["pull", &name], &name);
+    let first = relay.take_answered_bytes();
+    // Not even a killed daemon loses what is there.
+    daemon.kill();
+    disk.resize(128 * MIB);
+    daemon.start_again();
+    daemon.ok(&["pull", &name]);
+    let second = relay.take_answered_bytes();
+    // Of a layer there is never more on the disk than came in, so that at least half of what it took is worth
+    // keeping; 6 MiB are for the daemon's own image, its records, and what was on its way.
+    let whole = 24 * MIB;
+    assert!(second < whole - 9 * MIB, "{second} bytes of {whole} came again, after {first}");
+    daemon.ok(&["run", "--rm", "--network", "none", &name, "cat", "/noise-1"]);
+    daemon.gantry(&["system", "check", "--deep"]).run().exits(0);
+    drop(daemon);
+}
+
+#[test]
+fn a_commit_leaves_no_half_image() {
+    let disk = SmallDisk::mount(20 * MIB);
+    let daemon = daemon_on(&disk);
+    daemon.load(&busybox());
+    let script = "head -c 9000000 /dev/urandom >/own; md5sum </own";
+    let run = ["run", "--name", "made", "--network", "none", "busybox", "sh", "-c", script];
+    let sum = daemon.ok(&run);
+    fails_for_want_of_room(&daemon, &["commit", "made", "made:1"], "made:1");
+    disk.resize(64 * MIB);
+    daemon.ok(&["commit", "made", "made:1"]);
+    let again = ["run", "--rm", "--network", "none", "made:1", "sh", "-c", "md5sum </own"];
+    assert_eq!(daemon.ok(&again), sum);
+    daemon.gantry(&["system", "check", "--deep"]).run().exits(0);
+    drop(daemon);
+}
+
+#[test]
+fn a_load_fails_cleanly_and_works_when_there_is_room() {
+    let disk = SmallDisk::mount(24 * MIB);
+    let daemon = daemon_on(&disk);
     daemon.load(&busybox());
     let before = daemon.snapshot();
-    daemon
-        .gantry(&["load"])
-        .input(big_image().docker_archive())
-        .run()
-        .exits(1)
-        .plainly()
-        .complains("no space left");
+    let big = big_image("big:1", &[12 * MIB, 12 * MIB]);
+    let load = || daemon.gantry(&["load"]).input(big.docker_archive()).run();
+    load().exits(1).plainly().complains("no space left");
     before.assert_restored(&daemon);
+    daemon.gantry(&["system", "check"]).run().exits(0);
     daemon.ok(&["run", "--rm", "--network", "none", "busybox", "true"]);
+    disk.resize(96 * MIB);
+    load().exits(0).prints("Loaded image: big:1\n");
+    daemon.ok(&["run", "--rm", "--network", "none", "big:1", "cat", "/noise-2"]);
     drop(daemon);
 }
 
 #[test]
 fn a_container_that_fills_the_disk_does_not_hurt_the_daemon() {
     let disk = SmallDisk::mount(16 << 20);
-    let daemon =
-        Daemon::start_with(Options { data_root: Some(disk.join("data")), ..Options::default() });
+    let daemon = daemon_on(&disk);
     daemon.load(&busybox());
     let words = [
         "run",

@@ -1,8 +1,12 @@
 //! Archives that want out of their box, or are none: refused with a reason, nothing kept.
 
 use std::path::Path;
+use std::time::Duration;
 
-use gantry_testkit::{Daemon, Entry, Image, Kind, Layer, Snapshot, Tar, busybox, busybox_layer};
+use gantry_testkit::{
+    Daemon, Entry, Image, Invocation, Kind, Layer, Options, SmallDisk, Snapshot, Tar, busybox,
+    busybox_layer,
+};
 use serde_json::json;
 
 fn image_of(layer: Vec<u8>) -> Image {
@@ -158,4 +162,56 @@ fn an_image_cannot_point_the_runtime_at_the_host() {
         daemon.gantry(&["run", "--rm", "--network", "none", "hostile:1", "/bin/true"]).run();
     assert_ne!(outcome.code, 0, "there is no program in it: {outcome}");
     assert!(!Path::new("/tmp/elsewhere").exists() && !Path::new("/tmp/null").exists());
+}
+
+/// A PAX header with one record.
+fn pax(key: &str, value: &str) -> Vec<u8> {
+    let rest = format!(" {key}={value}\n");
+    let length = (1..6)
+        .map(|digits| rest.len() + digits)
+        .find(|all| all.to_string().len() + rest.len() == *all);
+    format!("{}{rest}", length.unwrap()).into_bytes()
+}
+
+#[test]
+fn names_and_depths_that_no_file_system_takes() {
+    let daemon = Daemon::start();
+    let before = daemon.snapshot();
+    let cases = [
+        ("a path of 600 parts", pax("path", &format!("{}end", "d/".repeat(600)))),
+        ("a NUL in a name", pax("path", "etc/pass\0wd")),
+        ("a link's target of 5000 bytes", pax("linkpath", &"x".repeat(5000))),
+        ("a size beyond all files", pax("size", "99999999999999999999")),
+        ("an owner that means no change", pax("uid", "4294967295")),
+    ];
+    for (what, record) in cases {
+        let header = Entry { content: &record, ..Entry::new("pax", Kind::Raw(b'x')) };
+        let layer = Tar::new().entry(&header).file("f", 0o644, b"x").finish();
+        let archive = image_of(layer).docker_archive();
+        if what.contains("target") {
+            // It says nothing of a file; of a link it is refused.
+            let link = Tar::new().entry(&header).symlink("l", "short").finish();
+            refused(&daemon, &before, what, image_of(link).docker_archive());
+        } else {
+            refused(&daemon, &before, what, archive);
+        }
+    }
+}
+
+#[test]
+fn a_bomb_ends_when_it_is_known_to_be_one() {
+    let disk = SmallDisk::mount(3 << 30);
+    let daemon =
+        Daemon::start_with(Options { data_root: Some(disk.join("data")), ..Options::default() });
+    let before = daemon.snapshot();
+    let bomb = daemon.scratch("bomb.tar.zst");
+    // Five gigabytes of zeros in some hundred kilobytes.
+    let script = "truncate -s 5G zeros && tar -cf - zeros | zstd -q -o bomb.tar.zst && rm zeros";
+    let made = Invocation::new("sh").args(["-c", script]).current_dir(bomb.parent().unwrap());
+    made.timeout(Duration::from_mins(2)).run().success();
+    let load =
+        daemon.gantry(&["load", "-i", bomb.to_str().unwrap()]).timeout(Duration::from_mins(2));
+    load.run().exits(1).plainly().complains("uncompressed bytes");
+    before.assert_restored(&daemon);
+    drop(daemon);
 }

@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::PathBuf;
 
+use gantry_testkit::Daemon;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 use crate::shared::{detached, run, shared, unique};
 
 /// The container's file of a v1 controller, or of v2.
@@ -86,4 +89,18 @@ fn ulimits_and_shared_memory() {
         run(&[], &["sh", "-c", "df -k /dev/shm | tail -1 | awk '{print $2}'"]).success(),
         "65536"
     );
+}
+
+#[test]
+fn a_container_may_open_as_many_files_as_the_daemon_could_at_first() {
+    let own = getrlimit(Resource::Nofile);
+    let hard = own.maximum.expect("a limit on open files");
+    let first = hard / 2;
+    // The daemon raises its own; it is born with what this program has.
+    setrlimit(Resource::Nofile, Rlimit { current: Some(first), maximum: own.maximum }).unwrap();
+    let daemon = Daemon::with_busybox();
+    setrlimit(Resource::Nofile, own).unwrap();
+    let script = "ulimit -n; ulimit -Hn";
+    let words = ["run", "--rm", "--network", "none", "busybox", "sh", "-c", script];
+    assert_eq!(daemon.ok(&words), format!("{first}\n{hard}"));
 }

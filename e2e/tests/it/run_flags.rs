@@ -71,9 +71,10 @@ fn kernel_settings_of_its_own_namespaces() {
 
 #[test]
 fn what_is_not_there_yet_is_refused_by_name() {
-    for (flag, value, words) in
-        [("-p", "8080:80", "port"), ("--network", "no-such-network", "no-such-network")]
-    {
+    for (flag, value, words) in [
+        ("--restart", "always", "restart"),
+        ("--network", "no-such-network", "no-such-network not found"),
+    ] {
         let name = unique("refused");
         let command = ["run", "--rm", "--name", &name, flag, value, "busybox", "true"];
         shared().gantry(&command).run().exits(125).plainly().complains(words);

@@ -4,12 +4,12 @@ use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use super::Daemon;
 use crate::deadline::{TIMEOUT, poll_for};
 use crate::http::answers;
-use crate::{Binaries, require_root};
+use crate::{Binaries, NetworkHost, require_root};
 
 /// What a test may want different.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +20,8 @@ pub struct Options {
     pub environment: Vec<(String, String)>,
     /// A data root elsewhere, for example on a small disk.
     pub data_root: Option<PathBuf>,
+    /// A host of its own for bridges. Without one the daemon makes none: they would be the test machine's.
+    pub network: Option<Arc<NetworkHost>>,
 }
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -28,10 +30,15 @@ static NUMBER: AtomicU32 = AtomicU32::new(0);
 pub(super) const SHARED_CGROUP_PARENT: &str = "gantry";
 
 /// Whether the daemon under test can put its containers below a cgroup of our choice.
-static HAS_CGROUP_PARENT: LazyLock<bool> = LazyLock::new(|| {
+static HAS_CGROUP_PARENT: LazyLock<bool> = LazyLock::new(|| FLAGS.contains("--cgroup-parent"));
+
+/// Whether it can be told to make no bridges.
+static KNOWS_BRIDGES: LazyLock<bool> = LazyLock::new(|| FLAGS.contains("--bridge"));
+
+static FLAGS: LazyLock<String> = LazyLock::new(|| {
     let help = Command::new(Binaries::find().path("gantryd")).arg("--help").output();
     let help = help.expect("ask gantryd for its flags");
-    String::from_utf8_lossy(&help.stdout).contains("--cgroup-parent")
+    String::from_utf8_lossy(&help.stdout).into_owned()
 });
 
 const REAPER: &str = include_str!("../reap.sh");
@@ -99,7 +106,14 @@ impl Daemon {
     fn command(&self) -> Command {
         let log = File::options().create(true).append(true).open(self.folder.join("gantryd.log"));
         let log = log.expect("open the daemon's log");
-        let mut command = Command::new(self.binaries.path("gantryd"));
+        let program = self.binaries.path("gantryd");
+        let mut command = match &self.options.network {
+            Some(host) => host.command(&program),
+            None => Command::new(program),
+        };
+        if *KNOWS_BRIDGES && self.options.network.is_none() {
+            command.args(["--bridge", "none"]);
+        }
         command
             .arg("--data-root")
             .arg(self.data_root())
