@@ -7,15 +7,15 @@
 mod bundle;
 mod engines;
 mod exec;
-mod figures;
+pub(crate) mod figures;
 mod group;
 mod peak;
-mod peer;
-mod report;
+pub(crate) mod peer;
+pub(crate) mod report;
 mod runtimes;
 mod shims;
 mod sizes;
-mod stage;
+pub(crate) mod stage;
 
 use std::fs;
 use std::path::{Path, PathBuf};

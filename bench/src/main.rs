@@ -2,6 +2,7 @@
 
 mod clock;
 mod compare;
+mod images;
 mod machine;
 mod samples;
 mod soak;
@@ -10,10 +11,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: gantry-bench compare [--rounds N] [--only PART,PART… | --record FILE]
+       gantry-bench images [--rounds N] [--record FILE]
        gantry-bench soak [--runs N] [--record FILE]
+       gantry-bench apply ARCHIVE FOLDER
 
-The parts are engines, plain, docker, exec, peak, shims and sizes. Run it through `make bench` and `make soak`,
-which build what it measures.";
+The parts are engines, plain, docker, exec, peak, shims and sizes. Run it through `make bench`, `make bench-images` and
+`make soak`, which build what it measures.";
 
 /// What the command line asks for.
 struct Request {
@@ -26,17 +29,26 @@ struct Request {
 #[derive(Clone, Copy)]
 enum Task {
     Compare,
+    Images,
     Soak,
 }
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [task, archive, folder] = &arguments[..]
+        && task == "apply"
+    {
+        return images::apply(archive.as_ref(), folder.as_ref());
+    }
     match parse(&arguments) {
         Ok(request) => match request.task {
             Task::Compare => {
                 let Request { count, only, record, .. } = request;
                 let options = compare::Options { rounds: count.unwrap_or(40), only, record };
                 compare::run(&arguments, &options)
+            }
+            Task::Images => {
+                images::run(&arguments, request.count.unwrap_or(5), request.record.as_deref())
             }
             Task::Soak => soak::run(request.count.unwrap_or(1000), request.record.as_deref()),
         },
@@ -51,6 +63,7 @@ fn parse(arguments: &[String]) -> Result<Request, String> {
     let mut words = arguments.iter();
     let task = match words.next().map(String::as_str) {
         Some("compare") => Task::Compare,
+        Some("images") => Task::Images,
         Some("soak") => Task::Soak,
         Some(other) => return Err(format!("unknown task: {other}")),
         None => return Err("no task given".to_owned()),
@@ -59,7 +72,7 @@ fn parse(arguments: &[String]) -> Result<Request, String> {
     while let Some(flag) = words.next() {
         let value = words.next().ok_or_else(|| format!("{flag} needs a value"))?;
         match (task, flag.as_str()) {
-            (Task::Compare, "--rounds") | (Task::Soak, "--runs") => {
+            (Task::Compare | Task::Images, "--rounds") | (Task::Soak, "--runs") => {
                 let count = value.parse().ok().filter(|count| *count > 0);
                 request.count = Some(count.ok_or_else(|| format!("{flag}: not a count: {value}"))?);
             }

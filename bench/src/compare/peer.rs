@@ -17,31 +17,37 @@ cgroup_manager = "cgroupfs"
 events_logger = "file"
 "#;
 
+/// The file in podman's folder that lets every image in.
+const POLICY: &str = "policy.json";
+
 /// Podman with storage of its own.
-pub(super) struct Podman {
+pub(crate) struct Podman {
     program: String,
     folder: PathBuf,
 }
 
 impl Podman {
     /// Sets podman up and loads the image; none when podman or runc is not installed.
-    pub(super) fn prepare(folder: &Path, archive: &Path) -> Option<Self> {
+    pub(crate) fn prepare(folder: &Path, archive: &Path) -> Option<Self> {
         installed("runc")?;
         let podman = Self { program: installed("podman")?, folder: folder.join("podman") };
         fs::create_dir_all(&podman.folder).expect("make podman's folder");
         fs::write(podman.folder.join("containers.conf"), CONTAINERS_CONF)
             .expect("write containers.conf");
         let policy = r#"{"default":[{"type":"insecureAcceptAnything"}]}"#;
-        let policy_path = podman.folder.join("policy.json");
-        fs::write(&policy_path, policy).expect("write policy.json");
+        fs::write(podman.folder.join(POLICY), policy).expect("write policy.json");
         let path = archive.to_string_lossy();
-        let load =
-            ["load", "-q", "-i", &path, "--signature-policy", &policy_path.to_string_lossy()];
+        let load = ["load", "-q", "-i", &path, "--signature-policy", &podman.policy()];
         super::time(&mut podman.command(&load));
         Some(podman)
     }
 
-    pub(super) fn command(&self, arguments: &[&str]) -> Command {
+    /// What `--signature-policy` takes.
+    pub(crate) fn policy(&self) -> String {
+        self.folder.join(POLICY).display().to_string()
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command
             .arg("--root")
@@ -58,14 +64,14 @@ impl Podman {
 }
 
 /// A dockerd with roots of its own. Ended when dropped.
-pub(super) struct Dockerd {
+pub(crate) struct Dockerd {
     process: Child,
     folder: PathBuf,
 }
 
 impl Dockerd {
     /// Starts a dockerd and loads the image; none when none is installed.
-    pub(super) fn start(folder: &Path, archive: &Path) -> Option<Self> {
+    pub(crate) fn start(folder: &Path, archive: &Path) -> Option<Self> {
         let program = installed("dockerd")?;
         let folder = folder.join("docker");
         fs::create_dir_all(&folder).expect("make dockerd's folder");
@@ -94,16 +100,16 @@ impl Dockerd {
         Some(dockerd)
     }
 
-    pub(super) fn host(&self) -> String {
+    pub(crate) fn host(&self) -> String {
         format!("unix://{}", self.folder.join("sock").display())
     }
 
     /// Runs `docker ARGUMENTS…` against it, and asserts success.
-    pub(super) fn ok(&self, arguments: &[&str]) {
+    pub(crate) fn ok(&self, arguments: &[&str]) {
         super::time(&mut self.docker(arguments));
     }
 
-    fn docker(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn docker(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(docker_cli());
         command.args(["-H", &self.host()]).args(arguments);
         command

@@ -40,7 +40,7 @@ fn times(page: &mut String, group: &Group) {
     }
 }
 
-fn figures(page: &mut String, table: &Figures) {
+pub(crate) fn figures(page: &mut String, table: &Figures) {
     line(page, &format!("\n## {}\n", table.title));
     line(page, &format!("| subject | {} |", table.columns.join(" | ")));
     line(page, &format!("|---|{}", "---|".repeat(table.columns.len())));
@@ -54,7 +54,7 @@ fn figures(page: &mut String, table: &Figures) {
     }
 }
 
-fn line(page: &mut String, text: &str) {
+pub(crate) fn line(page: &mut String, text: &str) {
     writeln!(page, "{text}").expect("a String takes what is written");
 }
 
@@ -100,7 +100,7 @@ fn verdict(group: &Group, bar: Bar) -> String {
     }
 }
 
-fn versions() -> String {
+pub(crate) fn versions() -> String {
     let known: Vec<String> = ["podman", "crun", "runc", "dockerd"]
         .into_iter()
         .filter_map(|name| machine::first_line(&installed(name)?, &["--version"]))

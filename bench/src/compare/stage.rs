@@ -13,7 +13,7 @@ use crate::machine;
 const INSIDE: &str = "GANTRY_BENCH_INSIDE";
 
 /// Starts this program again in a private namespace; returns none when we are there already.
-pub(super) fn enter_private_namespace(arguments: &[String]) -> Option<ExitCode> {
+pub(crate) fn enter_private_namespace(arguments: &[String]) -> Option<ExitCode> {
     if std::env::var_os(INSIDE).is_some() {
         return None;
     }
@@ -34,12 +34,12 @@ const TRACES: [&str; 7] = [
 ];
 
 /// Removes, when dropped, the traces that were not there when it was made: empty folders, and podman's lock.
-pub(super) struct Sweeper {
+pub(crate) struct Sweeper {
     before: Vec<PathBuf>,
 }
 
 impl Sweeper {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { before: traces() }
     }
 }
@@ -81,6 +81,6 @@ fn sweep(path: &Path) {
 }
 
 /// Where a program is; none when it is not installed.
-pub(super) fn installed(program: &str) -> Option<String> {
+pub(crate) fn installed(program: &str) -> Option<String> {
     machine::first_line("sh", &["-c", &format!("PATH=$PATH:/usr/sbin:/sbin command -v {program}")])
 }
