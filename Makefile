@@ -19,9 +19,9 @@ PYTHON := .venv/bin/python
 SOAK_RUNS       ?= 1000
 SOAK_RUNS_SHORT ?= 50
 
-TEST_PACKAGES  := busybox-static docker-registry skopeo containerd mmdebstrap libseccomp-dev gzip uidmap crun runc podman criu docker.io buildah strace util-linux
+TEST_PACKAGES  := busybox-static docker-registry skopeo containerd mmdebstrap libseccomp-dev gzip uidmap crun runc podman criu docker.io buildah strace util-linux nftables iproute2 umoci erofs-utils e2fsprogs openssl
 PEER_PACKAGES  := crun runc podman busybox-static
-VM_PACKAGES    := qemu-system-x86 cpio kmod busybox-static util-linux
+VM_PACKAGES    := qemu-system-x86 cpio kmod busybox-static util-linux criu iproute2 iptables tar gzip
 
 # $(call install-missing,PACKAGE...): asks dpkg first, so that nothing is fetched when nothing is missing.
 define install-missing
@@ -38,7 +38,7 @@ endef
 
 .PHONY: help
 help: ## list the commands
-	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf 'make %-13s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf 'make %-15s %s\n' "$$name" "$$what"; done
 
 .PHONY: hello
 hello: build ## build Gantry and run hello-world with it (as root)
@@ -85,6 +85,7 @@ test: test-tools check build suite ## everything CI runs
 	$(PYTHON) -m pytest -q -p no:cacheprovider e2e/python
 	$(MAKE) --no-print-directory soak SOAK_RUNS=$(SOAK_RUNS_SHORT) SOAK_RECORD=
 	$(MAKE) --no-print-directory chaos-short
+	$(MAKE) --no-print-directory chaos-images-short
 	$(MAKE) --no-print-directory fuzz-short
 	bash e2e/leftovers.sh after
 	$(MAKE) --no-print-directory test-cgroup2
@@ -122,6 +123,15 @@ chaos-short: build ## 150 such lives, and every 13th system call
 	cargo run --quiet --release -p gantry-chaos -- cycles --count 150
 	cargo run --quiet --release -p gantry-chaos -- sweep --every 13
 
+.PHONY: chaos-images
+CHAOS_KILLS ?= 200
+chaos-images: build test-tools ## kill -9 of the daemon at 200 random moments of pull, push, load, rmi, commit and prune
+	cargo run --quiet --release -p gantry-chaos -- images --count $(CHAOS_KILLS) --record $(CHAOS_RECORD)
+
+.PHONY: chaos-images-short
+chaos-images-short: build ## 15 such moments
+	cargo run --quiet --release -p gantry-chaos -- images --count 15
+
 .PHONY: soak
 SOAK_RECORD ?= bench/SOAK.md
 soak: build ## many short containers in a row; memory, descriptors and leftovers watched
@@ -131,7 +141,8 @@ soak: build ## many short containers in a row; memory, descriptors and leftovers
 .PHONY: suite
 suite: target/static-target ## the conformance suite, in target/dist/test
 	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --target $(STATIC) -p gantry-conformance
-	install -D -m 755 target/$(STATIC)/release/gantry-conformance target/dist/test/gantry-conformance
+	install -C -D -m 755 target/$(STATIC)/release/gantry-conformance target/dist/test/gantry-conformance
+	bash e2e/vm/shim-tests.sh target/dist/test
 
 .PHONY: conformance
 conformance: test-tools build suite ## who keeps the runtime specification, on this machine and with cgroup v2; writes e2e/runtime/RESULTS.md
@@ -142,9 +153,23 @@ test-cgroup2: build suite ## Gantry, and the conformance suite, on Debian's kern
 	@$(call install-missing,$(VM_PACKAGES))
 	bash e2e/vm/run.sh
 
+.PHONY: test-checkpoint
+test-checkpoint: build suite ## all checks of checkpoint and restore with the real criu, on Debian's kernel under QEMU
+	@$(call install-missing,$(VM_PACKAGES))
+	VM_ONLY=checks VM_CHECKS=checkpoints bash e2e/vm/run.sh
+
+.PHONY: test-systemd
+test-systemd: build ## containers as scopes of a real systemd, under QEMU
+	@$(call install-missing,$(VM_PACKAGES) mmdebstrap)
+	bash e2e/vm/systemd/run.sh
+
 .PHONY: bench
 bench: build ## measure beside podman, crun and runc; writes bench/RESULTS.md
 	cargo run --quiet --release -p gantry-bench -- compare --record bench/RESULTS.md
+
+.PHONY: bench-images
+bench-images: build ## pull, push, load, save and rmi beside podman and docker; writes bench/IMAGES.md
+	cargo run --quiet --release -p gantry-bench -- images --record bench/IMAGES.md
 
 .PHONY: bench-peers
 bench-peers: ## install what bench compares with
