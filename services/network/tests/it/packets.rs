@@ -221,7 +221,7 @@ fn the_user_s_chain_has_the_first_word() {
     let (server, _) = host.container("bridge", &published("0.0.0.0", 8080));
     serve(&server, 80);
     assert!(call(Some(&outside), address("192.0.2.1"), 8080).is_some());
-    let words = "add rule inet gantry0 user ip saddr 192.0.2.2 drop";
+    let words = "add rule inet gantry0 user ip saddr 192.0.2.2 meta l4proto tcp ct original proto-dst 8080 drop";
     assert!(Command::new("nft").args(words.split(' ')).status().unwrap().success());
     assert!(is_cut_off(Some(&outside), address("192.0.2.1"), 8080));
 }
