@@ -1,6 +1,6 @@
 //! The cgroups of containers, from outside: what a shim could not clean up, and the parent that all share.
 
-use gantry_cgroup::{Cgroup, CgroupPath, Error};
+use gantry_cgroup::{Cgroup, CgroupPath, Error, Stats};
 use gantry_types::{ErrorKind, error_chain};
 
 use crate::engine::Engine;
@@ -24,6 +24,12 @@ pub(crate) fn reap(engine: &Engine, path: &str) {
     if let Err(error) = reaped {
         tracing::warn!(error = error_chain(&error), path, "cannot remove a container's cgroup");
     }
+}
+
+/// What a container uses; `None` when it has no cgroup any more.
+pub(crate) fn stats(engine: &Engine, record: &ContainerRecord) -> Result<Option<Stats>, Error> {
+    let cgroup = open(engine, &path_of(engine, record))?;
+    cgroup.map(|cgroup| cgroup.stats()).transpose()
 }
 
 /// Whether the kernel killed a process of the container for want of memory.

@@ -14,7 +14,8 @@ pub(super) fn page(sections: &[Section], rounds: u32) -> String {
     let mut page = String::from("# Results\n\nMade by `make bench`; do not edit.\n\n");
     line(&mut page, &format!("- date: {}", machine::date()));
     line(&mut page, &format!("- machine: {}", machine::describe()));
-    let method = "interleaved rounds, wall time seen by the caller, medians in ms";
+    let method = "interleaved rounds, wall time seen by the caller, medians in ms; \
+                  records of runtimes in memory, as below /run";
     line(&mut page, &format!("- method: {rounds} {method}"));
     line(&mut page, &format!("- versions: {}", versions()));
     for section in sections {

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use gantry_testkit::{Binaries, checkout};
 use serde_json::Value;
+use tempfile::TempDir;
 
 use super::group::{Bar, Group, Subject};
 use super::stage::installed;
@@ -41,6 +42,7 @@ impl Config {
 /// What the runtimes are measured with: a root file system, places for bundles and records, the floor.
 pub(super) struct Bench {
     folder: PathBuf,
+    records: TempDir,
     root: PathBuf,
     floor: PathBuf,
     /// Ours and the installed peers.
@@ -51,6 +53,7 @@ impl Bench {
     pub(super) fn new(folder: &Path) -> Self {
         Self {
             folder: folder.to_owned(),
+            records: records(),
             root: bundle::root(folder),
             floor: compile_floor(folder),
             programs: programs(),
@@ -73,7 +76,7 @@ impl Bench {
 
     /// Where a runtime keeps its records.
     pub(super) fn state(&self, label: &str) -> PathBuf {
-        self.folder.join("state").join(label)
+        self.records.path().join(label)
     }
 
     /// `run` of `true` by every runtime, beside the floor.
@@ -104,6 +107,21 @@ impl Bench {
         })
     }
 }
+
+/// A folder in memory, as `/run` is, where every runtime keeps its records if nobody says otherwise; a disk takes its time with every
+/// directory that goes.
+fn records() -> TempDir {
+    let is_memory = |path: &&str| {
+        rustix::fs::statfs(*path).is_ok_and(|found| found.f_type.cast_unsigned() == TMPFS_MAGIC)
+    };
+    let place = ["/run", "/dev/shm"].into_iter().find(is_memory);
+    let folder =
+        tempfile::Builder::new().prefix("gantry-bench-").tempdir_in(place.unwrap_or("/tmp"));
+    folder.expect("make a folder for the records")
+}
+
+/// `TMPFS_MAGIC` of `linux/magic.h`.
+const TMPFS_MAGIC: u64 = 0x0102_1994;
 
 fn programs() -> Vec<(&'static str, PathBuf)> {
     let mut all = vec![("gantry-runc", Binaries::find().path("gantry-runc"))];

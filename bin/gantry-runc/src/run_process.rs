@@ -41,6 +41,11 @@ impl Attendance {
         })
     }
 
+    /// Whether anybody is to be told of the process before its program runs.
+    pub(crate) fn announces(&self) -> bool {
+        [&self.console_socket, &self.pid_file, &self.pidfd_socket].iter().any(|it| it.is_some())
+    }
+
     /// The streams for a process that wants a terminal or not.
     pub(crate) fn stdio(&self, terminal: bool) -> Result<Stdio, Error> {
         match (terminal, self.detach, &self.console_socket) {

@@ -8,9 +8,10 @@ use crate::process::Waiter;
 use gantry_shim_protocol::frame::{FrameBuffer, FrameKind};
 use gantry_shim_protocol::rpc::{Request, Response};
 use gantry_shim_protocol::wire::Message;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 /// More connections than this are refused, unless one can go that never made a call.
 const MAX_CLIENTS: usize = 64;
@@ -126,6 +127,19 @@ impl Clients {
             drop(client.socket.release(poller));
         }
         tokens
+    }
+
+    /// The process that made a client's connection, if it is still there: nobody else has its number then.
+    pub(crate) fn process_of(&self, waiter: Waiter) -> Option<i32> {
+        let mut clients = self.list.iter();
+        let client = clients.find(|client| client.socket.token() == waiter.client)?;
+        let socket = client.socket.get();
+        // Only the end of it is asked for.
+        let mut state = [PollFd::new(socket, PollFlags::empty())];
+        poll(&mut state, Some(&Timespec::default())).ok()?;
+        let is_connected = state[0].revents().is_empty();
+        let peer = gantry_sys::unix_socket::peer_credentials(socket.as_fd()).ok()?;
+        (is_connected && peer.pid > 0).then_some(peer.pid)
     }
 
     /// Reads once from a client. False: the connection is over.

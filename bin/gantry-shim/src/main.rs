@@ -34,6 +34,7 @@ mod poller;
 mod process;
 mod runtime;
 mod server;
+mod sources;
 mod start;
 mod streams;
 mod task;

@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 
 /// Where a runtime keeps its record, inside the bundle.
 const RUNTIME_DIR: &str = "runtime";
+const FILTER_CACHE: &str = ".gantry-filters";
 
 #[derive(Debug)]
 pub(crate) enum Runtime {
@@ -138,7 +139,8 @@ impl Runtime {
             Self::Own { state_dir, flags } => (state_dir, *flags),
             Self::Other(other) => return other.create(mounts, &stdio),
         };
-        let options = own_options(owner, (state_dir, flags), mounts, stdio)?;
+        let cache = filter_cache(owner.bundle);
+        let options = own_options(owner, (state_dir, flags), mounts, stdio, &cache)?;
         let created = gantry_runtime::create(&options)?;
         let gantry_runtime::Created { pid, pidfd, terminal } = created;
         Ok(Progress::Done(Started { pid, pidfd, terminal }))
@@ -239,7 +241,8 @@ impl Runtime {
         let Self::Own { state_dir, flags } = self else {
             return Err(not_with_another("restoring a checkpoint"));
         };
-        let options = own_options(owner, (state_dir, *flags), mounts, stdio)?;
+        let cache = filter_cache(owner.bundle);
+        let options = own_options(owner, (state_dir, *flags), mounts, stdio, &cache)?;
         let restored = gantry_runtime::restore(&options, &RestoreOptions::new(criu))?;
         let gantry_runtime::Created { pid, pidfd, terminal } = restored;
         Ok(Started { pid, pidfd, terminal })
@@ -300,6 +303,7 @@ fn own_options<'a>(
     (state_dir, flags): (&'a Path, CreateFlags),
     mounts: &'a [RootfsMount],
     stdio: Stdio,
+    filter_cache: &'a Path,
 ) -> Result<CreateOptions<'a>, Error> {
     if let Some(parent) = state_dir.parent() {
         make_private(parent)?;
@@ -309,8 +313,15 @@ fn own_options<'a>(
         rootfs,
         stdio,
         flags,
+        filter_cache: Some(filter_cache),
         ..CreateOptions::new(owner.id, owner.bundle, state_dir)
     })
+}
+
+/// Compiled system call filters, beside the bundles: all shims of a daemon's containers have them in common. Callers pass over hidden
+/// names when they look for bundles, and no container's id begins like that.
+fn filter_cache(bundle: &Path) -> PathBuf {
+    bundle.with_file_name(FILTER_CACHE)
 }
 
 fn not_with_another(what: &str) -> Error {

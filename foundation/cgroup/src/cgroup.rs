@@ -46,7 +46,7 @@ impl Cgroup {
         let mut missing = None;
         for (hierarchy, start) in starts(hierarchies, path)? {
             let directory = start.join(path.names());
-            match Directory::open(&directory) {
+            match Directory::reach(hierarchy.reach(&directory), &directory) {
                 Ok(directory) => members.push(Member::found(hierarchy, directory)),
                 Err(source) if source.kind() == io::ErrorKind::NotFound => {
                     missing = Some(Error::Open { directory, source });
@@ -90,6 +90,12 @@ impl Cgroup {
     /// placed; in hierarchies where it is in the root it has none.
     pub fn of_process(hierarchies: &Hierarchies, pid: u32) -> Result<Self, Error> {
         Self::open_directories(hierarchies, &own_place::places(hierarchies, pid)?)
+    }
+
+    /// The hierarchies that it is in.
+    #[must_use]
+    pub fn hierarchies(&self) -> Hierarchies {
+        Hierarchies::of(self.members.iter().map(|member| member.hierarchy.clone()).collect())
     }
 
     /// The cgroup's directory in each hierarchy.

@@ -132,7 +132,6 @@ impl Hierarchies {
         starts.first().map_or(Ok(None), |start| below(&hierarchy.root, start, names))
     }
 
-    #[cfg(test)]
     pub(crate) fn of(hierarchies: Vec<Hierarchy>) -> Self {
         Self(hierarchies)
     }

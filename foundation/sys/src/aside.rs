@@ -7,7 +7,10 @@ use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use rustix::process::Pid;
+
 use crate::check;
+use crate::schedule;
 
 /// How many processes have this one's memory, too.
 static RUNNING: AtomicUsize = AtomicUsize::new(0);
@@ -46,10 +49,15 @@ impl<J> Aside<J> {
         let mut stack = Stack::with_capacity(length);
         let argument = ptr::from_mut(job.as_mut()).cast();
         let top = stack.as_mut_ptr().wrapping_add(length).cast();
+        let idle = schedule::idle_processors();
         // SAFETY: `work` runs on a stack that is its own and touches nothing but its argument; both live until it has ended, for `Self`
         // waits for that.
         let pid = unsafe { libc::clone(work, top, flags | libc::CLONE_VM, argument) };
         let pid = check(pid.into())?;
+        let worker = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        if let (Some(worker), Some(idle)) = (worker, idle) {
+            schedule::keep_on(worker, &idle);
+        }
         RUNNING.fetch_add(1, Ordering::AcqRel);
         Ok(Self { pid, lent: Some((stack, job)) })
     }
@@ -59,12 +67,6 @@ impl<J> Aside<J> {
         let status = self.reap()?;
         let (_, job) = self.lent.take().ok_or(io::ErrorKind::NotFound)?;
         Ok((*job, status))
-    }
-
-    /// For a duplicate of the process that started it: there the work is not done, and is not its own to wait for.
-    pub(crate) fn forget(mut self) {
-        self.pid = 0;
-        RUNNING.fetch_sub(1, Ordering::AcqRel);
     }
 
     fn reap(&mut self) -> io::Result<libc::c_int> {

@@ -105,8 +105,8 @@ fn clone3(what: u64, cgroup: Option<BorrowedFd<'_>>) -> io::Result<Fork<Child>> 
         set_tid_size: 0,
         cgroup: cgroup_fd,
     };
-    // SAFETY: without CLONE_VM the child has its own copy of all memory, and this process has no second thread (checked by the callers), so
-    // the copy is consistent; `args` outlives the call and has the size that is passed.
+    // SAFETY: without CLONE_VM the child has its own copy of all memory, and this process has no second thread (checked by the callers) or the
+    // child takes no lock, so the copy is consistent; `args` outlives the call and has the size that is passed.
     let pid = check(unsafe {
         libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<libc::clone_args>())
     })?;
@@ -133,6 +133,15 @@ pub fn fork() -> io::Result<Fork<Child>> {
     }
 }
 
+/// The same for a child that makes system calls, on what is on its stack, and ends: it may have any number of threads beside it, for it
+/// takes no lock.
+pub(crate) fn fork_for_calls() -> io::Result<Fork<Child>> {
+    match clone3(0, None) {
+        Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => fork_by_clone(),
+        result => result,
+    }
+}
+
 /// `clone(2)`, which every kernel and every profile has.
 fn fork_by_clone() -> io::Result<Fork<Child>> {
     let mut pidfd: libc::c_int = -1;
@@ -150,6 +159,14 @@ fn fork_by_clone() -> io::Result<Fork<Child>> {
         )
     })?;
     if pid == 0 { Ok(Fork::Child) } else { Ok(Fork::Parent(child_of(pid, pidfd))) }
+}
+
+/// Gives the calling thread a root, a working directory and a umask of its own (`unshare(2)`), so that it can change them, or
+/// enter a mount namespace, while the other threads stay where they are. Threads that it starts have them in common with it.
+pub fn unshare_root() -> io::Result<()> {
+    // SAFETY: takes no pointers; paths of other threads mean what they meant before, and descriptors stay common.
+    check(unsafe { libc::unshare(libc::CLONE_FS) }.into())?;
+    Ok(())
 }
 
 /// Moves the calling thread into new namespaces (`unshare(2)`).

@@ -10,6 +10,7 @@ pub mod boot_id;
 pub mod bpf;
 pub mod clock;
 pub mod clone;
+pub mod datagrams;
 pub mod descriptors;
 pub mod exec;
 pub mod fds;
@@ -26,6 +27,7 @@ pub mod seccomp;
 pub mod self_copy;
 pub mod signalfd;
 pub mod signals;
+pub mod uncached;
 pub mod unix_socket;
 
 use std::io;

@@ -1,6 +1,10 @@
-//! Processor and disk scheduling of the calling thread.
+//! Processor and disk scheduling of the calling thread, and the processors that it may have.
 
 use std::io;
+
+use rustix::fs::{Mode, OFlags, open};
+use rustix::process::Pid;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 
 use crate::check;
 
@@ -35,4 +39,34 @@ pub fn set_io_priority(class: u16, priority: u16) -> io::Result<()> {
     // SAFETY: takes no pointers.
     check(unsafe { libc::syscall(libc::SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, value) })?;
     Ok(())
+}
+
+/// The processors that the calling thread may run on but for the one that it runs on now, when any of them has nothing to do.
+///
+/// A kernel may start a new process on the processor of its maker although another is idle: it spares power, or the host's processors
+/// under a virtual machine's.
+pub(crate) fn idle_processors() -> Option<CpuSet> {
+    let mut allowed = sched_getaffinity(None).ok()?;
+    if running()? >= allowed.count() {
+        return None;
+    }
+    let here = sched_getcpu();
+    if here < CpuSet::MAX_CPU {
+        allowed.unset(here);
+    }
+    (allowed.count() > 0).then_some(allowed)
+}
+
+/// How many threads run on all processors or wait for one, the calling one included (proc(5), `loadavg`).
+fn running() -> Option<u32> {
+    let mut text = [0; 64];
+    let file = open("/proc/loadavg", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let length = rustix::io::read(file, &mut text).ok()?;
+    let text = std::str::from_utf8(text.get(..length)?).ok()?;
+    text.split(' ').nth(3)?.split('/').next()?.parse().ok()
+}
+
+/// Has a process with one thread run on these processors only. Where the kernel does not let it, it runs where it would.
+pub(crate) fn keep_on(process: Pid, processors: &CpuSet) {
+    sched_setaffinity(Some(process), processors).ok();
 }

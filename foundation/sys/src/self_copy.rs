@@ -74,14 +74,14 @@ pub struct Pending(RefCell<Option<Making>>);
 
 #[derive(Debug)]
 struct Making {
-    // Before the files that it uses.
     copier: Option<copier::Copier>,
     program: Option<File>,
     copy: File,
-    map: remap::MemoryMap,
+    /// Once it is known that the process can move.
+    map: Option<remap::MemoryMap>,
 }
 
-/// Gets ready to make a copy of the own program. Where the process could not move to it later, this is [`ensure`].
+/// Gets ready to make a copy of the own program. Where the process could not move to it later, the start of the copy is [`ensure`].
 ///
 /// Only for a process with one thread; [`Pending::finish`] comes before it makes one that somebody in a container can see.
 pub fn begin() -> io::Result<Pending> {
@@ -89,12 +89,9 @@ pub fn begin() -> io::Result<Pending> {
     if is_sealed(&program) {
         return Ok(Pending(RefCell::new(None)));
     }
-    let Some(map) = remap::MemoryMap::if_allowed() else {
-        ensure()?;
-        return Ok(Pending(RefCell::new(None)));
-    };
     let copy = empty_copy()?;
-    Ok(Pending(RefCell::new(Some(Making { copier: None, program: Some(program), copy, map }))))
+    let making = Making { copier: None, program: Some(program), copy, map: None };
+    Ok(Pending(RefCell::new(Some(making))))
 }
 
 impl Pending {
@@ -109,10 +106,16 @@ impl Pending {
     }
 
     fn start_for(&self, task: copier::Task) -> io::Result<()> {
-        match self.0.borrow_mut().as_mut() {
-            Some(making) => making.start(task),
-            None => Ok(()),
+        let is_prepared = match self.0.borrow_mut().as_mut() {
+            // Whoever copies begins meanwhile.
+            Some(making) => making.start(task)? || making.prepare(),
+            None => true,
+        };
+        if is_prepared {
+            return Ok(());
         }
+        drop(self.0.take());
+        ensure()
     }
 
     /// Asks whoever copies for a new network namespace, its loopback device up, to be had from [`network`](Self::network). False when
@@ -131,47 +134,60 @@ impl Pending {
     /// # Errors
     /// What the kernel said when it was made: `EPERM` without the right to, `ENOSPC` when there are as many as there may be.
     pub fn network(&self) -> io::Result<OwnedFd> {
-        match self.0.borrow().as_ref().and_then(|making| making.copier.as_ref()) {
+        match self.0.borrow_mut().as_mut().and_then(|making| making.copier.as_mut()) {
             Some(copier) => copier.network(),
             None => Err(io::ErrorKind::NotFound.into()),
         }
     }
 
-    /// Waits for the copy, seals it, and goes on from it: afterwards nothing of this process refers to the program's file.
+    /// Waits for the copy, and goes on from it: afterwards nothing of this process refers to the program's file.
     pub fn finish(&self) -> io::Result<()> {
         self.complete()?;
-        self.follow()
+        // The copier, which this waits for, has time to end meanwhile.
+        self.0.take().map_or(Ok(()), Making::go_on)
     }
 
-    /// Waits for the copy and seals it.
+    /// Waits until the copy is complete and sealed.
     pub fn complete(&self) -> io::Result<()> {
+        self.start()?;
         let mut place = self.0.borrow_mut();
         let Some(making) = place.as_mut() else { return Ok(()) };
-        making.start(copier::Task::Copy)?;
-        making.copier.take().map_or(Ok(()), copier::Copier::wait)?;
+        making.copier.as_mut().map_or(Ok(()), copier::Copier::wait_sealed)?;
         making.program = None;
         if is_sealed(&making.copy) { Ok(()) } else { Err(not_ready()) }
     }
 
-    /// Goes on from the copy that is complete: in the process that made it, or in one that was duplicated from it before and has heard
-    /// since that it is. A duplicate must not have started a program or changed its memory's layout.
+    /// Goes on from the copy in a process that was duplicated from its maker before it was complete, and has heard since that it is. A
+    /// duplicate must not have started a program or changed its memory's layout.
     pub fn follow(&self) -> io::Result<()> {
-        let Some(making) = self.0.take() else { return Ok(()) };
-        let Making { copier, program, copy, map } = making;
-        if let Some(copier) = copier {
-            // Somebody else's child.
+        let Some(mut making) = self.0.take() else { return Ok(()) };
+        // Somebody else's child.
+        if let Some(copier) = making.copier.take() {
             copier.forget();
         }
-        drop(program);
-        if !is_sealed(&copy) {
-            return Err(not_ready());
-        }
-        remap::move_to(&copy, &map)
+        making.go_on()
     }
 }
 
 impl Making {
-    fn start(&mut self, task: copier::Task) -> io::Result<()> {
+    fn go_on(self) -> io::Result<()> {
+        let Self { copier: _copier, program, copy, map } = self;
+        drop(program);
+        match map {
+            Some(map) if is_sealed(&copy) => remap::move_to(&copy, &map),
+            _ => Err(not_ready()),
+        }
+    }
+
+    /// Whether this process can move to the copy.
+    fn prepare(&mut self) -> bool {
+        self.map = remap::MemoryMap::if_allowed();
+        self.map.is_some()
+    }
+
+    /// True when the copy was begun before.
+    fn start(&mut self, task: copier::Task) -> io::Result<bool> {
+        let is_new = self.copier.is_none();
         if let (None, Some(program)) = (&self.copier, &self.program) {
             let length = program.metadata()?.len();
             self.copier = Some(copier::Copier::start((program, &self.copy), length, task)?);
@@ -180,7 +196,7 @@ impl Making {
             let copy = format!("/proc/self/fd/{}", self.copy.as_raw_fd());
             self.copy = File::open(copy)?;
         }
-        Ok(())
+        Ok(!is_new)
     }
 }
 
@@ -319,10 +335,11 @@ mod tests {
             copier: None,
             program: Some(File::open(OWN_PROGRAM).unwrap()),
             copy: empty_copy().unwrap(),
-            map: remap::MemoryMap::default(),
+            // Here nobody moves.
+            map: Some(remap::MemoryMap::default()),
         };
         let pending = Pending(RefCell::new(Some(making)));
-        pending.start().unwrap();
+        assert!(!pending.0.borrow_mut().as_mut().unwrap().start(copier::Task::Copy).unwrap());
         let mut copy = pending.0.borrow().as_ref().unwrap().copy.try_clone().unwrap();
         assert!(copy.write_all(b"x").is_err());
         pending.complete().unwrap();

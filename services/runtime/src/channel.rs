@@ -4,6 +4,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use gantry_sys::unix_socket::{receive_with_fd, send_with_fd};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use crate::failure::Failure;
@@ -49,6 +51,17 @@ impl Channel {
 
     pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
+    }
+
+    /// Waits until the other end is closed. What it said before is there to be received, and wakes nobody.
+    pub(crate) fn wait_closed(&self) -> io::Result<()> {
+        let mut wait = [PollFd::new(&self.0, PollFlags::empty())];
+        loop {
+            match poll(&mut wait, None) {
+                Err(Errno::INTR) => {}
+                polled => return polled.map(drop).map_err(io::Error::from),
+            }
+        }
     }
 
     pub(crate) fn send(&self, word: &Word) -> io::Result<()> {
@@ -116,6 +129,20 @@ mod tests {
         assert!(matches!(child.receive().unwrap(), Word::Go));
         assert!(matches!(child.receive().unwrap(), Word::Pid(-7)));
         drop(child);
+        assert!(matches!(parent.receive().unwrap(), Word::End));
+    }
+
+    #[test]
+    fn words_wait_until_the_other_end_is_closed() {
+        let (parent, child) = Channel::pair().unwrap();
+        let speaker = std::thread::spawn(move || {
+            child.send(&Word::Ready(None)).unwrap();
+            child.send(&Word::Failed(Failure::invalid("no"))).unwrap();
+        });
+        parent.wait_closed().unwrap();
+        speaker.join().unwrap();
+        assert!(matches!(parent.receive().unwrap(), Word::Ready(None)));
+        assert!(matches!(parent.receive().unwrap(), Word::Failed(f) if f.message == "no"));
         assert!(matches!(parent.receive().unwrap(), Word::End));
     }
 

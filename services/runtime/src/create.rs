@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use gantry_cgroup::{Cgroup, JoinHandle};
 use gantry_oci::runtime::{State, Status};
@@ -16,18 +16,19 @@ use gantry_types::Signal;
 
 use crate::birthplace::{Birthplace, Born};
 use crate::channel::{Channel, Word};
+use crate::delete::Remains;
 use crate::error::Error;
 use crate::failure::{During, Failure};
 use crate::filter::Filter;
-use crate::gate::Gate;
+use crate::gate::{Beginning, Gate, Hold};
 use crate::groundwork::{Draft, Settled, late_limits, settled};
 use crate::id_map::Writer;
 use crate::init::Init;
 use crate::listener::{Address, Listener};
-use crate::options::{CreateOptions, Created};
+use crate::options::{CreateOptions, Created, Stdio};
 use crate::plan::{MountPlan, Plan, Recursion};
 use crate::prepare::{Prepared, Sources, prepare};
-use crate::record::Record;
+use crate::record::{self, Record};
 use crate::rollback::Rollback;
 use crate::rootless::Caller;
 use crate::start::Door;
@@ -38,18 +39,35 @@ use crate::{filesystem, hooks, net_devices};
 /// The caller must have one thread; the process becomes its child. When anything fails nothing is left: no process, cgroup, mount or
 /// file.
 pub fn create(options: &CreateOptions<'_>) -> Result<Created, Error> {
-    let gate = |state_dir: &Path| Gate::make(state_dir).map(Some);
+    let gate = |_: &Draft| Gate::make(options.state_dir).map(Beginning::AtGate);
     make(options, gate).map(|(created, _)| created)
 }
 
 /// Makes a container for a caller that starts it itself, with [`Door::open`], and does not outlive it: otherwise like [`create`].
 pub fn create_to_run(options: &CreateOptions<'_>) -> Result<(Created, Door), Error> {
-    make(options, |_| Ok(None))
+    make(options, |draft| {
+        if !can_start_at_once(options, draft) {
+            return Ok(Beginning::ByCreator);
+        }
+        // What cannot be locked here waits for its creator.
+        let hold = Hold::take(&record::path(options.state_dir)).map(Some);
+        Ok(hold.map_or(Beginning::ByCreator, Beginning::AtOnce))
+    })
+}
+
+/// Whether the process can go on by itself when it has moved to the program's copy: what it waits for then is the last thing that it
+/// needs from its maker.
+fn can_start_at_once(options: &CreateOptions<'_>, draft: &Draft) -> bool {
+    options.start_at_once
+        && options.own_copy.is_some()
+        && !matches!(options.stdio, Stdio::Terminal)
+        && is_born_unseen(&draft.plan, draft.caller)
+        && !hooks::come_before_start(&draft.plan.hooks)
 }
 
 fn make(
     options: &CreateOptions<'_>,
-    gate: impl FnOnce(&Path) -> io::Result<Option<Gate>>,
+    begin: impl FnOnce(&Draft) -> io::Result<Beginning>,
 ) -> Result<(Created, Door), Error> {
     let draft = Draft::new(options)?;
     if draft.plan.mounts.iter().any(|mount| mount.id_mapping.is_some()) {
@@ -58,12 +76,14 @@ fn make(
     }
     let network = Network::begin(&draft, options.own_copy)?;
     let mut rollback = Rollback::new();
-    draft.make_state_dir(options, &mut rollback)?;
-    let gate = gate(options.state_dir)
-        .map_err(|source| Error::Write { path: options.state_dir.to_owned(), source })?;
+    let state_dir = draft.make_state_dir(options, &mut rollback)?;
     let mut record = draft.record(options)?;
     let (cgroup, placeholder) = draft.make_cgroup(options, &mut record, &mut rollback)?;
     record.resctrl = draft.join_resctrl(options, &mut rollback)?;
+    // After the placeholder is born: it lives until the program runs, and would hold the record as long.
+    let beginning = begin(&draft)
+        .map_err(|source| Error::Write { path: options.state_dir.to_owned(), source })?;
+    record.starts_at_once = matches!(beginning, Beginning::AtOnce(_));
     let Draft { bundle, plan, filter, .. } = &draft;
     let cgroups = cgroup.as_ref().map(Cgroup::mounts).unwrap_or_default();
     let sources = Sources { bundle, rootfs: options.rootfs, cgroups: &cgroups };
@@ -78,7 +98,7 @@ fn make(
         listener,
         plan,
         filter: filter.as_ref(),
-        gate,
+        beginning,
         caller: draft.caller,
         cgroup: cgroup.as_ref(),
         sources,
@@ -86,11 +106,12 @@ fn make(
         record: &record,
         network,
     };
-    let (created, channel, settled) = parts.launch(prepared, &mut rollback)?;
+    let (created, opener, mut settled) = parts.launch(prepared, &mut rollback)?;
     drop(placeholder);
-    let record = settled.write(options.state_dir)?;
+    settled.write(options.state_dir)?;
     rollback.keep();
-    let door = Door::new(channel, &record, Leftovers { _draft: draft, _cgroup: cgroup });
+    let remains = Remains::new(state_dir, settled.record(), cgroup.as_ref());
+    let door = Door::new(opener, remains, Leftovers { _draft: draft, _cgroup: cgroup });
     Ok((created, door))
 }
 
@@ -143,7 +164,7 @@ struct Parts<'a> {
     plan: &'a Plan,
     filter: Option<&'a Filter>,
     listener: Option<&'a Listener<'a>>,
-    gate: Option<Gate>,
+    beginning: Beginning,
     caller: Caller,
     cgroup: Option<&'a Cgroup>,
     sources: Sources<'a>,
@@ -157,7 +178,7 @@ impl Parts<'_> {
         mut self,
         prepared: Option<Prepared>,
         rollback: &mut Rollback,
-    ) -> Result<(Created, Channel, Settled), Error> {
+    ) -> Result<(Created, Option<Channel>, Settled), Error> {
         let join = self.cgroup.map_or(Ok(JoinHandle::default()), Cgroup::join_handle);
         let join = join.map_err(Error::Cgroup)?;
         let (ours, theirs) = Channel::pair().during("make a socket pair")?;
@@ -182,7 +203,7 @@ impl Parts<'_> {
             flags: self.options.flags,
             keyring: &keyring,
             state: &self.state,
-            gate: self.gate.as_ref(),
+            beginning: &self.beginning,
             network: network.as_ref().map(AsFd::as_fd),
             own_copy,
         };
@@ -201,6 +222,9 @@ impl Parts<'_> {
             Born::Parent(child) => child,
         };
         drop(theirs);
+        if let Beginning::AtOnce(hold) = &mut self.beginning {
+            drop(hold.take());
+        }
         let handle = child.pidfd.try_clone().during("copy a descriptor")?;
         rollback.on_failure(move || {
             drop(pidfd::send_signal(handle.as_fd(), Signal::KILL));
@@ -208,10 +232,35 @@ impl Parts<'_> {
         });
         self.state.pid = Some(child.pid);
         self.place(&child, &ours, rollback)?;
-        let settled = settled(self.record, child.pid, self.options.state_dir)?;
+        let settled = self.let_go(&child, &ours, own_copy)?;
         // While the new process is at work.
         drop((join, prepared, network));
-        Ok((self.attend(child, &ours)?, ours, settled))
+        match self.beginning {
+            Beginning::AtOnce(_) => Ok((attend_start(child, &ours)?, None, settled)),
+            _ => Ok((self.attend(child, &ours)?, Some(ours), settled)),
+        }
+    }
+
+    /// Says the last word that the new process needs to be ready. Nobody runs a program of whom the record does not tell.
+    fn let_go(
+        &self,
+        child: &Child,
+        channel: &Channel,
+        own_copy: Option<&Pending>,
+    ) -> Result<Settled, Error> {
+        let settle = || settled(self.record, child.pid, self.options.state_dir);
+        let Some(copy) = own_copy else { return settle() };
+        copy.complete().during(COPY_PROGRAM)?;
+        let mut noted = None;
+        if matches!(self.beginning, Beginning::AtOnce(_)) {
+            noted.insert(settle()?).write(self.options.state_dir)?;
+        }
+        match channel.send(&Word::Copied) {
+            // It has failed already, and said why.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            sent => sent.during("tell the new process to go on")?,
+        }
+        noted.map_or_else(settle, Ok)
     }
 
     /// What the first hooks began is for the last ones to end, however far the container came.
@@ -255,23 +304,13 @@ impl Parts<'_> {
         if is_mapped || !devices.is_empty() {
             channel.send(&Word::Go).during("tell the new process to go on")?;
         }
-        if is_born_unseen(self.plan, self.caller) && self.options.own_copy.is_some() {
-            let copy = self.options.own_copy;
-            copy.map_or(Ok(()), Pending::complete).during(COPY_PROGRAM)?;
-            match channel.send(&Word::Copied) {
-                // It has failed already, and said why.
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-                sent => sent.during("tell the new process to go on")?,
-            }
-            leave_program_file(self.options)?;
-        }
         Ok(())
     }
 
     /// Does what the child asks for, until it is ready.
     fn attend(&self, child: Child, channel: &Channel) -> Result<Created, Error> {
         loop {
-            match channel.receive().during("listen to the new process")? {
+            match channel.receive().during(LISTEN)? {
                 Word::Hooks => {
                     let hooks = &self.plan.hooks;
                     hooks::run("prestart", &hooks.prestart, &self.state)?;
@@ -290,6 +329,27 @@ impl Parts<'_> {
     }
 }
 
+/// Waits until the child has executed its program.
+fn attend_start(child: Child, channel: &Channel) -> Result<Created, Error> {
+    channel.wait_closed().during(LISTEN)?;
+    let mut is_ready = false;
+    loop {
+        match channel.receive().during(LISTEN)? {
+            Word::Ready(terminal) if !is_ready => {
+                debug_assert!(terminal.is_none(), "somebody would have to be told of it");
+                is_ready = true;
+            }
+            Word::Failed(failure) => return Err(failure.into()),
+            Word::End if is_ready => {
+                return Ok(Created { pid: child.pid, pidfd: child.pidfd, terminal: None });
+            }
+            _ => return Err(died(&child.pidfd)),
+        }
+    }
+}
+
+const LISTEN: &str = "listen to the new process";
+
 /// Goes on from the copy of the own program, if there is one to go to, before a process of ours can be seen in a container.
 pub(crate) fn leave_program_file(options: &CreateOptions<'_>) -> Result<(), Failure> {
     let Some(copy) = options.own_copy else { return Ok(()) };
@@ -299,15 +359,13 @@ pub(crate) fn leave_program_file(options: &CreateOptions<'_>) -> Result<(), Fail
 const COPY_PROGRAM: &str = "run from a sealed copy of the program";
 
 /// Whether nobody in a container can see the new process before it is recorded, and nothing needs the copy before: then it can leave
-/// the program's file on its way.
+/// the program's file on its way. Its maker, which nobody may trace and which enters nothing, stays there.
 fn is_born_unseen(plan: &Plan, caller: Caller) -> bool {
     let namespaces = &plan.namespaces;
     caller == Caller::Root
         && namespaces.new.contains(Namespaces::PID)
         && !namespaces.has_user()
         && namespaces.join.is_empty()
-        // A process whose memory another has, too, cannot return from a time namespace.
-        && namespaces.time_offsets.is_none()
         && plan.mounts.iter().all(|mount| mount.id_mapping.is_none() && is_cut_off(mount))
 }
 

@@ -2,18 +2,20 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
 use gantry_cgroup::{Cgroup, Hierarchies};
 use gantry_oci::runtime::Status;
 use gantry_sys::pidfd;
+use rustix::fs::{Mode, OFlags, Stat, fstat, rmdir, unlink};
+use rustix::io::Errno;
 
 use crate::error::Error;
-use crate::hooks;
-use crate::record::Record;
-use crate::systemd;
+use crate::filter::FILTER_NAME;
+use crate::record::{RECORD_NAME, Record};
+use crate::{gate, hooks, systemd};
 
 /// What to do with a container that still runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,9 +101,106 @@ fn kill_processes(record: &Record) -> Result<(), Error> {
     Ok(())
 }
 
+/// What lies in the directory of most containers.
+const USUAL_NAMES: [&str; 4] = [RECORD_NAME, FILTER_NAME, gate::GO_NAME, gate::STATUS_NAME];
+
 fn remove_directory(state_dir: &Path) -> Result<(), Error> {
-    match fs::remove_dir_all(state_dir) {
+    for name in USUAL_NAMES {
+        // What goes wrong is told below.
+        unlink(state_dir.join(name)).ok();
+    }
+    let removed = match rmdir(state_dir) {
+        Err(Errno::NOENT) | Ok(()) => return Ok(()),
+        Err(_) => fs::remove_dir_all(state_dir),
+    };
+    match removed {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         removed => removed.map_err(|source| Error::Write { path: state_dir.to_owned(), source }),
+    }
+}
+
+/// What will be left of a container, as the process that made it knows without looking.
+#[derive(Debug)]
+pub struct Remains {
+    record: Record,
+    /// The state directory, open since it was made: another container may come to have its name.
+    directory: OwnedFd,
+    hierarchies: Option<Hierarchies>,
+}
+
+impl Remains {
+    pub(crate) fn new(directory: OwnedFd, record: Record, cgroup: Option<&Cgroup>) -> Self {
+        Self { record, directory, hierarchies: cgroup.map(Cgroup::hierarchies) }
+    }
+
+    pub(crate) fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Removes it, as [`delete`] with [`DeleteMode::Force`] does: for a container whose process has been waited for.
+    ///
+    /// Does nothing when somebody else has removed it by now.
+    pub fn remove(self, state_dir: &Path) -> Result<Vec<String>, Error> {
+        if !is_at(&self.directory, state_dir) {
+            return Ok(Vec::new());
+        }
+        if !self.remove_plain_cgroup()? {
+            return delete(state_dir, DeleteMode::Force);
+        }
+        remove_directory(state_dir)?;
+        let state = self.record.state(Status::Stopped);
+        Ok(hooks::run_each("poststop", &self.record.hooks.poststop, &state))
+    }
+
+    /// False when there is more to be done.
+    fn remove_plain_cgroup(&self) -> Result<bool, Error> {
+        let Self { record, hierarchies: Some(hierarchies), .. } = self else { return Ok(false) };
+        if record.systemd.is_some() || record.resctrl.is_some() {
+            return Ok(false);
+        }
+        Cgroup::remove_empty(hierarchies, &record.cgroup_path()?).map_err(Error::Cgroup)
+    }
+}
+
+/// A state directory, to be known again by [`is_at`].
+pub(crate) fn open_directory(state_dir: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(state_dir, flags, Mode::empty())?)
+}
+
+/// Whether the path still leads to the directory that is open. While it is, no other can have its number.
+pub(crate) fn is_at(directory: &OwnedFd, path: &Path) -> bool {
+    let numbers = |found: Stat| (found.st_dev, found.st_ino);
+    match (rustix::fs::lstat(path), fstat(directory)) {
+        (Ok(found), Ok(own)) => numbers(found) == numbers(own),
+        (Err(error), _) => error != Errno::NOENT,
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_come_to_the_same_place_meanwhile_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let state_dir = dir.path().join("x");
+        fs::create_dir(&state_dir).unwrap();
+        let record: Record = serde_json::from_str(
+            r#"{"id": "x", "bundle": "/b", "pid": 0, "startTime": 0, "bootId": "", "created": "",
+                "cgroup": "", "userNamespace": false}"#,
+        )
+        .unwrap();
+        let remains = || Remains::new(open_directory(&state_dir).unwrap(), record.clone(), None);
+        let early = remains();
+        fs::remove_dir(&state_dir).unwrap();
+        assert!(!is_at(&early.directory, &state_dir), "somebody else has removed it");
+        fs::create_dir(&state_dir).unwrap();
+        record.write(&state_dir).unwrap();
+        assert!(early.remove(&state_dir).unwrap().is_empty());
+        assert!(state_dir.join(RECORD_NAME).exists());
+        assert!(remains().remove(&state_dir).unwrap().is_empty());
+        assert!(!state_dir.exists());
     }
 }

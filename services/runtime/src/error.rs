@@ -55,6 +55,8 @@ pub enum Error {
     StartRunning,
     #[error("cannot exec in a stopped container: container not running")]
     ExecStopped,
+    #[error("cannot exec in container {id}, which is being created: wait until it runs")]
+    ExecCreating { id: String },
     #[error("cannot exec in a paused container")]
     ExecPaused,
     #[error("container not running")]
@@ -95,6 +97,7 @@ impl Error {
             | Self::StartStopped
             | Self::StartRunning
             | Self::ExecStopped
+            | Self::ExecCreating { .. }
             | Self::ExecPaused
             | Self::NotRunning
             | Self::DeleteRunning { .. }

@@ -37,7 +37,7 @@ pub fn exec_from(
     options: &ExecOptions<'_>,
 ) -> Result<Started, Error> {
     let record = Record::read(state_dir)?;
-    let container = record.process()?.ok_or(Error::ExecStopped)?;
+    let container = record.process_to_join(state_dir)?;
     let plan = ProcessPlan::new(options.process).map_err(Error::refused)?;
     if plan.terminal != matches!(options.stdio, Stdio::Terminal) {
         let reason = "process.terminal and the kind of stdio do not agree".to_owned();

@@ -27,6 +27,8 @@ pub(crate) struct Filter {
 const FLAG_SPEC_ALLOW: u32 = 4;
 /// `SECCOMP_FILTER_FLAG_TSYNC`: all threads of the process.
 const FLAG_TSYNC: u32 = 1;
+/// In the state directory.
+pub(crate) const FILTER_NAME: &str = "seccomp.bpf";
 const INSTRUCTION_BYTES: usize = 8;
 
 impl Filter {
@@ -152,7 +154,7 @@ impl Filter {
 }
 
 fn path(state_dir: &Path) -> PathBuf {
-    state_dir.join("seccomp.bpf")
+    state_dir.join(FILTER_NAME)
 }
 
 #[cfg(test)]

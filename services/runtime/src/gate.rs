@@ -14,6 +14,10 @@ use rustix::io::Errno;
 use crate::channel::{Channel, Word};
 use crate::failure::Failure;
 
+/// Names in the state directory.
+pub(crate) const GO_NAME: &str = "exec.fifo";
+pub(crate) const STATUS_NAME: &str = "exec.status";
+
 /// The fifos as the waiting process holds them: open for both directions, so that neither end ever blocks or breaks.
 #[derive(Debug)]
 pub(crate) struct Gate {
@@ -58,19 +62,64 @@ impl Gate {
     }
 }
 
-/// What a process waits for when all is set up.
-pub(crate) enum Waiting<'a> {
-    /// Whoever finds the container's record.
-    AtGate(&'a Gate),
-    /// Its creator, at the other end of this channel.
-    ForCreator(Channel),
+/// How a container gets from being created to being started.
+#[derive(Debug)]
+pub(crate) enum Beginning {
+    /// Whoever finds the container's record starts it.
+    AtGate(Gate),
+    /// Its creator does.
+    ByCreator,
+    /// Nobody has to: it goes on when all is set up. Its maker gives the hold up when the process has its own.
+    AtOnce(Option<Hold>),
 }
 
-impl Waiting<'_> {
+/// A lock on the record, which a process that goes on by itself holds until it executes its program or ends: the record names it before.
+#[derive(Debug)]
+pub(crate) struct Hold(File);
+
+impl Hold {
+    /// Before the record names a process.
+    pub(crate) fn take(record: &Path) -> io::Result<Self> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let file = open(record, flags, Mode::RUSR | Mode::WUSR)?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(Self(file.into()))
+    }
+
+    pub(crate) fn is_held(record: &Path) -> io::Result<bool> {
+        let file = open(record, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        match flock(&file, FlockOperation::NonBlockingLockShared) {
+            Err(Errno::AGAIN) => Ok(true),
+            locked => locked.map(|()| false).map_err(io::Error::from),
+        }
+    }
+}
+
+/// What a process waits for when all is set up.
+pub(crate) enum Waiting<'a> {
+    AtGate(&'a Gate),
+    /// The word of its creator, at the other end of this channel.
+    ForCreator(Channel),
+    /// Nothing; its creator hears of a failure.
+    ForNobody(Channel, Option<&'a Hold>),
+}
+
+impl<'a> Waiting<'a> {
+    pub(crate) fn new(beginning: &'a Beginning, channel: Channel) -> Self {
+        match beginning {
+            Beginning::AtGate(gate) => Self::AtGate(gate),
+            Beginning::ByCreator => Self::ForCreator(channel),
+            Beginning::AtOnce(hold) => Self::ForNobody(channel, hold.as_ref()),
+        }
+    }
+
     pub(crate) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
         match self {
             Self::AtGate(gate) => gate.descriptors().to_vec(),
             Self::ForCreator(channel) => vec![channel.as_fd()],
+            Self::ForNobody(channel, hold) => {
+                hold.iter().map(|hold| hold.0.as_fd()).chain([channel.as_fd()]).collect()
+            }
         }
     }
 
@@ -82,6 +131,7 @@ impl Waiting<'_> {
                 // A container whose creator dies before its start has nobody to start it.
                 _ => Err(io::ErrorKind::BrokenPipe.into()),
             },
+            Self::ForNobody(..) => Ok(()),
         }
     }
 
@@ -89,7 +139,9 @@ impl Waiting<'_> {
     pub(crate) fn report(&self, failure: Failure) -> io::Result<()> {
         match self {
             Self::AtGate(gate) => gate.report(&failure),
-            Self::ForCreator(channel) => channel.send(&Word::Failed(failure)),
+            Self::ForCreator(channel) | Self::ForNobody(channel, _) => {
+                channel.send(&Word::Failed(failure))
+            }
         }
     }
 }
@@ -152,11 +204,11 @@ fn make_fifo(path: &Path) -> io::Result<File> {
 }
 
 fn go_path(state_dir: &Path) -> PathBuf {
-    state_dir.join("exec.fifo")
+    state_dir.join(GO_NAME)
 }
 
 fn status_path(state_dir: &Path) -> PathBuf {
-    state_dir.join("exec.status")
+    state_dir.join(STATUS_NAME)
 }
 
 #[cfg(test)]
@@ -173,6 +225,19 @@ mod tests {
         waiter.join().unwrap();
         assert!(!is_closed(dir.path()));
         assert!(matches!(push(dir.path()).unwrap(), Pushed::Again));
+    }
+
+    #[test]
+    fn a_record_is_held_until_all_copies_of_the_hold_are_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let record = dir.path().join("record");
+        let hold = Hold::take(&record).unwrap();
+        assert!(Hold::is_held(&record).unwrap());
+        let of_the_process = Hold(hold.0.try_clone().unwrap());
+        drop(hold);
+        assert!(Hold::is_held(&record).unwrap());
+        drop(of_the_process);
+        assert!(!Hold::is_held(&record).unwrap());
     }
 
     #[test]

@@ -4,13 +4,16 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use gantry_cgroup::{Cgroup, CgroupPath, Hierarchies};
 use gantry_oci::runtime::{DeviceRule, LinuxResources, Mount, Spec};
 use gantry_sys::clone::Namespaces;
 use gantry_sys::{clock, process};
+use rustix::fs::{Mode, OFlags};
 
+use crate::delete;
 use crate::error::Error;
 use crate::failure::During;
 use crate::filter::Filter;
@@ -45,7 +48,7 @@ pub(crate) struct Draft {
 impl Draft {
     pub(crate) fn new(options: &CreateOptions<'_>) -> Result<Self, Error> {
         check_id(options.id)?;
-        let bundle = fs::canonicalize(options.bundle)
+        let bundle = resolve(options.bundle)
             .map_err(|source| Error::Read { path: options.bundle.to_owned(), source })?;
         let mut spec = match options.spec {
             Some(spec) => spec.clone(),
@@ -95,6 +98,7 @@ impl Draft {
             personality: plan.personality,
             memory_policy: plan.memory_policy.clone(),
             resctrl: None,
+            starts_at_once: false,
             listener: filter
                 .as_ref()
                 .filter(|filter| filter.notifies())
@@ -108,12 +112,12 @@ impl Draft {
         })
     }
 
-    /// The container's own directory, with what later calls need.
+    /// The container's own directory, open, with what later calls need.
     pub(crate) fn make_state_dir(
         &self,
         options: &CreateOptions<'_>,
         rollback: &mut Rollback,
-    ) -> Result<(), Error> {
+    ) -> Result<OwnedFd, Error> {
         use std::os::unix::fs::DirBuilderExt;
         let path = options.state_dir;
         let failed = |source| Error::Write { path: path.to_owned(), source };
@@ -123,15 +127,21 @@ impl Draft {
             }
             made => made.map_err(failed)?,
         }
+        let opened = delete::open_directory(path).and_then(|own| Ok((own.try_clone()?, own)));
+        let (directory, own) = opened.map_err(failed)?;
         let owned = path.to_owned();
-        rollback.on_failure(move || drop(fs::remove_dir_all(owned)));
+        rollback.on_failure(move || {
+            if delete::is_at(&own, &owned) {
+                drop(fs::remove_dir_all(owned));
+            }
+        });
         if options.notify {
             fs::DirBuilder::new().mode(0o755).create(notify_dir(path)).map_err(failed)?;
         }
         if let Some(filter) = &self.filter {
             filter.save(path).map_err(failed)?;
         }
-        Ok(())
+        Ok(directory)
     }
 
     /// The group of the resource director that the document asks for.
@@ -293,8 +303,9 @@ pub(crate) fn write(record: &Record, state_dir: &Path) -> Result<(), Error> {
 
 /// Notes the container's process down.
 pub(crate) fn settle(record: &mut Record, pid: i32, state_dir: &Path) -> Result<(), Error> {
-    let settled = settled(record, pid, state_dir)?;
-    *record = settled.write(state_dir)?;
+    let mut settled = settled(record, pid, state_dir)?;
+    settled.write(state_dir)?;
+    *record = settled.record();
     Ok(())
 }
 
@@ -305,22 +316,34 @@ pub(crate) fn settled(record: &Record, pid: i32, state_dir: &Path) -> Result<Set
     let record = Record { pid, start_time, ..record.clone() };
     let line = record.line(state_dir);
     let line = line.map_err(|source| Error::Write { path: state_dir.to_owned(), source })?;
-    Ok(Settled { record, line })
+    Ok(Settled { record, line: Some(line) })
 }
 
 /// A record that knows its process, before everybody knows it.
 #[derive(Debug)]
 pub(crate) struct Settled {
     record: Record,
-    line: Line,
+    /// Until it is written.
+    line: Option<Line>,
 }
 
 impl Settled {
-    pub(crate) fn write(self, state_dir: &Path) -> Result<Record, Error> {
-        let written = self.line.write();
-        written.map_err(|source| Error::Write { path: state_dir.to_owned(), source })?;
-        Ok(self.record)
+    pub(crate) fn write(&mut self, state_dir: &Path) -> Result<(), Error> {
+        let written = self.line.take().map_or(Ok(()), Line::write);
+        written.map_err(|source| Error::Write { path: state_dir.to_owned(), source })
     }
+
+    pub(crate) fn record(self) -> Record {
+        self.record
+    }
+}
+
+/// The absolute path of what is there, without links: as the kernel tells it, which spares a look at each name on the way.
+fn resolve(path: &Path) -> io::Result<PathBuf> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let found = rustix::fs::open(path, flags, Mode::empty())?;
+    let name = format!("/proc/self/fd/{}", found.as_raw_fd());
+    fs::read_link(name).or_else(|_| fs::canonicalize(path))
 }
 
 /// The id becomes part of file names, keyring names and messages.

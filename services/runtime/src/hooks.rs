@@ -44,6 +44,13 @@ pub(crate) fn check(hooks: &Hooks) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Whether any is to run before the container's program does.
+pub(crate) fn come_before_start(hooks: &Hooks) -> bool {
+    let before =
+        [&hooks.prestart, &hooks.create_runtime, &hooks.create_container, &hooks.start_container];
+    before.iter().any(|hooks| !hooks.is_empty())
+}
+
 /// Runs all hooks even when some fail: what went wrong is for a warning.
 pub(crate) fn run_each(stage: &str, hooks: &[Hook], state: &State) -> Vec<String> {
     let one = |hook| run(stage, std::slice::from_ref(hook), state).err();

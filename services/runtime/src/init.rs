@@ -21,7 +21,7 @@ use crate::channel::{Channel, Word};
 use crate::failure::{Class, During, Failure};
 use crate::filesystem;
 use crate::filter::Filter;
-use crate::gate::{Gate, Waiting};
+use crate::gate::{Beginning, Waiting};
 use crate::hooks;
 use crate::listener::Listener;
 use crate::options::{CreateFlags, Stdio};
@@ -49,8 +49,7 @@ pub(crate) struct Init<'a> {
     pub keyring: &'a str,
     /// For hooks that run in the container.
     pub state: &'a State,
-    /// Where it waits for its start; without one it waits for its creator.
-    pub gate: Option<&'a Gate>,
+    pub beginning: &'a Beginning,
     /// A new network namespace that is there already, complete.
     pub network: Option<BorrowedFd<'a>>,
     /// The copy of the program, for a process that begins in the program's file and leaves it before anybody knows of it.
@@ -69,13 +68,7 @@ impl Init<'_> {
         if channel.send(&Word::Ready(terminal)).is_err() {
             give_up(false);
         }
-        let waiting = match self.gate {
-            Some(gate) => {
-                drop(channel);
-                Waiting::AtGate(gate)
-            }
-            None => Waiting::ForCreator(channel),
-        };
+        let waiting = Waiting::new(self.beginning, channel);
         if self.keep_alone(waiting.descriptors()).is_err() || waiting.wait().is_err() {
             give_up(false);
         }
@@ -117,8 +110,11 @@ impl Init<'_> {
         }
         // While the host's mounts are there: the classic mount calls need them.
         let procfs = self.plan.needs_procfs().then(|| Procfs::open(&root)).transpose()?;
-        self.leave_program_file(channel)?;
-        self.run_hooks(channel)?;
+        let has_hooks = hooks::come_before_start(&self.plan.hooks);
+        if has_hooks {
+            self.leave_program_file(channel)?;
+            self.run_hooks(channel)?;
+        }
         self.change_root(&root)?;
 
         if let Some(procfs) = &procfs {
@@ -138,6 +134,10 @@ impl Init<'_> {
             keyring: (!self.flags.no_new_keyring).then_some(self.keyring),
         };
         program.close_others()?;
+        if !has_hooks {
+            // While it may still say what its program is, and as late as can be: whoever makes the copy has the time.
+            self.leave_program_file(channel)?;
+        }
         let ready = program.prepare(&root, procfs.as_ref())?;
         Ok((terminal.map(|terminal| terminal.master), ready))
     }

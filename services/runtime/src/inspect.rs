@@ -28,9 +28,13 @@ pub fn bundle(state_dir: &Path) -> Result<PathBuf, Error> {
     Ok(Record::read(state_dir)?.bundle)
 }
 
-/// The processes in a container, as the caller's pid namespace numbers them.
+/// The processes in a container, as the caller's pid namespace numbers them; none while the first is being made.
 pub fn processes(state_dir: &Path) -> Result<Vec<i32>, Error> {
-    Record::read(state_dir)?.processes()
+    let record = Record::read(state_dir)?;
+    if record.is_being_made(state_dir)? {
+        return Ok(Vec::new());
+    }
+    record.processes()
 }
 
 /// The path of the container's cgroup; `None` when nobody let its user make one.

@@ -58,7 +58,7 @@ pub use checkpoint::{
     checkpoint, find_criu, restore,
 };
 pub use create::{create, create_to_run};
-pub use delete::{DeleteMode, delete};
+pub use delete::{DeleteMode, Remains, delete};
 pub use error::Error;
 pub use exec::{exec, exec_from};
 pub use features::features;

@@ -36,6 +36,9 @@ pub struct CreateOptions<'a> {
     pub filter_cache: Option<&'a Path>,
     /// The copy of its program that the caller goes on from before anything of it enters the container.
     pub own_copy: Option<&'a Pending>,
+    /// Nobody has to be told of the process before its program runs: for [`create_to_run`](crate::create_to_run()), which then starts it,
+    /// too, where nothing is to be done in between.
+    pub start_at_once: bool,
     /// Directories, separated by colons, in which `newuidmap` and `newgidmap` are looked for when an ordinary user asks for ids that are
     /// not his own.
     pub search_path: &'a str,
@@ -59,6 +62,7 @@ impl<'a> CreateOptions<'a> {
             cgroup_refusals: CgroupRefusals::ByCaller,
             filter_cache: None,
             own_copy: None,
+            start_at_once: false,
             search_path: SEARCH_PATH,
         }
     }

@@ -15,11 +15,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::failure::During;
+use crate::gate::{self, Hold};
 use crate::plan::MemoryPolicyPlan;
 use crate::rootless::Caller;
 use crate::rootless::processes::{self, OwnNamespaces};
-use crate::{gate, listener, resctrl};
+use crate::{listener, resctrl};
 
+/// In the state directory.
+pub(crate) const RECORD_NAME: &str = "state.json";
 /// All kinds, by their names below `/proc/<pid>/ns`.
 const NAMESPACES: [(&str, Namespaces); 8] = [
     ("user", Namespaces::USER),
@@ -69,6 +72,9 @@ pub(crate) struct Record {
     /// The container's place in the resource director.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resctrl: Option<resctrl::Group>,
+    /// The process executes its program without being told to: until then it holds the record.
+    #[serde(default)]
+    pub starts_at_once: bool,
     /// The agent of the seccomp profile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listener: Option<listener::Address>,
@@ -166,7 +172,8 @@ impl Record {
         // The descriptor first: from then on the pid cannot be given to another process unnoticed.
         let handle = match pidfd::open(self.pid) {
             Ok(handle) => handle,
-            Err(error) if is_gone(&error) => return Ok(None),
+            // Older kernels of a number that is reaped just now, or is a thread's by now.
+            Err(error) if is_gone(&error) || error.raw_os_error() == Some(22) => return Ok(None),
             Err(error) => return Err(system(error)),
         };
         match process::start_time(self.pid) {
@@ -179,6 +186,23 @@ impl Record {
             return Ok(None);
         }
         Ok(Some(handle))
+    }
+
+    /// The first process, for one that joins it; an error when nobody can.
+    pub(crate) fn process_to_join(&self, state_dir: &Path) -> Result<OwnedFd, Error> {
+        if self.is_being_made(state_dir)? {
+            return Err(Error::ExecCreating { id: self.id.clone() });
+        }
+        self.process()?.ok_or(Error::ExecStopped)
+    }
+
+    /// Whether the process is still being made, which the record may name already.
+    pub(crate) fn is_being_made(&self, state_dir: &Path) -> Result<bool, Error> {
+        if self.pid == 0 || !self.starts_at_once {
+            return Ok(self.pid == 0);
+        }
+        let path = path(state_dir);
+        Hold::is_held(&path).map_err(|source| Error::Read { path, source })
     }
 
     pub(crate) fn cgroup_path(&self) -> Result<CgroupPath, Error> {
@@ -238,6 +262,9 @@ impl Record {
         if self.process()?.is_none() {
             return Ok(Status::Stopped);
         }
+        if self.is_being_made(state_dir)? {
+            return Ok(Status::Creating);
+        }
         if gate::is_closed(state_dir) {
             return Ok(Status::Created);
         }
@@ -247,12 +274,14 @@ impl Record {
         Ok(if frozen.unwrap_or(false) { Status::Paused } else { Status::Running })
     }
 
+    /// The state with its process, unless that is still being made: then nobody but its maker and the hooks has business with it.
     pub(crate) fn state(&self, status: Status) -> State {
+        let has_process = !matches!(status, Status::Creating | Status::Stopped);
         State {
             oci_version: SPEC_VERSION.to_owned(),
             id: self.id.clone(),
             status,
-            pid: (self.pid != 0 && status != Status::Stopped).then_some(self.pid),
+            pid: (self.pid != 0 && has_process).then_some(self.pid),
             bundle: self.bundle.to_string_lossy().into_owned(),
             annotations: self.annotations.clone(),
         }
@@ -292,22 +321,26 @@ fn last_line(bytes: &[u8]) -> Option<&[u8]> {
     bytes[..end].rsplit(|byte| *byte == b'\n').next()
 }
 
-fn path(state_dir: &Path) -> PathBuf {
-    state_dir.join("state.json")
+pub(crate) fn path(state_dir: &Path) -> PathBuf {
+    state_dir.join(RECORD_NAME)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_record_that_could_not_be_read_again_is_not_written() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut record: Record = serde_json::from_str(
+    fn empty() -> Record {
+        serde_json::from_str(
             r#"{"id": "x", "bundle": "/b", "pid": 0, "startTime": 0, "bootId": "", "created": "",
                 "cgroup": "", "userNamespace": false}"#,
         )
-        .unwrap();
+        .unwrap()
+    }
+
+    #[test]
+    fn a_record_that_could_not_be_read_again_is_not_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut record = empty();
         record.annotations.insert("long".to_owned(), "x".repeat(3 << 20));
         for _ in 0..LINES_LIMIT {
             record.write(dir.path()).unwrap();
@@ -317,6 +350,47 @@ mod tests {
         let error = record.write(dir.path()).unwrap_err().to_string();
         assert!(error.contains("4194304 bytes") && error.contains("annotations"), "{error}");
         assert_eq!(Record::read(dir.path()).unwrap().annotations.len(), 1);
+    }
+
+    #[test]
+    fn a_process_that_is_being_made_cannot_be_joined() {
+        let dir = tempfile::tempdir().unwrap();
+        let hold = Hold::take(&path(dir.path())).unwrap();
+        let record = Record {
+            pid: process::pid(),
+            start_time: process::start_time(process::pid()).unwrap(),
+            boot_id: gantry_sys::boot_id::boot_id().unwrap(),
+            starts_at_once: true,
+            ..empty()
+        };
+        record.write(dir.path()).unwrap();
+        let state = || {
+            let record = Record::read(dir.path()).unwrap();
+            let refusal = record.process_to_join(dir.path()).err().map(|error| error.to_string());
+            let state = crate::state(dir.path()).unwrap();
+            (state.status, state.pid, refusal.unwrap_or_default())
+        };
+        let (status, pid, refusal) = state();
+        assert_eq!((status, pid), (Status::Creating, None));
+        assert!(refusal.contains("being created"), "{refusal}");
+        assert!(crate::processes(dir.path()).unwrap().is_empty());
+        drop(hold);
+        assert_eq!(state(), (Status::Running, Some(process::pid()), String::new()));
+        assert!(crate::processes(dir.path()).unwrap().contains(&process::pid()));
+    }
+
+    #[test]
+    fn a_number_that_has_come_to_be_a_threads_is_no_process() {
+        let (tell, told) = std::sync::mpsc::channel();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            tell.send(rustix::thread::gettid().as_raw_nonzero().get()).unwrap();
+            ended.recv().ok();
+        });
+        let record = Record { pid: told.recv().unwrap(), ..empty() };
+        assert!(record.process().unwrap().is_none());
+        drop(end);
+        thread.join().unwrap();
     }
 
     #[test]

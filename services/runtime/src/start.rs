@@ -10,7 +10,7 @@ use gantry_types::Signal;
 
 use crate::channel::{Channel, Word};
 use crate::create::Leftovers;
-use crate::delete::KILL_PATIENCE;
+use crate::delete::{KILL_PATIENCE, Remains};
 use crate::error::Error;
 use crate::failure::During;
 use crate::gate::{self, Pushed};
@@ -38,32 +38,38 @@ pub fn start(state_dir: &Path) -> Result<(), Error> {
 /// The way to start a container of [`create_to_run`](crate::create_to_run()). Dropped, it ends the waiting process.
 #[derive(Debug)]
 pub struct Door {
-    channel: Channel,
-    hooks: Vec<Hook>,
-    state: State,
+    /// None when the container has been started already.
+    channel: Option<Channel>,
+    remains: Remains,
     leftovers: Leftovers,
 }
 
 impl Door {
-    pub(crate) fn new(channel: Channel, record: &Record, leftovers: Leftovers) -> Self {
-        let state = record.state(Status::Running);
-        Self { channel, hooks: record.hooks.poststart.clone(), state, leftovers }
+    pub(crate) fn new(channel: Option<Channel>, remains: Remains, leftovers: Leftovers) -> Self {
+        Self { channel, remains, leftovers }
     }
 
-    /// Starts the container as [`start`] does.
-    pub fn open(self, state_dir: &Path) -> Result<(), Error> {
-        match self.channel.send(&Word::Go) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                return Err(Error::StartStopped);
+    /// Starts the container as [`start`] does, unless it runs already. What will be left of it is for whoever waits for its end.
+    pub fn open(self, state_dir: &Path) -> Result<Remains, Error> {
+        let Self { channel, remains, leftovers } = self;
+        if let Some(channel) = &channel {
+            match channel.send(&Word::Go) {
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                    return Err(Error::StartStopped);
+                }
+                sent => sent.during("tell the new process to go on")?,
             }
-            sent => sent.during("tell the new process to go on")?,
         }
-        drop(self.leftovers);
-        match self.channel.receive().during("listen to the new process")? {
-            Word::Failed(failure) => Err(failure.into()),
+        drop(leftovers);
+        if let Some(channel) = &channel {
             // The channel closes when the process executes its program, or dies on the way.
-            _ => run_hooks(&self.hooks, &self.state, state_dir),
+            if let Word::Failed(failure) = channel.receive().during("listen to the new process")? {
+                return Err(failure.into());
+            }
         }
+        let record = remains.record();
+        run_hooks(&record.hooks.poststart, &record.state(Status::Running), state_dir)?;
+        Ok(remains)
     }
 }
 

@@ -51,6 +51,7 @@ pub(super) fn create<T>(
     let terminal = spec.process.as_ref().is_some_and(|process| process.terminal);
     let state_dir = global.state_dir(id)?;
     make_root(&global.root)?;
+    let notify = notify::manager().is_some();
     let options = CreateOptions {
         spec: Some(&spec),
         stdio: attendance.stdio(terminal)?,
@@ -61,7 +62,8 @@ pub(super) fn create<T>(
         filter_cache: Some(&global.root.join(FILTER_CACHE)),
         own_copy: Some(&own_copy),
         search_path: &global.search_path,
-        notify: notify::manager().is_some(),
+        notify,
+        start_at_once: !(notify || attendance.announces()),
         flags: CreateFlags {
             no_pivot: args.is_set("no-pivot"),
             no_new_keyring: args.is_set("no-new-keyring"),
@@ -106,10 +108,14 @@ pub(super) fn undo(global: &Global, id: &str) -> Result<(), Error> {
         Err(gantry_runtime::Error::NotFound { .. }) => return Ok(()),
         deleted => deleted?,
     };
-    for warning in &warnings {
+    warn_each(global, &warnings);
+    Ok(())
+}
+
+pub(super) fn warn_each(global: &Global, warnings: &[String]) {
+    for warning in warnings {
         global.log.warn(warning);
     }
-    Ok(())
 }
 
 /// Processes of ours enter containers: they must not bring a way to the program on disk.

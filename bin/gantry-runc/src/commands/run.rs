@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use gantry_sys::pidfd;
 
 use crate::arguments::{Arguments, Flag, switch};
-use crate::commands::create::{CREATE_FLAGS, create, undo};
+use crate::commands::create::{CREATE_FLAGS, create, undo, warn_each};
 use crate::error::Error;
 use crate::global::Global;
 use crate::notify::Notify;
@@ -26,16 +26,22 @@ pub(super) fn run(global: &Global, args: Vec<String>) -> Result<u8, Error> {
     let pid = created.pid;
     let result = attendance.announce(pid, &process, created.terminal).and_then(|terminal| {
         let notify = Notify::listen(&state_dir)?;
-        door.open(&state_dir)?;
+        let remains = door.open(&state_dir)?;
         let process = Attended { pid, pidfd: &process, terminal: terminal.as_ref() };
-        attend(&process, signals.as_ref(), notify.as_ref())
+        attend(&process, signals.as_ref(), notify.as_ref()).map(|code| (code, remains))
     });
-    if result.is_err() || !(detach || args.is_set("keep")) {
-        undo(global, id)?;
+    match result {
+        Ok((code, remains)) => {
+            if !(detach || args.is_set("keep")) {
+                warn_each(global, &remains.remove(&state_dir)?);
+            }
+            Ok(code)
+        }
+        Err(error) => {
+            undo(global, id)?;
+            // It was killed just now; whoever inherits our children need not see it.
+            drop(pidfd::wait(process.as_fd()));
+            Err(error)
+        }
     }
-    if result.is_err() {
-        // It was killed just now; whoever inherits our children need not see it.
-        drop(pidfd::wait(process.as_fd()));
-    }
-    result
 }

@@ -22,6 +22,25 @@ fn run_gives_output_and_exit_code_and_leaves_nothing() {
 }
 
 /// Who made it may die: copies of its sockets in the waiting process would keep its callers waiting.
+/// Somebody removes it while its process is being made, and makes another of the same id.
+#[test]
+fn run_leaves_alone_what_has_come_to_its_containers_place() {
+    let mut bed = Bed::new();
+    let place = bed.state_dir();
+    let theirs = place.join("theirs");
+    let swap = format!("mv {0} {0}.gone && mkdir {0} && echo > {0}/theirs", place.display());
+    bed.config["hooks"] = json!({
+        "createRuntime": [{"path": "/bin/busybox", "args": ["sh", "-c", swap]}]
+    });
+    bed.script("true").run();
+    assert!(theirs.exists());
+    // Ours again: it knows its cgroup.
+    fs::remove_dir_all(&place).unwrap();
+    fs::rename(format!("{}.gone", place.display()), &place).unwrap();
+    bed.ok(&["delete", "--force", &bed.id]);
+    bed.check_nothing_left();
+}
+
 #[test]
 fn a_container_that_waits_holds_nothing_but_its_gate() {
     let mut bed = Bed::new();

@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::iter;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -78,6 +80,8 @@ enum Manner {
     Exists,
     /// Jobs are accepted, and nothing is heard of them but of others.
     Silent,
+    /// Jobs end when there is a file of the socket's name with `.go`.
+    Waits,
 }
 
 /// Serves one connection, and tells of each call its method and its bytes.
@@ -114,11 +118,14 @@ fn serve(mut stream: UnixStream, manner: Manner, calls: &mpsc::Sender<(&'static 
             message(2, &[(8, "s")], Some(number(8)), &body)
         };
         stream.write_all(&reply).unwrap();
+        calls.send((method, rest)).unwrap();
         // Or after it.
-        if is_job && manner == Manner::Exists && !refused {
+        if is_job && matches!(manner, Manner::Exists | Manner::Waits) && !refused {
+            let address = stream.local_addr().unwrap();
+            let go = address.as_pathname().unwrap().with_extension("go");
+            wait_until("it may go on", || manner != Manner::Waits || go.exists());
             stream.write_all(&job_removed("done")).unwrap();
         }
-        calls.send((method, rest)).unwrap();
         if is_job && manner == Manner::Silent {
             return;
         }
@@ -251,6 +258,24 @@ fn a_manager_that_goes_away_is_an_error_that_leaves_nothing() {
     let message = text(&systemd.output(&["run", &id]).stderr);
     assert!(message.contains("start the container's systemd unit"), "{message}");
     assert!(!systemd.scope_dir().exists());
+    systemd.bed.check_nothing_left();
+}
+
+/// The process that keeps the scope lives until the program runs. Had it a copy of the lock on the record, the container would be
+/// "creating" for as long.
+#[test]
+fn who_keeps_the_scope_does_not_hold_the_record() {
+    let mut systemd = systemd(Manner::Waits);
+    systemd.bed.script("true").write_config();
+    let mut run = systemd.command(&["run", &systemd.bed.id]).spawn().unwrap();
+    let mut calls = iter::from_fn(|| systemd.calls.recv_timeout(Duration::from_secs(10)).ok());
+    assert!(calls.any(|(called, _)| called == "StartTransientUnit"));
+    let record = fs::File::open(systemd.bed.state_dir().join("state.json")).unwrap();
+    let locked = record.try_lock();
+    drop(record);
+    fs::write(systemd.socket.with_extension("go"), "").unwrap();
+    assert!(run.wait().unwrap().success());
+    assert!(locked.is_ok(), "{locked:?}");
     systemd.bed.check_nothing_left();
 }
 

@@ -10,6 +10,7 @@ use crate::operation::Effect;
 use crate::process::{Alive, Exit, Images, Leaving, Process, Stage, Waiter};
 use crate::runtime::{self, Progress, Runtime};
 use crate::server::{Server, listen};
+use crate::sources;
 use crate::streams::{Owner, PipesOwner, StdioUris, Streams};
 use gantry_runtime::{RootfsMount, Started};
 use gantry_shim_protocol::event::{TaskCreate, TaskDelete, TaskIo, TaskStart};
@@ -33,6 +34,7 @@ impl Server {
         if self.is_ending() {
             return Err(Error::Ending);
         }
+        sources::check(&request.rootfs, || self.hub.clients.process_of(caller))?;
         let index = self.place_for(&request)?;
         let container = &mut self.containers[index];
         let answer = container.create(request, &mut self.hub);

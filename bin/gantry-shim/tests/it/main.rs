@@ -13,6 +13,7 @@ mod containerd;
 mod events;
 mod exec;
 mod fifo;
+mod filters;
 mod foreign;
 mod group;
 mod hostile;

@@ -1,28 +1,40 @@
 //! A copier that fills the copy and seals it while its maker goes on. It interrupts the work to make a network namespace when it is asked for one:
 //! both take the kernel long, and a machine with two processors has one to spare.
+//!
+//! It has its own memory: with its maker's each change of that would have to be told to the processor that it works on.
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, recv, socketpair};
+use rustix::process::Pid;
 
-use crate::aside::Aside;
+use crate::clone::{Child, Fork, fork_for_calls};
 use crate::net::make_namespace;
 use crate::unix_socket::{receive_with_fd, send_with_fd};
+use crate::{pidfd, process, schedule};
 
 /// How much is copied between two looks at what is asked for.
 const CHUNK_BYTES: usize = 128 << 10;
+// What the maker says.
 const NETWORK: u8 = b'N';
 const NOTHING_MORE: u8 = b'E';
+// What the copier says: that the copy is sealed, the namespace, or the number of the error instead.
+const SEALED: u8 = b'S';
+const MADE: u8 = b'M';
+const REFUSED: u8 = b'R';
 
 /// A copier at work. Dropped, it is waited for.
 #[derive(Debug)]
 pub(super) struct Copier {
-    // Before the copier, which it lets end.
-    line: Line,
-    aside: Aside<Job>,
+    socket: OwnedFd,
+    /// It is asked once.
+    is_asked: bool,
+    is_sealed: bool,
+    /// None in a duplicate of the maker.
+    child: Option<Child>,
 }
 
 /// What a copier is for.
@@ -33,115 +45,113 @@ pub(super) enum Task {
     CopyAndAnswer,
 }
 
-/// The way to ask the copier. It is asked once.
-#[derive(Debug)]
-struct Line {
-    socket: OwnedFd,
-    is_asked: bool,
-}
-
-#[derive(Debug)]
-struct Job {
-    from: RawFd,
-    to: RawFd,
-    length: u64,
-    task: Task,
-    line: RawFd,
-    /// The maker's end of the line. While the copier holds it open, the maker's death does not end the line.
-    others_line: RawFd,
+/// What the copier says.
+enum Word {
+    Sealed,
+    Made(OwnedFd),
+    Refused(Errno),
 }
 
 impl Copier {
     /// Copies `length` bytes between two files, and seals the second. The copier has descriptors of its own of both.
     pub(super) fn start((from, to): (&File, &File), length: u64, task: Task) -> io::Result<Self> {
-        let (socket, theirs) =
+        let (ours, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-        let job = Job {
-            from: from.as_raw_fd(),
-            to: to.as_raw_fd(),
-            length,
-            task,
-            line: theirs.as_raw_fd(),
-            others_line: socket.as_raw_fd(),
-        };
+        let idle = schedule::idle_processors();
         let is_asked = task == Task::Copy;
-        Ok(Self { line: Line { socket, is_asked }, aside: Aside::start(0, work, job)? })
+        let child = match fork_for_calls()? {
+            Fork::Child => {
+                // While the copier holds it open, the maker's death does not end the line.
+                drop(ours);
+                let copied = copy((from.as_fd(), to.as_fd()), length, (theirs.as_fd(), is_asked));
+                process::exit_now(copied.is_err().into())
+            }
+            Fork::Parent(child) => child,
+        };
+        if let (Some(worker), Some(idle)) = (Pid::from_raw(child.pid), idle) {
+            schedule::keep_on(worker, &idle);
+        }
+        Ok(Self { socket: ours, is_asked, is_sealed: false, child: Some(child) })
     }
 
     /// Asks for a new network namespace; false when it does not wait to be asked.
     pub(super) fn ask_for_network(&mut self) -> io::Result<bool> {
-        if self.line.is_asked {
+        if self.is_asked {
             return Ok(false);
         }
-        self.line.ask(NETWORK)?;
+        self.ask(NETWORK)?;
         Ok(true)
     }
 
     /// Waits for it.
-    pub(super) fn network(&self) -> io::Result<OwnedFd> {
-        let mut errno = [0; size_of::<i32>()];
-        match receive_with_fd(self.line.socket.as_fd(), &mut errno)? {
-            (_, Some(made)) => Ok(made),
-            (0, None) => Err(io::Error::other("the process that was to make it has died")),
-            (_, None) => Err(io::Error::from_raw_os_error(i32::from_ne_bytes(errno))),
+    pub(super) fn network(&mut self) -> io::Result<OwnedFd> {
+        loop {
+            match self.hear()? {
+                Word::Sealed => self.is_sealed = true,
+                Word::Made(namespace) => return Ok(namespace),
+                Word::Refused(error) => return Err(error.into()),
+            }
         }
     }
 
-    /// Waits for the copier's end; an error when it could not do its work.
-    pub(super) fn wait(self) -> io::Result<()> {
-        let Self { line, aside } = self;
-        drop(line);
-        match aside.wait()? {
-            (_, 0) => Ok(()),
-            _ => Err(io::Error::other("the program's copy could not be completed")),
+    /// Waits until the copy is sealed.
+    pub(super) fn wait_sealed(&mut self) -> io::Result<()> {
+        self.ask_nothing_more();
+        while !self.is_sealed {
+            // Nobody wants a namespace any more.
+            self.is_sealed = matches!(self.hear()?, Word::Sealed);
         }
+        Ok(())
     }
 
     /// For a copy of the maker, which has nothing to wait for.
-    pub(super) fn forget(self) {
-        let Self { mut line, aside } = self;
-        line.is_asked = true;
-        aside.forget();
+    pub(super) fn forget(mut self) {
+        self.child = None;
     }
-}
 
-impl Line {
     fn ask(&mut self, what: u8) -> io::Result<()> {
         self.is_asked = true;
         send_with_fd(self.socket.as_fd(), &[what], None)
     }
-}
 
-impl Drop for Line {
-    fn drop(&mut self) {
-        // Its end would say the same, but a copy of the maker may have another of it.
+    /// The end of the line would say the same, but a copy of the maker may have another of it.
+    fn ask_nothing_more(&mut self) {
         if !self.is_asked {
-            drop(self.ask(NOTHING_MORE));
+            // One that has died does not wait.
+            self.ask(NOTHING_MORE).ok();
+        }
+    }
+
+    fn hear(&self) -> io::Result<Word> {
+        let mut words = [0; 1 + size_of::<i32>()];
+        match receive_with_fd(self.socket.as_fd(), &mut words)? {
+            (1, None) if words[0] == SEALED => Ok(Word::Sealed),
+            (1, Some(made)) if words[0] == MADE => Ok(Word::Made(made)),
+            (5, None) if words[0] == REFUSED => {
+                let [_, number @ ..] = words;
+                Ok(Word::Refused(Errno::from_raw_os_error(i32::from_ne_bytes(number))))
+            }
+            _ => Err(io::Error::other("the process that copies the program has died")),
         }
     }
 }
 
-/// The copier's life.
-extern "C" fn work(job: *mut libc::c_void) -> libc::c_int {
-    // SAFETY: the maker passes a job that lives as long as this.
-    let job = unsafe { &*job.cast::<Job>() };
-    match copy(job) {
-        Ok(()) => 0,
-        Err(_) => 1,
+impl Drop for Copier {
+    fn drop(&mut self) {
+        if let Some(child) = self.child.take() {
+            self.ask_nothing_more();
+            drop(pidfd::wait(child.pidfd.as_fd()));
+        }
     }
 }
 
-/// Without the heap: the errors are plain numbers.
-fn copy(job: &Job) -> io::Result<()> {
-    // SAFETY: the maker's files were open, and these are this process's own copies of their descriptors.
-    let from = unsafe { BorrowedFd::borrow_raw(job.from) };
-    // SAFETY: as above.
-    let to = unsafe { BorrowedFd::borrow_raw(job.to) };
-    // SAFETY: the maker may close it, but not this copy.
-    let line = unsafe { BorrowedFd::borrow_raw(job.line) };
-    // SAFETY: this process's own copy, which nothing of it refers to.
-    unsafe { rustix::io::close(job.others_line) };
-    let (mut left, mut is_asked) = (job.length, job.task == Task::Copy);
+/// The copier's life, without the heap.
+fn copy(
+    (from, to): (BorrowedFd<'_>, BorrowedFd<'_>),
+    length: u64,
+    (line, mut is_asked): (BorrowedFd<'_>, bool),
+) -> io::Result<()> {
+    let mut left = length;
     while left > 0 {
         is_asked = is_asked || answer(line, RecvFlags::DONTWAIT)?;
         let chunk = usize::try_from(left).unwrap_or(usize::MAX).min(CHUNK_BYTES);
@@ -151,6 +161,7 @@ fn copy(job: &Job) -> io::Result<()> {
         }
     }
     super::seal_unmapped(to)?;
+    send_with_fd(line, &[SEALED], None)?;
     while !is_asked {
         is_asked = answer(line, RecvFlags::empty())?;
     }
@@ -167,8 +178,11 @@ fn answer(line: BorrowedFd<'_>, flags: RecvFlags) -> io::Result<bool> {
         Err(error) => return Err(error.into()),
     }
     match make_namespace() {
-        Ok(made) => send_with_fd(line, &[0], Some(made.as_fd()))?,
-        Err(error) => send_with_fd(line, &error.raw_os_error().to_ne_bytes(), None)?,
+        Ok(made) => send_with_fd(line, &[MADE], Some(made.as_fd()))?,
+        Err(error) => {
+            let [a, b, c, d] = error.raw_os_error().to_ne_bytes();
+            send_with_fd(line, &[REFUSED, a, b, c, d], None)?;
+        }
     }
     Ok(true)
 }

@@ -74,6 +74,12 @@ impl<'a> Expectation<'a> {
         })
     }
 
+    /// Whether a container's first process is in namespaces of the container's: before anything is changed in them.
+    pub(super) fn check_namespaces_of_first(&self, pid: i32) -> Result<(), String> {
+        self.check_joined(pid)?;
+        self.check_namespaces(&Task::of(pid))
+    }
+
     /// Looks at a container's first process and all that descend from it; what is wrong.
     pub(super) fn check(&self, pid: i32) -> Result<(), String> {
         let gone = |error: std::io::Error| format!("its processes cannot be looked at: {error}");

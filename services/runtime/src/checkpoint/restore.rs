@@ -210,12 +210,14 @@ impl Revival<'_> {
         expectation: &Expectation<'_>,
     ) -> Result<(), Error> {
         let Some(revived) = revived else { return Ok(()) };
-        let examined = self.stage.protect(revived.pid).map_err(Error::from).and_then(|()| {
-            expectation.check(revived.pid).map_err(|reason| {
-                self.images.unusable(format!("it does not fit the bundle: {reason}"))
-            })
-        });
-        examined.and_then(|()| self.place(revived.pid)).inspect_err(|_| {
+        let pid = revived.pid;
+        let unfit = |reason| self.images.unusable(format!("it does not fit the bundle: {reason}"));
+        let examined = expectation
+            .check_namespaces_of_first(pid)
+            .map_err(unfit)
+            .and_then(|()| self.stage.protect(pid).map_err(Error::from))
+            .and_then(|()| expectation.check(pid).map_err(unfit));
+        examined.and_then(|()| self.place(pid)).inspect_err(|_| {
             examine::end(revived.pid, revived.pidfd.as_fd());
         })
     }

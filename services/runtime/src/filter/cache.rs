@@ -3,15 +3,19 @@
 //!
 //! A file holds the whole profile besides the program, so that a hash that two profiles share does no harm; the compiler's version, so
 //! that an older one's output is not used; and a sum, so that a damaged file is not either. Directory and files must belong to the
-//! caller alone. Nothing of it depends on the kernel.
+//! caller alone; the directory is opened once, so that nobody who may rename it leads us to another, and nothing in it is removed but what
+//! we name so. Nothing of it depends on the kernel.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use gantry_oci::runtime::Seccomp;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, fstat, mkdirat, open, openat, renameat, unlinkat,
+};
+use rustix::io::Errno;
 
 use super::Filter;
 
@@ -46,15 +50,11 @@ impl<'a> Place<'a> {
     }
 
     pub(super) fn find(&self) -> Option<Filter> {
-        self.check_directory().ok()?;
-        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        let mut options = File::options();
-        options.read(true).custom_flags(flags.bits().cast_signed());
-        let file = options.open(self.directory.join(&self.name)).ok()?;
-        let found = file.metadata().ok()?;
-        if !found.is_file() || !is_private(&found) {
-            return None;
-        }
+        let directory = self.open_directory().ok()?;
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | NEVER_FOLLOW;
+        let file = openat(&directory, &self.name, flags, Mode::empty()).ok()?;
+        check_private(&file, FileType::RegularFile).ok()?;
+        let file = File::from(file);
         let mut bytes = Vec::with_capacity(self.head.len() + PROGRAM_LIMIT_BYTES / 4);
         let limit = self.head.len() + PROGRAM_LIMIT_BYTES;
         file.take(limit as u64).read_to_end(&mut bytes).ok()?;
@@ -66,46 +66,74 @@ impl<'a> Place<'a> {
 
     /// Writes beside the name and renames: a reader finds all or nothing.
     pub(super) fn keep(&self, filter: &Filter) -> io::Result<()> {
-        match fs::DirBuilder::new().mode(0o700).create(self.directory) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => self.check_directory()?,
+        match mkdirat(CWD, self.directory, Mode::RWXU) {
+            Err(Errno::EXIST) | Ok(()) => {}
+            Err(error) => return Err(error.into()),
         }
-        self.make_room()?;
+        let directory = self.open_directory()?;
+        make_room(&directory)?;
         let program = filter.encode();
-        let new = self.directory.join(format!("new-{}-{}", gantry_sys::process::pid(), self.name));
-        let mut options = File::options();
-        let mut file = options.write(true).create_new(true).mode(0o600).open(&new)?;
+        let new = format!("{NEW}{}-{}", gantry_sys::process::pid(), self.name);
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | NEVER_FOLLOW;
+        let mut file = File::from(openat(&directory, &new, flags, Mode::RUSR | Mode::WUSR)?);
         let bytes = [self.head.as_slice(), &program, &sum(&program).to_ne_bytes()].concat();
         file.write_all(&bytes)
-            .and_then(|()| fs::rename(&new, self.directory.join(&self.name)))
-            .inspect_err(|_| drop(fs::remove_file(&new)))
+            .and_then(|()| Ok(renameat(&directory, &new, &directory, &self.name)?))
+            .inspect_err(|_| _ = unlinkat(&directory, &new, AtFlags::empty()))
     }
 
-    fn check_directory(&self) -> io::Result<()> {
-        let found = fs::symlink_metadata(self.directory)?;
-        if found.is_dir() && is_private(&found) {
-            Ok(())
-        } else {
-            Err(io::ErrorKind::PermissionDenied.into())
-        }
-    }
-
-    fn make_room(&self) -> io::Result<()> {
-        let entries: Vec<_> = fs::read_dir(self.directory)?.flatten().collect();
-        if entries.len() >= FILES_LIMIT {
-            for entry in entries {
-                drop(fs::remove_file(entry.path()));
-            }
-        }
-        Ok(())
+    fn open_directory(&self) -> io::Result<OwnedFd> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | NEVER_FOLLOW;
+        let directory = open(self.directory, flags, Mode::empty())?;
+        check_private(&directory, FileType::Directory)?;
+        Ok(directory)
     }
 }
 
+const NEVER_FOLLOW: OFlags = OFlags::NOFOLLOW.union(OFlags::CLOEXEC);
+/// How files are called while they are written.
+const NEW: &str = "new-";
+/// Of a hash, which is a file's name.
+const NAME_DIGITS: usize = 16;
+
+fn make_room(directory: &OwnedFd) -> io::Result<()> {
+    let mut ours = Vec::new();
+    for entry in Dir::read_from(directory)? {
+        let entry = entry?;
+        if is_our_name(entry.file_name().to_bytes()) {
+            ours.push(entry.file_name().to_owned());
+        }
+    }
+    if ours.len() >= FILES_LIMIT {
+        for name in ours {
+            // It may be gone by now.
+            unlinkat(directory, name, AtFlags::empty()).ok();
+        }
+    }
+    Ok(())
+}
+
+/// Whether we name files so. Who chose the directory may have chosen one in which there is something else.
+fn is_our_name(name: &[u8]) -> bool {
+    let is_hash = |name: &[u8]| {
+        let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        name.len() == NAME_DIGITS && name.iter().all(is_digit)
+    };
+    let Some(rest) = name.strip_prefix(NEW.as_bytes()) else { return is_hash(name) };
+    let mut parts = rest.splitn(2, |byte| *byte == b'-');
+    let is_pid = |pid: &[u8]| !pid.is_empty() && pid.iter().all(u8::is_ascii_digit);
+    parts.next().is_some_and(is_pid) && parts.next().is_some_and(is_hash)
+}
+
 /// Nobody else may have written it.
-fn is_private(found: &fs::Metadata) -> bool {
-    let others = Mode::RWXG | Mode::RWXO;
-    let is_closed = !Mode::from_raw_mode(found.mode()).intersects(others);
-    found.uid() == rustix::process::geteuid().as_raw() && is_closed
+fn check_private(opened: impl AsFd, kind: FileType) -> io::Result<()> {
+    let found = fstat(opened)?;
+    let is_closed = !Mode::from_raw_mode(found.st_mode).intersects(Mode::RWXG | Mode::RWXO);
+    let is_ours = found.st_uid == rustix::process::geteuid().as_raw();
+    if FileType::from_raw_mode(found.st_mode) == kind && is_ours && is_closed {
+        return Ok(());
+    }
+    Err(io::ErrorKind::PermissionDenied.into())
 }
 
 /// FNV-1a. Against damage, not against people: those cannot write here.
@@ -117,7 +145,8 @@ fn sum(bytes: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::fs;
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 
     use serde_json::json;
 
@@ -193,5 +222,36 @@ mod tests {
             drop(Filter::cached(&profile(&format!("call{number}")), Some(&directory)).unwrap());
         }
         assert_eq!(files(&directory).len(), 8);
+    }
+
+    #[test]
+    fn nothing_is_removed_but_what_is_ours() {
+        let dir = tempfile::tempdir().unwrap();
+        let directory = dir.path().join("filters");
+        fs::DirBuilder::new().mode(0o700).create(&directory).unwrap();
+        let of_others = ["key.pem", "new-", "new-1", "new-x-0123456789abcdef", "0123456789ABCDEF"];
+        for name in of_others {
+            fs::write(directory.join(name), "").unwrap();
+        }
+        for number in 0..FILES_LIMIT {
+            fs::write(directory.join(format!("notes-{number}")), "").unwrap();
+        }
+        for number in 1..FILES_LIMIT {
+            fs::write(directory.join(format!("{number:016x}")), "").unwrap();
+        }
+        fs::write(directory.join("new-77-0123456789abcdef"), "").unwrap();
+        drop(Filter::cached(&profile("read"), Some(&directory)).unwrap());
+        assert_eq!(files(&directory).len(), of_others.len() + FILES_LIMIT + 1);
+        assert!(of_others.iter().all(|name| directory.join(name).exists()));
+    }
+
+    #[test]
+    fn a_link_to_a_directory_of_ours_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (private, link) = (dir.path().join("private"), dir.path().join("filters"));
+        fs::DirBuilder::new().mode(0o700).create(&private).unwrap();
+        symlink(&private, &link).unwrap();
+        drop(Filter::cached(&profile("read"), Some(&link)).unwrap());
+        assert_eq!(files(&private).len(), 0);
     }
 }

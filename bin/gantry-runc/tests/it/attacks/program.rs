@@ -184,6 +184,26 @@ fn a_process_in_a_new_user_namespace_leads_nobody_to_the_host() {
     assert_eq!(text(&output.stdout), "end\n");
 }
 
+/// The record names the process of a `run` before that has left the program's file, and the process holds the record for as long. Who
+/// joins it then would meet a process of the runtime's. Stopped by: `exec` is refused, and nobody is told the pid.
+#[test]
+fn nobody_joins_a_container_that_is_being_made() {
+    let mut bed = Bed::new();
+    bed.script("exec sleep 1000").start();
+    let hold = fs::File::open(bed.state_dir().join("state.json")).unwrap();
+    hold.lock().unwrap();
+    let refusal = bed.err(&["exec", &bed.id, "true"]);
+    assert!(refusal.contains("is being created"), "{refusal}");
+    let state = bed.state();
+    assert_eq!((&state["status"], state["pid"].as_i64().unwrap_or(0)), (&json!("creating"), 0));
+    assert_eq!(bed.ok(&["ps", "--format", "json", &bed.id]).trim(), "[]");
+    drop(hold);
+    bed.ok(&["exec", &bed.id, "true"]);
+    assert_eq!(bed.status(), "running");
+    bed.ok(&["delete", "--force", &bed.id]);
+    bed.check_nothing_left();
+}
+
 /// A runtime that is killed midway leaves no process waiting for it.
 #[test]
 fn a_runtime_that_is_killed_takes_its_child_along() {
