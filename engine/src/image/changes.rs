@@ -25,7 +25,7 @@ struct Pins {
 }
 
 /// Keeps the layers of an image that is on its way in; see [`Changes::pin`].
-pub(super) struct Pin {
+pub(crate) struct Pin {
     number: u64,
     pinned: Arc<Mutex<Pins>>,
 }
@@ -55,7 +55,7 @@ impl Changes {
     }
 
     /// To be held from the first layer until the image's record. Removals go on meanwhile, and leave these layers.
-    pub(super) async fn pin(&self, chain: Vec<Digest>) -> Pin {
+    pub(crate) async fn pin(&self, chain: Vec<Digest>) -> Pin {
         let _no_removal = self.creating().await;
         let mut pins = lock(&self.pinned);
         let number = pins.next;
@@ -121,6 +121,7 @@ mod tests {
     async fn a_create_waits_for_a_removal() {
         let dir = tempfile::TempDir::new().unwrap();
         let settings = crate::Settings {
+            plugins: gantry_plugins::Config::default(),
             data_root: dir.path().join("data"),
             exec_root: dir.path().join("exec"),
             shim: "/nowhere/gantry-shim".into(),
@@ -130,6 +131,8 @@ mod tests {
             registries: gantry_registry_client::Config::default(),
             layer_format: None,
             default_bridge: false,
+            networks: crate::NetworkSettings::default(),
+            names: crate::NameSettings::default(),
             signature_policy: None,
             embedded_image: &[],
             fail_at: None,

@@ -1,7 +1,8 @@
 //! `inspect`: everything about one image.
 
 use gantry_api::container::GraphDriver;
-use gantry_api::image::{ImageInspect, ImageMetadata, RootFs};
+use gantry_api::image::{ImageIdentity, ImageInspect, ImageMetadata, PullIdentity, RootFs};
+use gantry_images::Image;
 use gantry_types::Timestamp;
 
 use super::resolve;
@@ -35,6 +36,16 @@ pub async fn inspect(engine: &Engine, text: &str, platform: Option<&str>) -> Res
             layers: image.diff_ids().iter().map(ToString::to_string).collect(),
         },
         metadata: ImageMetadata { last_tag_time: Timestamp::ZERO.to_string() },
+        identity: identity(&image),
         ..ImageInspect::default()
     })
+}
+
+/// The repositories that it came from: those that gave it its names with a digest, and those of which an archive says so.
+fn identity(image: &Image) -> Option<ImageIdentity> {
+    let named = image.references.iter().filter(|reference| reference.digest().is_some());
+    let mut pull: Vec<PullIdentity> =
+        named.map(|reference| PullIdentity { repository: reference.repository() }).collect();
+    pull.dedup();
+    (!pull.is_empty()).then_some(ImageIdentity { pull })
 }

@@ -2,11 +2,14 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gantry_api::image::ImageSummary;
+use gantry_api::image::{
+    ImageSummary, ManifestDescriptor, ManifestImage, ManifestPlatform, ManifestSize,
+    ManifestSummary, UnpackedSize,
+};
 use gantry_images::Image;
 use gantry_types::{Filters, ImageReference, Timestamp};
 
-use super::Sharing;
+use super::{Sharing, Users};
 use crate::Result;
 use crate::blocking::block;
 use crate::engine::Engine;
@@ -20,18 +23,24 @@ const FILTERS: [&str; 7] = ["dangling", "label", "label!", "reference", "before"
 /// Which images, and how much of each.
 #[derive(Debug, Clone, Default)]
 pub struct ListOptions {
+    /// Count the containers of each.
+    pub containers: bool,
     /// Count what images share.
     pub shared_size: bool,
+    /// Tell what is here for which platform.
+    pub manifests: bool,
     pub filters: Filters,
 }
 
 impl ListOptions {
-    fn wants_all(&self) -> bool {
-        !self.shared_size && self.filters.is_empty()
+    /// Whether all images are wanted, with nothing but what every list tells: as long as nothing changes, the answer is
+    /// the same list.
+    pub fn wants_all(&self) -> bool {
+        !self.shared_size && !self.manifests && self.filters.is_empty()
     }
 }
 
-/// The rows of all images, and the images that they tell of. People and their tools ask for them all the time, and
+/// The rows of all images, and the images and containers that they tell of. People and their tools ask for them all the time, and
 /// mostly nothing has changed since.
 #[derive(Debug, Default)]
 pub(crate) struct Rows(Mutex<Option<Told>>);
@@ -39,20 +48,24 @@ pub(crate) struct Rows(Mutex<Option<Told>>);
 #[derive(Debug)]
 struct Told {
     images: Arc<[Image]>,
+    users: Option<Users>,
     rows: Arc<[ImageSummary]>,
 }
 
 impl Rows {
     /// The rows of these images, newest first.
-    fn of(&self, images: &Arc<[Image]>) -> Arc<[ImageSummary]> {
+    fn of(&self, images: &Arc<[Image]>, users: Option<Users>) -> Arc<[ImageSummary]> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(told) = &*known
             && Arc::ptr_eq(&told.images, images)
+            && told.users == users
         {
             return Arc::clone(&told.rows);
         }
-        let rows: Arc<[ImageSummary]> = newest_first(images).into_iter().map(summary).collect();
-        *known = Some(Told { images: Arc::clone(images), rows: Arc::clone(&rows) });
+        let containers = |image| users.as_ref().map_or(-1, |users| users.count(image));
+        let row = |image| ImageSummary { containers: containers(image), ..summary(image) };
+        let rows: Arc<[ImageSummary]> = newest_first(images).into_iter().map(row).collect();
+        *known = Some(Told { images: Arc::clone(images), users, rows: Arc::clone(&rows) });
         rows
     }
 }
@@ -76,12 +89,19 @@ pub async fn list(engine: &Engine, options: ListOptions) -> Result<Arc<[ImageSum
     }
     let dangling = options.filters.flag("dangling")?;
     let until = options.filters.moment("until", gantry_sys::clock::now())?;
+    if options.wants_all()
+        && let Some(all) = engine.images.listed()
+    {
+        let users = options.containers.then(|| Users::of(engine));
+        return Ok(engine.image_rows.of(&all, users));
+    }
     let engine = engine.clone();
     block(move || {
         let filters = &options.filters;
         let all = engine.images.list()?;
+        let users = (options.containers || options.manifests).then(|| Users::of(&engine));
         if options.wants_all() {
-            return Ok(engine.image_rows.of(&all));
+            return Ok(engine.image_rows.of(&all, users));
         }
         let mut images = newest_first(&all);
         let sharing = options.shared_size.then(|| Sharing::of(&engine, &all)).transpose()?;
@@ -98,7 +118,16 @@ pub async fn list(engine: &Engine, options: ListOptions) -> Result<Arc<[ImageSum
                     image.references.iter().any(|name| is_match(name, pattern))
                 })
         });
-        let row = |image: &Image| row(image, filters, sharing.as_ref());
+        let row = |image: &Image| {
+            let mut row = row(image, filters, sharing.as_ref());
+            if let Some(users) = &users {
+                row.containers = users.count(image);
+                if options.manifests {
+                    row.manifests.push(manifest(image, users));
+                }
+            }
+            row
+        };
         Ok(images.into_iter().map(row).collect())
     })
     .await
@@ -216,6 +245,35 @@ fn row(image: &Image, filters: &Filters, sharing: Option<&Sharing>) -> ImageSumm
         row.shared_size = sharing.shared_bytes(image);
     }
     row
+}
+
+/// The one manifest that an image has here: of an index, what is for one platform is kept.
+fn manifest(image: &Image, users: &Users) -> ManifestSummary {
+    let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    let platform = &image.config.platform;
+    ManifestSummary {
+        id: image.manifest.digest.to_string(),
+        descriptor: ManifestDescriptor {
+            media_type: image.manifest.media_type.clone(),
+            digest: image.manifest.digest.to_string(),
+            size: signed(image.manifest.size),
+        },
+        available: true,
+        size: ManifestSize {
+            content: signed(image.content_bytes),
+            total: signed(image.content_bytes.saturating_add(image.size_bytes)),
+        },
+        kind: "image".to_owned(),
+        image_data: Some(ManifestImage {
+            platform: ManifestPlatform {
+                architecture: platform.architecture.clone(),
+                os: platform.os.clone(),
+                variant: platform.variant.clone().unwrap_or_default(),
+            },
+            containers: users.ids(image).to_vec(),
+            size: UnpackedSize { unpacked: signed(image.size_bytes) },
+        }),
+    }
 }
 
 /// A row in which nothing is counted.

@@ -1,19 +1,26 @@
 //! `load`: images out of an archive.
 
+mod staging;
+
 use std::io::Read;
+use std::thread;
 
 use gantry_api::image::ProgressMessage;
-use gantry_images::{LoadEvent, Loaded};
+use gantry_images::{LoadEvent, LoadWatch, Loaded, Tap};
+use gantry_oci::image::Platform;
 use gantry_types::ImageReference;
 use tokio::sync::mpsc;
 
 use super::intake::intake;
-use super::{resolve, unpack};
+use super::{resolve, told, unpack};
 use crate::engine::Engine;
 use crate::{Result, housekeeping};
+pub(crate) use staging::Staging;
+use staging::Workshop;
 
 /// Loads every image of a docker-archive or OCI layout archive, plain or compressed, or none of them, and tells of
-/// each through `progress` as Docker does. `platform` is what they have to be for. `archive` is read on a thread that may block.
+/// each through `progress` as Docker does. `platform` chooses among several that an image is there for, and is what all of them
+/// have to be for; this machine's by default. `archive` is read on a thread that may block.
 pub async fn load(
     engine: &Engine,
     archive: impl Read + Send + 'static,
@@ -22,14 +29,13 @@ pub async fn load(
 ) -> Result<()> {
     let (loading, telling) = (engine.clone(), progress.clone());
     let wanted = platform.as_deref().map(resolve::parse_platform).transpose()?;
-    let loaded = intake(move || take_in(&loading, archive, &telling)).await?;
-    for (image, wanted) in loaded.iter().zip(wanted.iter().cycle()) {
-        let name = image.references.first().map(ImageReference::familiar);
-        let name = name.unwrap_or_else(|| image.id.to_string());
-        resolve::check_platform(&name, &image.config.platform, wanted)?;
-    }
+    let (loaded, staged) =
+        intake(move || take_in(&loading, archive, wanted.as_ref(), &telling)).await?;
     let lines: Vec<String> = loaded.iter().flat_map(lines).collect();
-    unpack::unpack(engine, loaded).await?;
+    let images = unpack::unpack_staged(engine, loaded, staged).await?;
+    for image in &images {
+        told::happened(engine, "load", &image.id, "");
+    }
     housekeeping::flush_soon(engine);
     for line in lines {
         // A client that no longer listens does not stop a load.
@@ -41,15 +47,46 @@ pub async fn load(
 fn take_in(
     engine: &Engine,
     archive: impl Read + Send,
+    wanted: Option<&Platform>,
     progress: &mpsc::Sender<ProgressMessage>,
-) -> Result<Vec<Loaded>> {
-    let loaded = engine.images.load(archive, |event| match event {
-        LoadEvent::Skipped { reason } => {
-            drop(progress.blocking_send(ProgressMessage::stream(format!("{reason}\n"))));
+) -> Result<(Vec<Loaded>, Staging)> {
+    thread::scope(|scope| {
+        let mut watch = Watch { workshop: Workshop::new(engine, scope), progress };
+        let loaded = match wanted {
+            Some(wanted) => engine.images.load_for(archive, wanted.clone(), &mut watch)?,
+            None => engine.images.load(archive, &mut watch)?,
+        };
+        // Here, where it may take its time, goes what was extracted for nothing.
+        for (image, wanted) in loaded.iter().zip(wanted.into_iter().cycle()) {
+            let name = image.references.first().map(ImageReference::familiar);
+            let name = name.unwrap_or_else(|| image.id.to_string());
+            resolve::check_platform(&name, &image.config.platform, wanted)?;
         }
-        LoadEvent::Read { path, size_bytes } => tracing::debug!(path, size_bytes, "read"),
-    })?;
-    Ok(loaded)
+        Ok((loaded, watch.workshop.finish()))
+    })
+}
+
+struct Watch<'scope, 'env> {
+    workshop: Workshop<'scope, 'env>,
+    progress: &'env mpsc::Sender<ProgressMessage>,
+}
+
+impl LoadWatch for &mut Watch<'_, '_> {
+    fn event(&mut self, event: LoadEvent) {
+        match event {
+            LoadEvent::Skipped { reason } => {
+                drop(self.progress.blocking_send(ProgressMessage::stream(format!("{reason}\n"))));
+            }
+            LoadEvent::Read { path, size_bytes, digest } => {
+                tracing::debug!(path, size_bytes, "read");
+                self.workshop.came_in(digest);
+            }
+        }
+    }
+
+    fn begins(&mut self, path: &str, size_bytes: u64) -> Option<Tap> {
+        self.workshop.begin(path, size_bytes)
+    }
 }
 
 /// What is told of one image.

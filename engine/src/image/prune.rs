@@ -4,7 +4,7 @@ use gantry_api::image::{DeleteItem, ImagesPruned};
 use gantry_images::Image;
 use gantry_types::{ErrorKind, Filters, Timestamp, error_chain};
 
-use super::{remove, unpack};
+use super::{remove, told, unpack};
 use crate::Result;
 use crate::blocking::block;
 use crate::engine::Engine;
@@ -37,6 +37,7 @@ pub async fn prune(engine: &Engine, filters: Filters) -> Result<ImagesPruned> {
         }
         pruned.space_reclaimed = unpack::collect(&engine).bytes;
         drop(layers_may_go);
+        told::pruned(&engine, pruned.space_reclaimed);
         Ok(pruned)
     })
     .await
@@ -54,7 +55,10 @@ impl Choice {
 /// Removes an image with all its names. What somebody uses, or has given another name meanwhile, stays.
 fn remove_one(engine: &Engine, image: &Image) -> Result<Vec<DeleteItem>> {
     match engine.images.remove_listed(image, |id| remove::users(engine, id)) {
-        Ok(removed) => Ok(removed.into_iter().map(remove::to_api).collect()),
+        Ok(removed) => {
+            told::removed(engine, &image.id, &removed);
+            Ok(removed.into_iter().map(remove::to_api).collect())
+        }
         Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound) => {
             tracing::debug!(error = error_chain(&error), image = %image.id, "not pruned");
             Ok(Vec::new())

@@ -2,6 +2,7 @@
 //! each extracted while it comes in.
 
 mod documents;
+mod elsewhere;
 mod layers;
 mod ranges;
 mod trust;
@@ -16,6 +17,7 @@ use super::intake::intake;
 use super::push::{digest_name, place};
 use super::resolve::parse_platform;
 use super::teller::Teller;
+use super::told;
 use super::unpack::collect_now;
 use crate::blocking::block;
 use crate::engine::Engine;
@@ -86,6 +88,7 @@ pub async fn pull(
     }
     fetched?;
     housekeeping::flush_soon(engine);
+    told::transferred(engine, "pull", &reference);
     let name = reference.familiar();
     let status = if was_known { "Image is up to date for" } else { "Downloaded newer image for" };
     block(move || {

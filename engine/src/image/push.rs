@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use super::intake::intake;
 use super::resolve::check_platform;
 use super::teller::Teller;
+use super::told;
 use crate::Result;
 use crate::blocking::block;
 use crate::engine::Engine;
@@ -118,6 +119,7 @@ fn push_one(engine: &Engine, request: PushRequest, teller: &Teller) -> Result<()
     teller.say("", format!("{tag}: digest: {} size: {size}", document.digest));
     let digest = document.digest.as_str();
     teller.aux(serde_json::json!({ "Tag": tag, "Digest": digest, "Size": size }));
+    told::transferred(engine, "push", &reference);
     Ok(())
 }
 

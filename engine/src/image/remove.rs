@@ -3,7 +3,7 @@
 use gantry_api::image::DeleteItem;
 use gantry_images::{ImageId, ImageUser, Removed};
 
-use super::{resolve, unpack};
+use super::{resolve, told, unpack};
 use crate::Result;
 use crate::blocking::block;
 use crate::engine::Engine;
@@ -30,7 +30,9 @@ pub async fn remove(
             resolve::of_platform(&engine, &text, Some(platform))?;
         }
         let options = gantry_images::RemoveOptions { force: options.force };
+        let image = engine.images.resolve(&text)?;
         let removed = engine.images.remove(&text, options, |id| users(&engine, id))?;
+        told::removed(&engine, &image.id, &removed);
         unpack::collect(&engine);
         drop(layers_may_go);
         Ok(removed.into_iter().map(to_api).collect())

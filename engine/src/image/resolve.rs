@@ -66,7 +66,7 @@ pub(super) fn to_api(image: &Image) -> ImageConfig {
 }
 
 /// `os/arch[/variant]` or `arch`, with the kernel's names for architectures taken as well.
-pub(super) fn parse_platform(text: &str) -> Result<Platform> {
+pub(crate) fn parse_platform(text: &str) -> Result<Platform> {
     let parts: Vec<&str> = text.split('/').collect();
     let (os, architecture, variant) = match parts[..] {
         [architecture] => ("linux", architecture, None),
@@ -93,7 +93,7 @@ pub(super) fn parse_platform(text: &str) -> Result<Platform> {
 }
 
 /// Refuses an image that is for another platform.
-pub(super) fn check_platform(image: &str, own: &Platform, wanted: &Platform) -> Result<()> {
+pub(crate) fn check_platform(image: &str, own: &Platform, wanted: &Platform) -> Result<()> {
     if is_platform(own, wanted) {
         return Ok(());
     }

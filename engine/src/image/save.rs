@@ -1,6 +1,6 @@
 //! `save`: images into an archive.
 
-use super::resolve;
+use super::{resolve, told};
 use crate::Result;
 use crate::archive_stream::{self, Pieces};
 use crate::engine::Engine;
@@ -22,7 +22,12 @@ pub async fn save(engine: &Engine, names: Vec<String>, platform: Option<String>)
                 resolve::check_platform(&name, &image.config.platform, &wanted)?;
             }
         }
-        Ok(saving.write(opening.begin())?)
+        let ids: Vec<_> = saving.images().map(|image| image.id.clone()).collect();
+        saving.write(opening.begin())?;
+        for id in &ids {
+            told::happened(&engine, "save", id, "");
+        }
+        Ok(())
     })
     .await
 }

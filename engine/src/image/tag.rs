@@ -2,6 +2,7 @@
 
 use gantry_types::ImageReference;
 
+use super::told;
 use crate::Result;
 use crate::blocking::block;
 use crate::engine::Engine;
@@ -16,6 +17,7 @@ pub async fn tag(engine: &Engine, source: &str, repository: &str, tag: &str) -> 
         // Should the image go before it has its new name, the store says so.
         let image = engine.images.resolve(&source)?;
         engine.images.tag(&image.id, &target)?;
+        told::happened(&engine, "tag", &image.id, &target.familiar());
         Ok(())
     })
     .await

@@ -7,7 +7,7 @@ use gantry_types::Digest;
 use tokio::sync::mpsc;
 
 /// The shortest time between two figures of one layer.
-const INTERVAL: Duration = Duration::from_millis(100);
+pub(super) const INTERVAL: Duration = Duration::from_millis(100);
 
 /// Says things to one client, from threads that may block.
 #[derive(Clone)]
@@ -29,6 +29,13 @@ impl Teller {
     /// Whether nobody listens any more.
     pub(super) fn is_alone(&self) -> bool {
         self.messages.is_closed()
+    }
+
+    /// Says how far the whole is, of a total that is zero where nobody knows; left out where the client cannot keep up.
+    pub(super) fn figure(&self, status: &str, (done_bytes, total_bytes): (u64, u64)) {
+        let mut message = ProgressMessage::status("", status);
+        message.progress_detail = Some(detail(done_bytes, total_bytes));
+        drop(self.messages.try_send(message));
     }
 
     /// Says something to programs.
@@ -63,14 +70,17 @@ impl LayerTeller<'_> {
             return;
         }
         self.last = Some(Instant::now());
-        let bytes = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        let detail = ProgressDetail {
-            current: bytes(done_bytes),
-            total: bytes(self.total_bytes),
-            ..ProgressDetail::default()
-        };
         let mut message = ProgressMessage::status(self.id.clone(), status);
-        message.progress_detail = Some(detail);
+        message.progress_detail = Some(detail(done_bytes, self.total_bytes));
         drop(self.teller.messages.try_send(message));
+    }
+}
+
+fn detail(done_bytes: u64, total_bytes: u64) -> ProgressDetail {
+    let bytes = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    ProgressDetail {
+        current: bytes(done_bytes),
+        total: bytes(total_bytes),
+        ..ProgressDetail::default()
     }
 }

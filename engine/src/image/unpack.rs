@@ -14,10 +14,20 @@ use crate::Result;
 use crate::blocking::block;
 use crate::engine::{CONTAINERS, Engine};
 use crate::error::Error;
+use crate::image::load::Staging;
 
 /// Extracts the layers that are not here yet and records the images, all of them or, on failure, none. Layers that
 /// only these images would have used go again then.
 pub(crate) async fn unpack(engine: &Engine, loaded: Vec<Loaded>) -> Result<Vec<Image>> {
+    unpack_staged(engine, loaded, Staging::new()).await
+}
+
+/// The same, where some blobs have been extracted already.
+pub(super) async fn unpack_staged(
+    engine: &Engine,
+    loaded: Vec<Loaded>,
+    staged: Staging,
+) -> Result<Vec<Image>> {
     let mut pins = Vec::with_capacity(loaded.len());
     for image in &loaded {
         let chain = image.layers.iter().map(|layer| layer.diff_id.clone()).collect();
@@ -25,7 +35,7 @@ pub(crate) async fn unpack(engine: &Engine, loaded: Vec<Loaded>) -> Result<Vec<I
     }
     let unpacking = engine.clone();
     let recorded = block(move || {
-        let recorded = unpack_all(&unpacking, &loaded);
+        let recorded = unpack_all(&unpacking, &loaded, staged);
         drop(pins);
         recorded
     })
@@ -47,7 +57,17 @@ pub(crate) async fn collect_now(engine: &Engine) {
     .await;
 }
 
-fn unpack_all(engine: &Engine, loaded: &[Loaded]) -> Result<Vec<Image>> {
+fn unpack_all(engine: &Engine, loaded: &[Loaded], mut staged: Staging) -> Result<Vec<Image>> {
+    for layer in loaded.iter().flat_map(|image| &image.layers) {
+        // Of what came uncompressed, the digest is the diffID.
+        if layer.digest == layer.diff_id
+            && let Some(staged) = staged.remove(&layer.digest)
+        {
+            engine.layers.adopt(staged, &layer.diff_id)?;
+        }
+    }
+    // The rest are no layers.
+    drop(staged);
     let mut unpacked = Vec::with_capacity(loaded.len());
     for image in loaded {
         unpacked.push((image, layers(engine, image)?));
@@ -106,7 +126,8 @@ pub(super) fn collect(engine: &Engine) -> Collected {
         // The records and not the registry, which lacks containers that could not be restored. One that cannot be read
         // may need any layer: then all of them stay.
         let containers = engine.db.read(|tx| CONTAINERS.list(tx))?;
-        live.extend(containers.into_iter().map(|(_, record)| record.image.chain));
+        live.extend(containers.into_iter().flat_map(|(_, record)| record.chains()));
+        live.extend(crate::build::chains(engine)?);
         live.extend(engine.image_changes.pinned());
         Ok(live)
     };

@@ -1,9 +1,11 @@
 //! Applying an archive to a directory: entries become files. Where they go is `apply/place.rs`, what
-//! they become `apply/node.rs`, what they are without us `apply/born.rs`, deletions `apply/whiteout.rs`, and what must be remembered for the
-//! end `apply/memory.rs`.
+//! they become `apply/node.rs`, who fills small files `apply/filler.rs`, what they are without us `apply/born.rs`, deletions
+//! `apply/whiteout.rs`, and what must be remembered for the end `apply/memory.rs`.
 
 mod born;
+mod filler;
 mod memory;
+mod merge;
 mod node;
 mod place;
 mod whiteout;
@@ -18,6 +20,7 @@ pub(crate) use self::place::open_in_root;
 pub(crate) use self::whiteout::is_overlay_whiteout;
 pub use self::whiteout::{Meaning, meaning};
 
+use self::filler::Filler;
 use self::memory::Memory;
 use self::place::{Folder, Place};
 use crate::reader::{Entry, Reader};
@@ -30,7 +33,7 @@ pub enum Whiteouts {
     /// whiteouts and opaque directories.
     #[default]
     Overlay,
-    /// There are none: `.wh.` is a name like any other.
+    /// There are none: `.wh.` is a name like any other. A hard link's target is in the archive or in the directory.
     Plain,
 }
 
@@ -45,6 +48,21 @@ pub struct ApplyOptions {
     pub algorithm: Algorithm,
     /// The digest of the stream, when somebody has taken it already: it is believed, and not taken again.
     pub known: Option<Digest>,
+    /// What to do where something is already; layers go into a directory of their own.
+    pub merge: Merge,
+}
+
+/// How an archive goes into a directory that is somebody's, as when files are copied there.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Merge {
+    /// The owner of everything, instead of what the archive says: user and group.
+    pub owner: Option<(u32, u32)>,
+    /// A directory is not replaced by anything else, nor the other way round: such an entry is refused.
+    pub kinds_stay: bool,
+    /// An entry for the directory itself changes nothing about it.
+    pub root_stays: bool,
+    /// The first component that paths in the archive have, and what it becomes; of hard links' targets, too.
+    pub rename: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Default for ApplyOptions {
@@ -54,6 +72,7 @@ impl Default for ApplyOptions {
             whiteouts: Whiteouts::Overlay,
             algorithm: Algorithm::Sha256,
             known: None,
+            merge: Merge::default(),
         }
     }
 }
@@ -102,6 +121,7 @@ pub fn apply(reader: impl Read, root: BorrowedFd<'_>, options: &ApplyOptions) ->
 struct Applier<'a> {
     options: &'a ApplyOptions,
     place: Place,
+    filler: Filler,
     memory: Memory,
     size_bytes: u64,
     entries: u64,
@@ -114,6 +134,7 @@ impl<'a> Applier<'a> {
         Ok(Self {
             options,
             place: Place::new(root)?,
+            filler: Filler::new(),
             memory: Memory::new(options.limits.remembered_bytes),
             size_bytes: 0,
             entries: 0,
@@ -124,7 +145,8 @@ impl<'a> Applier<'a> {
 
     fn entry<R: Read>(&mut self, mut entry: Entry<'_, R>) -> Result<()> {
         self.entries += 1;
-        let header = entry.take_header();
+        let mut header = entry.take_header();
+        self.options.merge.apply_to(&mut header);
         let path = EntryPath::checked(&header.path, &self.options.limits)?;
         if self.options.whiteouts == Whiteouts::Overlay {
             match meaning(&path)? {
@@ -135,10 +157,11 @@ impl<'a> Applier<'a> {
             }
         }
         if path.is_root() {
-            return self.root(&header);
+            return if self.options.merge.root_stays { Ok(()) } else { self.root(&header) };
         }
+        self.check_kind(&path, &header)?;
         match &header.kind {
-            EntryKind::File => self.file(&path, &header, &mut entry),
+            EntryKind::File => self.file(&path, header, &mut entry),
             EntryKind::Directory => self.directory(&path, &header),
             EntryKind::Symlink { target } => self.symlink(&path, &header, target),
             EntryKind::HardLink { target } => self.hard_link(&path, &header, target),
@@ -174,7 +197,11 @@ impl<'a> Applier<'a> {
     }
 
     /// Directory times come last, for everything made in a directory changes its time.
-    fn finish(self, diff_id: Digest) -> Result<Applied> {
+    fn finish(mut self, diff_id: Digest) -> Result<Applied> {
+        self.filler.settle()?;
+        if self.options.whiteouts == Whiteouts::Plain {
+            self.late_links()?;
+        }
         for (path, modified) in self.memory.times() {
             if let Some(dir) = self.place.existing(path)? {
                 metadata::time_on_fd(dir.as_fd(), path.as_bytes(), modified)?;

@@ -69,32 +69,47 @@ fn create_within(
         limits,
         budget: Budget::new(limits.clone()),
         linked: HashMap::new(),
+        hollow: BTreeSet::new(),
         entries: 0,
     };
     let top =
         root.try_clone_to_owned().map_err(|source| Error::place("keep open", b".", source))?;
-    let mut frames = vec![Frame::new(top, Vec::new(), &mut creator.budget)?];
-    while let Some(frame) = frames.last_mut() {
-        let Some(name) = frame.names.pop() else {
-            frames.pop();
-            continue;
-        };
-        creator.budget.give_back(&name);
-        let path = creator.budget.join(&frame.path, &name)?;
-        if without.contains(&path) {
-            continue;
-        }
-        let below = creator.entry(frame.dir.as_fd(), &name, &path)?;
-        if let Some(dir) = below {
-            if frames.len() == MAX_DEPTH {
-                return Err(Error::Limit { limit: MAX_DEPTH as u64, what: "levels" });
-            }
-            frames.push(Frame::new(dir, path, &mut creator.budget)?);
-        }
+    let top = Frame::new(top, Vec::new(), &mut creator.budget)?;
+    creator.below(top, without)?;
+    creator.done()
+}
+
+/// Writes what is at `name` in `dir`, with everything below it, as `path` and what lies in it. `.` is the directory itself;
+/// a `path` of `/` gives paths that begin with a slash. Directories that `hollow` has by these paths come without content.
+///
+/// # Errors
+/// Those of [`create`]; nothing is there; or it is a socket.
+pub fn create_entry(
+    dir: BorrowedFd<'_>,
+    name: &[u8],
+    path: &[u8],
+    hollow: &BTreeSet<Vec<u8>>,
+    writer: impl Write,
+) -> Result<Created> {
+    let limits = Limits::default();
+    let mut creator = Creator {
+        writer: Writer::new(writer),
+        options: CreateOptions { whiteouts: Whiteouts::Plain },
+        limits: &limits,
+        budget: Budget::new(limits.clone()),
+        linked: HashMap::new(),
+        hollow: BTreeSet::new(),
+        entries: 0,
+    };
+    if let Some(below) = creator.entry(dir, name, path)? {
+        let top = Frame::new(below, path.to_vec(), &mut creator.budget)?;
+        creator.hollow.clone_from(hollow);
+        creator.below(top, &BTreeSet::new())?;
     }
-    let (entries, bytes) = (creator.entries, creator.writer.bytes());
-    creator.writer.finish()?;
-    Ok(Created { entries, bytes })
+    if creator.entries == 0 {
+        return Err(Error::entry(path, "is gone, or a socket, which archives cannot have"));
+    }
+    creator.done()
 }
 
 /// A directory on the way, with the names that are still to come, the last one first.
@@ -119,10 +134,48 @@ struct Creator<'a, W> {
     budget: Budget,
     /// The first path of every inode that has several names.
     linked: HashMap<(u64, u64), Vec<u8>>,
+    /// Directories whose content is left out.
+    hollow: BTreeSet<Vec<u8>>,
     entries: u64,
 }
 
 impl<W: Write> Creator<'_, W> {
+    /// Writes everything below a directory.
+    fn below(&mut self, top: Frame, without: &BTreeSet<Vec<u8>>) -> Result<()> {
+        let mut frames = vec![top];
+        while let Some(frame) = frames.last_mut() {
+            let Some(name) = frame.names.pop() else {
+                frames.pop();
+                continue;
+            };
+            self.budget.give_back(&name);
+            // The root's own slash is the one between.
+            let path = match &frame.path[..] {
+                b"/" => [b"/", &name[..]].concat(),
+                parent => self.budget.join(parent, &name)?,
+            };
+            if without.contains(&path) {
+                continue;
+            }
+            let below = self.entry(frame.dir.as_fd(), &name, &path)?;
+            if let Some(dir) = below
+                && !self.hollow.contains(&path)
+            {
+                if frames.len() == MAX_DEPTH {
+                    return Err(Error::Limit { limit: MAX_DEPTH as u64, what: "levels" });
+                }
+                frames.push(Frame::new(dir, path, &mut self.budget)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn done(self) -> Result<Created> {
+        let (entries, bytes) = (self.entries, self.writer.bytes());
+        self.writer.finish()?;
+        Ok(Created { entries, bytes })
+    }
+
     /// Writes one entry; a directory comes back open. What has vanished is passed over.
     fn entry(&mut self, dir: BorrowedFd<'_>, name: &[u8], path: &[u8]) -> Result<Option<OwnedFd>> {
         let failed = |source: Errno| Error::place("read", path, source);

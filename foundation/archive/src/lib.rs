@@ -26,6 +26,7 @@
 mod apply;
 mod changes;
 mod compress;
+mod copy;
 mod create;
 mod decompress;
 mod error;
@@ -45,10 +46,11 @@ mod sparse;
 pub mod tree;
 mod writer;
 
-pub use apply::{Applied, ApplyOptions, Meaning, Whiteouts, apply, meaning};
+pub use apply::{Applied, ApplyOptions, Meaning, Merge, Whiteouts, apply, meaning};
 pub use changes::{Change, ChangeKind, changes, mount_points};
 pub use compress::compress;
-pub use create::{CreateOptions, Created, create, create_without};
+pub use copy::{Copied, copy};
+pub use create::{CreateOptions, Created, create, create_entry, create_without};
 pub use decompress::{Compression, Decompressor, decompress};
 pub use error::{Error, Result};
 pub use fixups::{Fixup, resolve_fixups};

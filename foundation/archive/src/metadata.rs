@@ -1,12 +1,12 @@
 //! Owner, mode, extended attributes and time of what was just made, in the order that keeps them:
 //! a change of owner clears the set-user-id bit and the capabilities, so it comes first.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use gantry_types::Timestamp;
 use rustix::fs::{
-    AtFlags, Gid, Mode, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags, chmodat, chownat,
-    fchmod, fchown, fsetxattr, futimens, utimensat,
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags,
+    chmodat, chownat, fchmod, fchown, fsetxattr, fstat, futimens, openat, utimensat,
 };
 use rustix::io::Errno;
 
@@ -54,10 +54,25 @@ pub(crate) fn owner_on_name(dir: BorrowedFd<'_>, name: &[u8], header: &Header) -
         .map_err(|source| Error::place("set the owner of", &header.path, source))
 }
 
-/// The mode of a name in a directory, which the caller knows to be no symbolic link.
+/// The mode of a name in a directory, never through a symbolic link: one that has come there meanwhile is refused.
 pub(crate) fn mode_on_name(dir: BorrowedFd<'_>, name: &[u8], header: &Header) -> Result<()> {
-    chmodat(dir, name, Mode::from_raw_mode(header.mode), AtFlags::empty())
+    change_mode(dir, name, Mode::from_raw_mode(header.mode))
         .map_err(|source| Error::place("set the mode of", &header.path, source))
+}
+
+fn change_mode(dir: BorrowedFd<'_>, name: &[u8], mode: Mode) -> Result<(), Errno> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let found = openat(dir, name, flags, Mode::empty())?;
+    if FileType::from_raw_mode(fstat(&found)?.st_mode) == FileType::Symlink {
+        return Err(Errno::LOOP);
+    }
+    // chmod(2) follows links, and takes no descriptor of this sort before Linux 6.6.
+    let itself = format!("/proc/self/fd/{}", found.as_raw_fd());
+    match chmodat(CWD, itself, mode, AtFlags::empty()) {
+        // Only a thread that an image's root confines has no `/proc`; links lead nowhere else from there.
+        Err(Errno::NOENT | Errno::NOTDIR) => chmodat(dir, name, mode, AtFlags::empty()),
+        result => result,
+    }
 }
 
 /// The time of a name in a directory, never through a symbolic link.

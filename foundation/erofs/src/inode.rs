@@ -187,7 +187,9 @@ pub(crate) fn encode(
 }
 
 fn mode(kind: Kind, metadata: &Metadata) -> u16 {
-    u16::try_from(kind.mode() | metadata.mode & 0o7777).unwrap_or(0)
+    // Nobody can give a symbolic link another one (symlink(7)).
+    let bits = if kind == Kind::Symlink { 0o777 } else { metadata.mode & 0o7777 };
+    u16::try_from(kind.mode() | bits).unwrap_or(0)
 }
 
 fn owner_and_time(metadata: &Metadata) -> [u8; 20] {

@@ -22,4 +22,4 @@ mod writer;
 pub use error::{Error, Result};
 pub use inode::{Attribute, Kind, Metadata, Nid};
 pub use tree::{DirId, Directory, Entry, ROOT, Tree};
-pub use writer::{FileWriter, Finished, Uuid, Writer};
+pub use writer::{FileWriter, Finished, Uuid, Writer, rename};

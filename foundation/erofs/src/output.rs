@@ -4,11 +4,13 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
+use gantry_sys::uncached::{AlignedBuffer, UncachedFile};
+
 use crate::inode::{BLOCK, BLOCK_LEN, SLOT_LEN};
 use crate::{Error, Result};
 
 /// Data is gathered up to this size before it is written.
-const GATHERED_BYTES: usize = 256 << 10;
+const GATHERED_BYTES: usize = 1 << 20;
 /// Blocks for inodes that are open at once: the more, the fewer gaps stay in them.
 const SHELF_BLOCKS: usize = 64;
 /// Blocks that an image may have: 8 TiB, which every file system takes for a file.
@@ -16,10 +18,10 @@ const MOST_BLOCKS: u64 = 1 << 31;
 
 #[derive(Debug)]
 pub(crate) struct Output {
-    file: File,
+    file: UncachedFile,
     /// The first block that nothing has.
     next_block: u64,
-    gathered: Vec<u8>,
+    gathered: AlignedBuffer,
     /// Where what is gathered belongs.
     gathered_at: u64,
     shelf: Option<Shelf>,
@@ -36,7 +38,7 @@ struct Shelf {
 impl Output {
     /// The first block is the superblock's, and written last.
     pub(crate) fn new(file: File) -> Self {
-        let gathered = Vec::with_capacity(GATHERED_BYTES);
+        let (file, gathered) = (UncachedFile::new(file), AlignedBuffer::new(GATHERED_BYTES));
         Self { file, next_block: 1, gathered, gathered_at: BLOCK, shelf: None }
     }
 
@@ -55,26 +57,24 @@ impl Output {
 
     /// Writes data somewhere in blocks that were taken; best in one go from the first to the last.
     pub(crate) fn write(&mut self, offset: u64, mut bytes: &[u8]) -> Result<()> {
-        let gathered_to = self.gathered_at + self.gathered.len() as u64;
+        let gathered_to = self.gathered_at + self.gathered.bytes().len() as u64;
         // The rest of a file's last block is nobody else's.
         let gap = offset.checked_sub(gathered_to).filter(|gap| *gap < BLOCK);
         match gap.and_then(|gap| usize::try_from(gap).ok()) {
-            Some(gap) if self.gathered.len() + gap <= GATHERED_BYTES => {
-                self.gathered.resize(self.gathered.len() + gap, 0);
-            }
+            Some(gap) if gap <= self.gathered.room() => self.gathered.extend_zeros(gap),
             _ => {
                 self.flush_gathered()?;
                 self.gathered_at = offset;
             }
         }
         // Always full, so that what goes to the disk begins and ends with a page.
-        while self.gathered.len() + bytes.len() > GATHERED_BYTES {
-            let (now, later) = bytes.split_at(GATHERED_BYTES - self.gathered.len());
-            self.gathered.extend_from_slice(now);
+        while bytes.len() > self.gathered.room() {
+            let (now, later) = bytes.split_at(self.gathered.room());
+            self.gathered.extend(now);
             self.flush_gathered()?;
             bytes = later;
         }
-        self.gathered.extend_from_slice(bytes);
+        self.gathered.extend(bytes);
         Ok(())
     }
 
@@ -117,12 +117,19 @@ impl Output {
     }
 
     fn flush_gathered(&mut self) -> Result<()> {
-        let gathered = std::mem::take(&mut self.gathered);
-        let written = self.write_through(self.gathered_at, &gathered);
-        self.gathered_at += gathered.len() as u64;
-        self.gathered = gathered;
+        if self.gathered.bytes().is_empty() {
+            return Ok(());
+        }
+        let end = self.gathered_at + self.gathered.bytes().len() as u64;
+        // The rest of the last block is nobody else's.
+        let rest = usize::try_from(end.next_multiple_of(BLOCK) - end).unwrap_or(0);
+        if rest <= self.gathered.room() {
+            self.gathered.extend_zeros(rest);
+        }
+        let written = self.file.write_all_at(self.gathered.bytes(), self.gathered_at);
+        self.gathered_at = end;
         self.gathered.clear();
-        written
+        written.map_err(Error::image("write"))
     }
 
     fn flush_shelf(&mut self) -> Result<()> {
@@ -137,17 +144,17 @@ impl Output {
         if bytes.is_empty() {
             return Ok(());
         }
-        self.file.write_all_at(bytes, offset).map_err(Error::image("write"))
+        self.file.file().write_all_at(bytes, offset).map_err(Error::image("write"))
     }
 
     /// Reads what was written and flushed.
     pub(crate) fn read(&self, offset: u64, bytes: &mut [u8]) -> Result<()> {
-        self.file.read_exact_at(bytes, offset).map_err(Error::image("read"))
+        self.file.file().read_exact_at(bytes, offset).map_err(Error::image("read"))
     }
 
     /// Gives the file its final size.
     pub(crate) fn set_length(&self) -> Result<()> {
-        self.file.set_len(self.next_block * BLOCK).map_err(Error::image("set the size of"))
+        self.file.file().set_len(self.next_block * BLOCK).map_err(Error::image("set the size of"))
     }
 }
 

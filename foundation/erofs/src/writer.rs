@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::os::unix::fs::FileExt;
 
 use crate::checksum::crc32c;
 use crate::directory::{self, Name};
@@ -39,6 +40,8 @@ const LINKED_BYTES: usize = 160;
 /// The superblock's place, and its size.
 const SUPER_AT: usize = 1024;
 const SUPER: usize = 128;
+/// Where in it the image's name for itself is.
+const UUID_AT: usize = 48;
 /// The root's inode follows it: the superblock has 16 bits for the root's number.
 const ROOT_AT: u64 = (SUPER_AT + SUPER) as u64;
 
@@ -198,10 +201,29 @@ impl Writer {
         block[start..start + root.len()].copy_from_slice(root);
         let fields = superblock(self.uuid, self.inodes, self.output.next_block());
         block[SUPER_AT..start].copy_from_slice(&fields);
-        let sum = crc32c(&block[SUPER_AT..]);
-        block[SUPER_AT + 4..SUPER_AT + 8].copy_from_slice(&sum.to_le_bytes());
+        sum_up(&mut block[SUPER_AT..]);
         self.output.write_through(0, &block)
     }
+}
+
+/// Gives a finished image another name for itself. The file is open for reading and writing.
+///
+/// # Errors
+/// The file fails.
+pub fn rename(image: &File, uuid: Uuid) -> Result<()> {
+    let mut block = vec![0; BLOCK_LEN];
+    image.read_exact_at(&mut block, 0).map_err(Error::image("read"))?;
+    let fields = &mut block[SUPER_AT..];
+    fields[UUID_AT..UUID_AT + uuid.len()].copy_from_slice(&uuid);
+    sum_up(fields);
+    image.write_all_at(&block, 0).map_err(Error::image("write"))
+}
+
+/// Puts the checksum into a superblock that is followed by the rest of its block.
+fn sum_up(fields: &mut [u8]) {
+    fields[4..8].fill(0);
+    let sum = crc32c(fields);
+    fields[4..8].copy_from_slice(&sum.to_le_bytes());
 }
 
 fn superblock(uuid: Uuid, inodes: u64, blocks: u64) -> [u8; SUPER] {
@@ -218,7 +240,7 @@ fn superblock(uuid: Uuid, inodes: u64, blocks: u64) -> [u8; SUPER] {
     put(14, &u16::try_from(root).unwrap_or(0).to_le_bytes());
     put(16, &inodes.to_le_bytes());
     put(36, &u32::try_from(blocks).unwrap_or(u32::MAX).to_le_bytes());
-    put(48, &uuid);
+    put(UUID_AT, &uuid);
     fields
 }
 

@@ -3,12 +3,13 @@
 
 use std::io::Read;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
 use gantry_archive::{Compression, Limits, decompress};
 use gantry_types::Digest;
 
 use crate::dirs::Dirs;
-use crate::format::{Extracted, Incoming};
+use crate::format::{Extracted, Identity, Incoming};
 use crate::row::{Key, LAYERS, LayerRow};
 use crate::{Error, Layers, Result, view};
 
@@ -74,21 +75,36 @@ impl Layers {
         if let Some(info) = self.find(diff_id, parents)? {
             return Ok(info);
         }
-        let number = {
-            let mut state = self.shared.state();
-            state.next_number += 1;
-            state.next_number - 1
-        };
-        let ingest = Ingest::make(&self.shared.dirs, number)?;
+        let ingest = self.make_room()?;
         let extracted = self.extract(&ingest, diff_id, parents, content)?;
         let key = if extracted.fixups == 0 || parents.is_empty() {
             Key::plain(diff_id)
         } else {
             Key::above(diff_id, parents)
         };
+        self.record(ingest, (key, diff_id), &extracted)
+    }
+
+    /// A place for a layer on its way.
+    pub(crate) fn make_room(&self) -> Result<Ingest> {
+        let number = {
+            let mut state = self.shared.state();
+            state.next_number += 1;
+            state.next_number - 1
+        };
+        Ingest::make(&self.shared.dirs, number)
+    }
+
+    /// Puts a layer that is whole where layers are. The caller has claimed it.
+    pub(crate) fn record(
+        &self,
+        ingest: Ingest,
+        (key, diff_id): (Key, &Digest),
+        extracted: &Extracted,
+    ) -> Result<LayerInfo> {
         let row = LayerRow {
             diff_id: diff_id.clone(),
-            number,
+            number: ingest.number,
             format: self.format,
             size_bytes: extracted.size_bytes,
             fixups: extracted.fixups,
@@ -108,7 +124,7 @@ impl Layers {
 
     fn extract(
         &self,
-        ingest: &Ingest<'_>,
+        ingest: &Ingest,
         diff_id: &Digest,
         parents: &[Digest],
         (tar, was_hashed): (impl Read + Send, bool),
@@ -124,10 +140,14 @@ impl Layers {
             }
             view::merged(&self.lower(parents)?, dirs).map(Some)
         };
+        let is_verified = was_hashed && plain.compression() == Compression::Plain;
         let incoming = Incoming {
-            is_verified: was_hashed && plain.compression() == Compression::Plain,
             tar: &mut plain,
-            diff_id,
+            identity: if is_verified {
+                Identity::Verified(diff_id)
+            } else {
+                Identity::Claimed(diff_id)
+            },
             limits: &limits,
             lower: &lower,
             store,
@@ -138,28 +158,30 @@ impl Layers {
 }
 
 /// A layer on its way: removed again, wherever it is by then, unless it is kept.
-struct Ingest<'a> {
-    dirs: &'a Dirs,
+#[derive(Debug)]
+pub(crate) struct Ingest {
+    dirs: Arc<Dirs>,
+    number: u64,
     name: String,
     place: Place,
 }
 
-#[derive(PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 enum Place {
     Ingest,
     Layers,
     Kept,
 }
 
-impl<'a> Ingest<'a> {
-    fn make(dirs: &'a Dirs, number: u64) -> Result<Self> {
+impl Ingest {
+    fn make(dirs: &Arc<Dirs>, number: u64) -> Result<Self> {
         let name = number.to_string();
         let failed = |error| Error::store("make", &dirs.ingest.path_of(&name), error);
         dirs.ingest.make(&name, 0o700).map_err(failed)?;
-        Ok(Self { dirs, name, place: Place::Ingest })
+        Ok(Self { dirs: Arc::clone(dirs), number, name, place: Place::Ingest })
     }
 
-    fn open(&self) -> Result<std::os::fd::OwnedFd> {
+    pub(crate) fn open(&self) -> Result<std::os::fd::OwnedFd> {
         let (name, ingest) = (&self.name, &self.dirs.ingest);
         ingest.open_dir(name).map_err(|error| Error::store("open", &ingest.path_of(name), error))
     }
@@ -179,7 +201,7 @@ impl<'a> Ingest<'a> {
     }
 }
 
-impl Drop for Ingest<'_> {
+impl Drop for Ingest {
     fn drop(&mut self) {
         let room = match self.place {
             Place::Ingest => &self.dirs.ingest,
@@ -199,7 +221,7 @@ mod tests {
     #[test]
     fn what_is_not_kept_goes_wherever_it_is() {
         let temp = tempfile::tempdir().unwrap();
-        let dirs = Dirs::open(temp.path()).unwrap();
+        let dirs = Arc::new(Dirs::open(temp.path()).unwrap());
         let is_there = |path: &str| temp.path().join(path).exists();
 
         let ingest = Ingest::make(&dirs, 5).unwrap();

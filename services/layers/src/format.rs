@@ -58,6 +58,9 @@ pub(crate) trait LayerFormat {
     /// Extracts a layer into its directory, which is empty. Nothing is flushed to the disk.
     fn extract(&self, place: BorrowedFd<'_>, layer: Incoming<'_>) -> Result<Extracted>;
 
+    /// Gives a layer that was extracted without it its diffID, where the form has a place for that.
+    fn name(&self, place: BorrowedFd<'_>, diff_id: &Digest) -> std::io::Result<()>;
+
     /// Opens an extracted layer's root: a directory, or a mount that is attached nowhere.
     fn open(&self, data: &Path) -> Result<OwnedFd>;
 }
@@ -66,10 +69,7 @@ pub(crate) trait LayerFormat {
 pub(crate) struct Incoming<'a> {
     /// The archive, uncompressed.
     pub(crate) tar: &'a mut (dyn Read + Send),
-    /// The digest that it shall have.
-    pub(crate) diff_id: &'a Digest,
-    /// Whether somebody has seen that it has it.
-    pub(crate) is_verified: bool,
+    pub(crate) identity: Identity<'a>,
     pub(crate) limits: &'a Limits,
     /// The merged view of the layers below, if there are any: asked for only by a layer that depends on
     /// them.
@@ -78,16 +78,48 @@ pub(crate) struct Incoming<'a> {
     pub(crate) store: &'a Path,
 }
 
+/// What is known of a layer's diffID while it is extracted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Identity<'a> {
+    /// The digest that it shall have: it is taken and compared.
+    Claimed(&'a Digest),
+    /// Somebody has seen that it has it.
+    Verified(&'a Digest),
+    /// Somebody else takes it, and tells later.
+    Later,
+}
+
+impl<'a> Identity<'a> {
+    /// The digest, if it is known.
+    pub(crate) fn digest(self) -> Option<&'a Digest> {
+        match self {
+            Self::Claimed(digest) | Self::Verified(digest) => Some(digest),
+            Self::Later => None,
+        }
+    }
+}
+
 impl Incoming<'_> {
     pub(crate) fn failed(&self, source: gantry_archive::Error) -> Error {
-        Error::extract(self.diff_id, self.store, source)
+        match self.identity.digest() {
+            Some(diff_id) => Error::extract(diff_id, self.store, source),
+            None => Error::Tree { action: "extract an archive that comes in", source },
+        }
     }
 
+    /// A digest that was taken must be the one that was claimed.
     pub(crate) fn check(&self, actual: Digest) -> Result<()> {
-        if actual == *self.diff_id {
-            return Ok(());
+        match self.identity {
+            Identity::Claimed(expected) if *expected != actual => {
+                Err(Error::WrongContent { expected: expected.clone(), actual })
+            }
+            _ => Ok(()),
         }
-        Err(Error::WrongContent { expected: self.diff_id.clone(), actual })
+    }
+
+    /// Whether what depends on the layers below can be settled: nobody knows yet which these are.
+    pub(crate) fn has_place(&self) -> bool {
+        !matches!(self.identity, Identity::Later)
     }
 }
 

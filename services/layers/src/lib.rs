@@ -19,6 +19,7 @@
 //! ```
 
 mod apply;
+mod below;
 mod chain;
 mod check;
 mod collect;
@@ -32,6 +33,7 @@ mod mount;
 mod mounts;
 mod open;
 mod row;
+mod stage;
 mod state;
 mod sync;
 mod usage;
@@ -49,6 +51,7 @@ pub use format::Format;
 pub use look::{Change, ChangeKind, Whole, Written};
 pub use mount::{Directories, Durability, Recipe, RootfsMount};
 pub use open::Reconciled;
+pub use stage::Staged;
 pub use usage::{Amount, LayerFile, LayerUse, Listing, Usage};
 
 use crate::janitor::Janitor;

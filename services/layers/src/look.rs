@@ -50,6 +50,14 @@ impl Layers {
         self.view(&self.lower(chain)?)
     }
 
+    /// The files of an image as [`Layers::look_at_chain`], as a mount that has no place yet. Of no layers: an empty directory.
+    ///
+    /// # Errors
+    /// As [`Layers::look_at_chain`].
+    pub fn mount_chain(&self, chain: &[Digest]) -> Result<OwnedFd> {
+        view::merged(&self.lower(chain)?, &self.shared.dirs)
+    }
+
     /// The files of the container `id`, whose image has the layers `chain`.
     ///
     /// # Errors
@@ -60,6 +68,30 @@ impl Layers {
         lower.put_on_top(self.upper_path(id));
         let files = self.view(&lower)?;
         Ok(Whole { upper, files })
+    }
+
+    /// The files of the container `id`, whose image has the layers `chain`, as a mount that has no place yet. What is written
+    /// there becomes the container's: nobody else may have it mounted. [`Layers::scratch_of_container`] keeps nothing.
+    ///
+    /// # Errors
+    /// As [`Layers::look_at_container`].
+    pub fn mount_container(&self, id: &str, chain: &[Digest]) -> Result<OwnedFd> {
+        let directories = self.directories(id, chain)?;
+        self.forget_volatile_mount(id)?;
+        let lower = self.lower(chain)?;
+        view::writable(&lower, &directories.upper, &directories.work, &self.shared.dirs)
+    }
+
+    /// The files of the container `id` as a mount that has no place yet, and that takes what is written there along.
+    ///
+    /// # Errors
+    /// As [`Layers::look_at_container`].
+    pub fn scratch_of_container(&self, id: &str, chain: &[Digest]) -> Result<OwnedFd> {
+        // Held until the mount is made, which holds it from then on.
+        let _upper = self.upper(id)?;
+        let mut lower = self.lower(chain)?;
+        lower.put_on_top(self.upper_path(id));
+        view::scratch(&lower, &self.shared.dirs)
     }
 
     /// What the container `id` has written above the layers `chain`. Of `points`, the paths at which something is

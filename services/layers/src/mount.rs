@@ -2,12 +2,14 @@
 
 use std::os::fd::AsFd;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gantry_types::Digest;
 use rustix::io::Errno;
 
+use crate::below;
 use crate::chain::Lower;
+use crate::mounts::Held;
 use crate::{Error, Layers, Result, writable};
 
 /// One mount, as in containerd's `CreateTaskRequest.rootfs`.
@@ -39,6 +41,8 @@ pub enum Durability {
 pub struct Recipe {
     mounts: Vec<RootfsMount>,
     _lower: Lower,
+    /// Directories within layers.
+    _below: Vec<Held>,
 }
 
 impl std::ops::Deref for Recipe {
@@ -89,13 +93,8 @@ impl Layers {
         let Directories { upper, work, .. } = self.directories(id, chain)?;
         self.forget_volatile_mount(id)?;
         let held = self.lower(chain)?;
-        let lower: Vec<String> = held
-            .paths()
-            .iter()
-            .map(|dir| dir.to_string_lossy().replace('\\', "\\\\").replace(':', "\\:"))
-            .collect();
         let mut options = vec![
-            format!("lowerdir={}", lower.join(":")),
+            lowerdir(&held.paths()),
             format!("upperdir={}", upper.display()),
             format!("workdir={}", work.display()),
             // With these, the upper directory is the layer's difference and nothing else.
@@ -107,13 +106,71 @@ impl Layers {
             options.push("volatile".to_owned());
         }
         let (kind, source) = ("overlay".to_owned(), "overlay".to_owned());
-        Ok(Recipe { mounts: vec![RootfsMount { kind, source, options }], _lower: held })
+        let mounts = vec![RootfsMount { kind, source, options }];
+        Ok(Recipe { mounts, _lower: held, _below: Vec::new() })
+    }
+
+    /// The mount of an image's files, with layers `chain`, for whoever only reads them: of all of them, or of a directory
+    /// that is `below` the root.
+    ///
+    /// # Errors
+    /// A layer is not here, or nothing or no directory is at that path.
+    pub fn recipe_of_chain(&self, chain: &[Digest], below: &str) -> Result<Recipe> {
+        let held = self.lower(chain)?;
+        let mut paths = held.paths();
+        let mut directories = Vec::new();
+        if !below.is_empty() {
+            directories = self.directories_below(chain, &paths, below)?;
+            paths = directories.iter().map(Held::path).collect();
+        }
+        // Overlayfs wants two when there is no upper directory, and none of them twice.
+        let empty = self.shared.dirs.empty();
+        let options = if paths == [empty.clone()] {
+            Vec::new()
+        } else {
+            if !paths.contains(&empty) {
+                paths.push(empty);
+            }
+            vec![lowerdir(&paths), "index=off".to_owned()]
+        };
+        let (kind, source) =
+            if options.is_empty() { ("tmpfs", "tmpfs") } else { ("overlay", "overlay") };
+        let mount = RootfsMount { kind: kind.to_owned(), source: source.to_owned(), options };
+        Ok(Recipe { mounts: vec![mount], _lower: held, _below: directories })
+    }
+
+    /// The directories at a path of each layer, the topmost first, as far down as they show.
+    fn directories_below(
+        &self,
+        chain: &[Digest],
+        layers: &[PathBuf],
+        below: &str,
+    ) -> Result<Vec<Held>> {
+        let nothing = |error: Errno| Error::store("find in the image", Path::new(below), error);
+        // Links on the way lead where they lead in the whole image.
+        let view = self.look_at_chain(chain)?;
+        let place = below::open(view.as_fd(), below).map_err(nothing)?;
+        let path = below::path_of(&place).map_err(nothing)?;
+        let mut found = Vec::new();
+        for layer in layers {
+            let failed = |error: Errno| Error::store("open", layer, error);
+            match below::in_layer(layer, &path).map_err(failed)? {
+                below::InLayer::Nothing => {}
+                below::InLayer::Hidden => break,
+                below::InLayer::Shows(dir) => found.push(Held::new(dir)),
+                below::InLayer::Alone(dir) => {
+                    found.push(Held::new(dir));
+                    break;
+                }
+            }
+        }
+        if found.is_empty() { Err(nothing(Errno::NOENT)) } else { Ok(found) }
     }
 
     /// A volatile mount leaves a mark that forbids the next mount, because a crash of the machine may
     /// have come between. It has not: such containers don't outlive a boot. Also tells whether the
     /// writable layer is there.
-    fn forget_volatile_mount(&self, id: &str) -> Result<()> {
+    pub(crate) fn forget_volatile_mount(&self, id: &str) -> Result<()> {
         let room = &self.shared.dirs.writable;
         let work = format!("{id}/{}", writable::WORK);
         let failed = |error: Errno| Error::store("open", &room.path_of(&work), error);
@@ -125,4 +182,10 @@ impl Layers {
         gantry_archive::tree::remove(dir.as_fd(), b"work/incompat")
             .map_err(|source| Error::Tree { action: "prepare a volatile mount again", source })
     }
+}
+
+fn lowerdir(paths: &[PathBuf]) -> String {
+    let escaped = |dir: &PathBuf| dir.to_string_lossy().replace('\\', "\\\\").replace(':', "\\:");
+    let lower: Vec<String> = paths.iter().map(escaped).collect();
+    format!("lowerdir={}", lower.join(":"))
 }

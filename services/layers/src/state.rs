@@ -12,7 +12,7 @@ use crate::row::{Key, LayerRow};
 
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) dirs: Dirs,
+    pub(crate) dirs: Arc<Dirs>,
     pub(crate) db: Arc<Db>,
     pub(crate) boot_id: String,
     pub(crate) mounts: Mounts,
@@ -48,6 +48,7 @@ impl State {
 impl Shared {
     pub(crate) fn new(dirs: Dirs, db: Arc<Db>, boot_id: String, state: State) -> Self {
         let (mounts, released) = (Mounts::default(), Condvar::new());
+        let dirs = Arc::new(dirs);
         Self { dirs, db, boot_id, mounts, state: Mutex::new(state), released }
     }
 

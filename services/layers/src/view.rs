@@ -3,7 +3,9 @@
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
 
+use rustix::fs::{Mode, mkdirat};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_flag,
@@ -32,6 +34,58 @@ pub(crate) fn merged(lower: &Lower, dirs: &Dirs) -> Result<OwnedFd> {
     let names: Vec<String> =
         opened.iter().map(|file| format!("/proc/self/fd/{}", file.as_raw_fd())).collect();
     mount(&names).map_err(|error| Error::store("mount the view of", &dirs.layers.path, error))
+}
+
+/// The layers with what was written above them, and a place for what is written now. The mount is detached.
+pub(crate) fn writable(lower: &Lower, upper: &Path, work: &Path, dirs: &Dirs) -> Result<OwnedFd> {
+    let open = |path: &Path| File::open(path).map_err(|error| Error::store("open", path, error));
+    let opened: Vec<File> = lower.paths().iter().map(|path| open(path)).collect::<Result<_>>()?;
+    let (upper, work) = (open(upper)?, open(work)?);
+    let name = |file: &File| format!("/proc/self/fd/{}", file.as_raw_fd());
+    let names: Vec<String> = opened.iter().map(name).collect();
+    mount_writable(&names, &name(&upper), &name(&work)).map_err(|error| {
+        Error::store("mount the files of a container of", &dirs.layers.path, error)
+    })
+}
+
+/// The same with a place in memory for what is written.
+pub(crate) fn scratch(lower: &Lower, dirs: &Dirs) -> Result<OwnedFd> {
+    let failed = |error: Errno| Error::store("make room above", &dirs.layers.path, error);
+    let room = || -> Result<OwnedFd, Errno> {
+        let context = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+        fsconfig_set_string(&context, "size", "16m")?;
+        fsconfig_create(&context)?;
+        let room = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
+        mkdirat(&room, "u", Mode::from_raw_mode(0o755))?;
+        mkdirat(&room, "w", Mode::RWXU)?;
+        Ok(room)
+    };
+    let room = room().map_err(failed)?;
+    let path = Path::new("/proc/self/fd").join(room.as_raw_fd().to_string());
+    writable(lower, &path.join("u"), &path.join("w"), dirs)
+}
+
+fn mount_writable(names: &[String], upper: &str, work: &str) -> Result<OwnedFd, Errno> {
+    let attempt = |option: &str, values: &[String]| {
+        let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
+        values.iter().try_for_each(|value| fsconfig_set_string(&context, option, &**value))?;
+        for (key, value) in [
+            ("upperdir", upper),
+            ("workdir", work),
+            ("index", "off"),
+            ("redirect_dir", "off"),
+            ("metacopy", "off"),
+        ] {
+            fsconfig_set_string(&context, key, value)?;
+        }
+        fsconfig_create(&context)?;
+        fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
+    };
+    match attempt("lowerdir+", names) {
+        // As below.
+        Err(Errno::INVAL) => attempt("lowerdir", &[names.join(":")]),
+        result => result,
+    }
 }
 
 fn mount(names: &[String]) -> Result<OwnedFd, Errno> {

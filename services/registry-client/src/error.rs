@@ -127,6 +127,22 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// A file that is at a URL of its own did not come.
+    #[error("cannot download {url}: {reason}")]
+    Download {
+        /// What was asked.
+        url: String,
+        /// Why.
+        reason: String,
+    },
+    /// It is no URL from which anything is fetched.
+    #[error("cannot download {url:?}: {reason}")]
+    Url {
+        /// As given.
+        url: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// A file with a certificate or key is unusable.
     #[error("{path} is no usable certificate or key: {reason}")]
     Certificate {
@@ -152,6 +168,7 @@ impl Error {
             | Self::NoBlob { .. }
             | Self::NoSearch { .. } => ErrorKind::NotFound,
             Self::Unauthorized { .. } => ErrorKind::Unauthorized,
+            Self::Url { .. } => ErrorKind::InvalidParameter,
             _ => ErrorKind::Internal,
         }
     }
@@ -165,6 +182,7 @@ impl Error {
                 | Self::Sink { .. }
                 | Self::TooManyRequests { .. }
                 | Self::Refused { .. }
+                | Self::Download { .. }
         )
     }
 

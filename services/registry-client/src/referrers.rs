@@ -12,12 +12,16 @@ use crate::{Error, Repository, Result};
 /// Pages of one list: a manifest with more referrers is no use to anybody.
 const MAX_PAGES: usize = 16;
 
+/// The type of an artifact's empty configuration, which some clients give where the artifact's own belongs.
+const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
+
 /// What registries without this part of the API answer.
 const UNKNOWN_ROUTE: [u16; 4] = [400, 404, 405, 501];
 
 impl Repository {
-    /// The manifests of this type that refer to `digest`, in the registry's order. A registry that has no such list may
-    /// have one under a tag, where clients keep it themselves ("Referrers Tag Schema").
+    /// The manifests of this type that refer to `digest`, and those whose type the list does not tell, in the registry's
+    /// order. A registry that has no such list may have one under a tag, where clients keep it themselves ("Referrers Tag
+    /// Schema").
     pub fn referrers(&self, digest: &Digest, artifact_type: &str) -> Result<Vec<Descriptor>> {
         let path = format!("referrers/{digest}?artifactType={}", escaped(artifact_type));
         let mut found = Vec::new();
@@ -41,8 +45,11 @@ impl Repository {
                 break;
             }
         }
-        // Registries need not filter.
-        found.retain(|referrer| referrer.artifact_type.as_deref() == Some(artifact_type));
+        // Registries need not filter; lists that clients keep themselves do not always tell the type.
+        found.retain(|referrer| match referrer.artifact_type.as_deref() {
+            Some(kind) => kind == artifact_type || kind == EMPTY_TYPE,
+            None => true,
+        });
         Ok(found)
     }
 

@@ -7,9 +7,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use ureq::Agent;
-use ureq::config::RedirectAuthHeaders;
+use ureq::config::{ConfigBuilder, RedirectAuthHeaders};
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
+use ureq::typestate::AgentScope;
+use ureq::unversioned::transport::DefaultConnector;
 
+use crate::download::Finder;
 use crate::{Config, Error, Result, endpoint};
 
 const CONNECT: Duration = Duration::from_secs(15);
@@ -57,7 +60,25 @@ impl Transport {
         Ok(agent)
     }
 
+    /// For one file from any server: redirects are the caller's to follow, and no connection is kept. Addresses are those
+    /// of `finder`; where a proxy stands between, they are the proxy's to decide.
+    pub(crate) fn download_agent(&self, url: &str, verify: bool, finder: Finder) -> Result<Agent> {
+        let authority = endpoint::authority(url).to_owned();
+        let key = Key { authority, verify, tls: !url.starts_with("http://") };
+        let is_direct = self.proxy(&key)?.is_none();
+        let config = self.config(&key)?.max_redirects(0).max_redirects_will_error(false).build();
+        if is_direct {
+            return Ok(Agent::with_parts(config, DefaultConnector::default(), finder));
+        }
+        Ok(config.new_agent())
+    }
+
     fn build(&self, key: &Key) -> Result<Agent> {
+        let config = self.config(key)?.max_redirects(MAX_REDIRECTS).max_redirects_will_error(true);
+        Ok(config.build().new_agent())
+    }
+
+    fn config(&self, key: &Key) -> Result<ConfigBuilder<AgentScope>> {
         let own = OwnCertificates::read(&self.config.certificate_folders, &key.authority)?;
         let roots = self.system_roots().iter().cloned().chain(own.roots);
         let tls = TlsConfig::builder()
@@ -65,10 +86,8 @@ impl Transport {
             .client_cert(own.client)
             .disable_verification(!key.verify)
             .build();
-        let config = Agent::config_builder()
+        Ok(Agent::config_builder()
             .http_status_as_error(false)
-            .max_redirects(MAX_REDIRECTS)
-            .max_redirects_will_error(true)
             .redirect_auth_headers(RedirectAuthHeaders::SameHost)
             .max_idle_connections(IDLE_CONNECTIONS)
             .max_idle_connections_per_host(IDLE_CONNECTIONS)
@@ -79,9 +98,7 @@ impl Transport {
             .timeout_per_read(Some(SILENCE))
             .timeout_per_write(Some(SILENCE))
             .proxy(self.proxy(key)?)
-            .tls_config(tls)
-            .build();
-        Ok(config.new_agent())
+            .tls_config(tls))
     }
 
     fn proxy(&self, key: &Key) -> Result<Option<ureq::Proxy>> {

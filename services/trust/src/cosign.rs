@@ -1,5 +1,6 @@
 //! How cosign attaches signatures to an image: as the layers of a manifest that is found by a tag made of the digest, or,
-//! with registries of the distribution specification 1.1, as a referrer (cosign's `SIGNATURE_SPEC.md`).
+//! with registries of the distribution specification 1.1, as a referrer (cosign's `SIGNATURE_SPEC.md`); since cosign 3 as a
+//! bundle, which is a referrer too ([`crate::bundle`]).
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -9,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use gantry_oci::image::{Descriptor, Manifest};
 use gantry_types::Digest;
 
+use crate::bundle;
 use crate::refusal::Refusal;
 
 /// The type of a layer that is what was signed.
@@ -35,7 +37,7 @@ pub trait SignatureSource {
     /// The manifest under a tag or digest, or nothing when there is none.
     fn manifest(&self, tag_or_digest: &str) -> Result<Option<Vec<u8>>, BoxError>;
 
-    /// The manifests that say to refer to `digest` and to be of this type.
+    /// The manifests that say to refer to `digest` and to be of this type, and those that do not say what they are.
     fn referrers(&self, digest: &Digest, artifact_type: &str) -> Result<Vec<Descriptor>, BoxError>;
 
     /// A blob, whole and compared with its digest.
@@ -47,14 +49,29 @@ pub trait SignatureSource {
 pub(crate) struct Candidate {
     /// What it claims to sign.
     pub(crate) payload: Rc<[u8]>,
+    pub(crate) form: Form,
     pub(crate) signature: Vec<u8>,
 }
 
-/// The two places where signatures of a manifest are looked for, the usual one first.
+/// What a payload is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A "simple signing" document, signed as it is.
+    Simple,
+    /// An in-toto statement, signed in its envelope.
+    Statement,
+}
+
+/// The places where signatures of a manifest are looked for, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Place {
     Tag,
     Referrers,
+    Bundles,
+}
+
+impl Place {
+    pub(crate) const ALL: [Self; 3] = [Self::Tag, Self::Referrers, Self::Bundles];
 }
 
 /// What one place has.
@@ -83,7 +100,8 @@ impl<'a> Attachments<'a> {
         if !self.found.contains_key(&key) {
             let found = match place {
                 Place::Tag => self.by_tag(manifest)?,
-                Place::Referrers => self.by_referrers(manifest)?,
+                Place::Referrers => self.by_referrers(manifest, ARTIFACT_TYPE)?,
+                Place::Bundles => self.by_referrers(manifest, bundle::TYPE)?,
             };
             self.found.insert(key.clone(), found);
         }
@@ -99,15 +117,19 @@ impl<'a> Attachments<'a> {
         Ok(found)
     }
 
-    fn by_referrers(&mut self, manifest: &Digest) -> Result<Found, BoxError> {
+    fn by_referrers(&mut self, manifest: &Digest, kind: &str) -> Result<Found, BoxError> {
         let mut found = Found::default();
-        let referrers = self.source.referrers(manifest, ARTIFACT_TYPE)?;
+        let referrers = self.source.referrers(manifest, kind)?;
         for referrer in referrers.iter().rev().take(MAX_REFERRERS) {
             if found.is_full() {
                 break;
             }
             if let Some(document) = self.source.manifest(referrer.digest.as_str())? {
-                self.add(&mut found, &document)?;
+                if kind == bundle::TYPE {
+                    self.add_bundles(&mut found, &document)?;
+                } else {
+                    self.add(&mut found, &document)?;
+                }
             }
         }
         Ok(found)
@@ -128,7 +150,37 @@ impl<'a> Attachments<'a> {
             match signature(layer) {
                 Ok(signature) => {
                     let payload = self.payload(layer)?;
-                    found.candidates.push(Candidate { payload, signature });
+                    let form = Form::Simple;
+                    found.candidates.push(Candidate { payload, form, signature });
+                }
+                Err(refusal) => found.refusals.push(refusal),
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the signatures in the bundles of one manifest.
+    fn add_bundles(&mut self, found: &mut Found, document: &[u8]) -> Result<(), BoxError> {
+        let Ok(manifest) = serde_json::from_slice::<Manifest>(document) else {
+            found.refusals.push(Refusal::NoManifest);
+            return Ok(());
+        };
+        for layer in manifest.layers.iter().filter(|layer| layer.media_type == bundle::TYPE) {
+            if found.is_full() {
+                found.refusals.push(Refusal::TooMany);
+                break;
+            }
+            if layer.size > bundle::MAX_BYTES {
+                found.refusals.push(Refusal::TooLong);
+                continue;
+            }
+            match bundle::Signed::parse(&self.source.blob(&layer.digest, layer.size)?) {
+                Ok(signed) => {
+                    let payload: Rc<[u8]> = signed.statement.into();
+                    let form = Form::Statement;
+                    found.candidates.extend(signed.signatures.into_iter().map(|signature| {
+                        Candidate { payload: Rc::clone(&payload), form, signature }
+                    }));
                 }
                 Err(refusal) => found.refusals.push(refusal),
             }

@@ -15,6 +15,9 @@ pub(crate) enum SignedIdentity {
     ExactReference(ImageReference),
     /// Any name of this repository, whatever is asked for.
     ExactRepository(String),
+    /// Any name, and none: the manifest's digest alone counts. For cosign's bundles, which are made out to no name; ours,
+    /// not in containers-policy.json(5).
+    Digest,
     /// As the default, after another beginning was put in place of the name's.
     Remap {
         /// A registry, or a registry with the beginning of a path.
@@ -45,8 +48,9 @@ pub(crate) fn is_name_only(text: &str, parsed: &ImageReference) -> bool {
 impl SignedIdentity {
     /// Whether a signature that is made out to `signed` counts for `asked`, which has a tag or a digest, not both.
     pub(crate) fn matches(&self, asked: &ImageReference, signed: &str) -> bool {
-        let Some(signed) = Signed::parse(signed) else { return false };
+        let Some(signed) = Signed::parse(signed) else { return *self == Self::Digest };
         match self {
+            Self::Digest => true,
             Self::Exact => is_same(&signed, asked),
             Self::RepositoryDigestOrExact => digest_or_exact(&signed, asked),
             Self::Repository => signed.reference.repository() == asked.repository(),

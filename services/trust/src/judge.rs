@@ -4,7 +4,9 @@ use std::path::Path;
 
 use gantry_types::{Digest, ImageReference};
 
-use crate::cosign::{Attachments, BoxError, Candidate, Place, SignatureSource};
+use crate::bundle;
+use crate::cosign::{Attachments, BoxError, Candidate, Form, Place, SignatureSource};
+use crate::identity::SignedIdentity;
 use crate::payload::Payload;
 use crate::policy::{Requirement, Signed};
 use crate::refusal::{Refusal, quoted, summary};
@@ -78,7 +80,7 @@ impl Rules<'_> {
         attachments: &mut Attachments<'_>,
     ) -> Result<Option<Vec<Refusal>>, BoxError> {
         let mut refusals = Vec::new();
-        for place in [Place::Tag, Place::Referrers] {
+        for place in Place::ALL {
             for document in documents {
                 let found = attachments.at(document, place)?;
                 for candidate in &found.candidates {
@@ -101,7 +103,10 @@ impl Rules<'_> {
         document: &Digest,
         candidate: &Candidate,
     ) -> Result<(), Refusal> {
-        let Candidate { payload, signature } = candidate;
+        let Candidate { payload, form, signature } = candidate;
+        if *form == Form::Statement {
+            return self.accept_statement(signed, document, candidate);
+        }
         if !signed.keys.iter().any(|key| key.verifies(payload, signature)) {
             return Err(Refusal::OtherKey);
         }
@@ -113,6 +118,30 @@ impl Rules<'_> {
             return Err(Refusal::OtherName(quoted(&payload.reference)));
         }
         Ok(())
+    }
+
+    /// [`Self::accept`] for a signature in a bundle. Most of them vouch for a digest and for no name.
+    fn accept_statement(
+        &self,
+        signed: &Signed,
+        document: &Digest,
+        candidate: &Candidate,
+    ) -> Result<(), Refusal> {
+        let message = bundle::covered(&candidate.payload);
+        if !signed.keys.iter().any(|key| key.verifies(&message, &candidate.signature)) {
+            return Err(Refusal::OtherKey);
+        }
+        let subjects =
+            bundle::subjects(&candidate.payload).map_err(|why| Refusal::NoPayload(quoted(&why)))?;
+        let Some(subject) = subjects.iter().find(|subject| subject.digest == *document) else {
+            return Err(Refusal::OtherDigest(subjects[0].digest.to_string()));
+        };
+        match subject.name.as_str() {
+            _ if signed.identity == SignedIdentity::Digest => Ok(()),
+            "" => Err(Refusal::NoName),
+            name if signed.identity.matches(&self.asked, name) => Ok(()),
+            name => Err(Refusal::OtherName(quoted(name))),
+        }
     }
 
     /// Where in the policy the requirements stand.

@@ -8,6 +8,7 @@
 //! Out of scope: signatures by GPG (`signedBy`) and without keys (Fulcio, Rekor). A policy that asks for those is refused
 //! when it is read, not when somebody relies on it.
 
+mod bundle;
 mod cosign;
 mod error;
 mod identity;

@@ -18,6 +18,8 @@ pub(crate) enum Refusal {
     OtherDigest(String),
     /// Made out to a name that does not count for this image.
     OtherName(String),
+    /// Made out to no name, where one is asked for.
+    NoName,
     /// The document that signatures would be in is none.
     NoManifest,
     /// Over the number that is looked at.
@@ -33,6 +35,10 @@ impl fmt::Display for Refusal {
             Self::NoPayload(reason) => write!(f, "by that key for something else ({reason})"),
             Self::OtherDigest(digest) => write!(f, "for the manifest {digest}"),
             Self::OtherName(name) => write!(f, "made out to {name}"),
+            Self::NoName => write!(
+                f,
+                "made out to no name, as cosign's bundles are (the policy's signedIdentity may say \"matchDigest\")"
+            ),
             Self::NoManifest => write!(f, "no signature manifest"),
             Self::TooMany => write!(f, "over the limit of {}", crate::cosign::MAX_SIGNATURES),
         }

@@ -5,6 +5,7 @@ use gantry_oci::image::{ImageConfig, Manifest, Platform};
 use gantry_registry_client::{Document, Repository};
 use gantry_types::{Digest, ImageReference};
 
+use super::elsewhere;
 use crate::Result;
 use crate::error::Error;
 use crate::image::teller::Teller;
@@ -59,7 +60,7 @@ pub(super) fn fetch(
     let mut digests = vec![resolved.clone()];
     let (manifest, parsed) = descend(repository, first, reference, platform, &mut digests)?;
     judge(&digests)?;
-    let config = repository.document_blob(&parsed.config.digest, parsed.config.size)?;
+    let config = elsewhere::config(repository, &parsed.config)?;
     let read = serde_json::from_slice(&config).map_err(|source| {
         let name = parsed.config.digest.to_string();
         gantry_images::Error::InvalidDocument { name, what: "image configuration", source }
@@ -79,7 +80,7 @@ fn descend(
         match Step::read(&document.media_type, &document.bytes, &name, platform)? {
             Step::Image(manifest) => return Ok((document, *manifest)),
             Step::Descend(entry) => {
-                document = repository.manifest(entry.digest.as_str())?;
+                document = elsewhere::manifest(repository, &entry)?;
                 digests.push(document.digest.clone());
             }
         }

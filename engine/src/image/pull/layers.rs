@@ -139,7 +139,7 @@ impl Fetch<'_> {
             let extraction =
                 follower.map(|content| scope.spawn(move || self.extract(depth, content)));
             // A blob that is not what it should be explains why it could not be extracted.
-            let taken = self.bring_in(writer, blob, &mut told).and_then(|writer| {
+            let taken = self.obtain(writer, blob, &mut told).and_then(|writer| {
                 told.say("Verifying Checksum");
                 Ok(self.incoming.take(writer, &blob.digest)?)
             });

@@ -91,6 +91,20 @@ impl Memory {
         self.known.get(path).is_some_and(|known| known.link.is_some())
     }
 
+    /// The links that wait, in the archive's order: where, and to what.
+    pub(super) fn links(&self) -> Vec<(EntryPath, EntryPath)> {
+        let mut links: Vec<_> = self
+            .known
+            .iter()
+            .filter_map(|(path, known)| {
+                let (turn, target) = known.link.as_ref()?;
+                Some((*turn, path.clone(), target.clone()))
+            })
+            .collect();
+        links.sort_unstable_by_key(|(turn, ..)| *turn);
+        links.into_iter().map(|(_, path, target)| (path, target)).collect()
+    }
+
     /// Something at a path goes, with all below it. Whether it was a whiteout.
     pub(super) fn forget(&mut self, path: &EntryPath) -> bool {
         let range = path.below();
@@ -119,13 +133,8 @@ impl Memory {
             .filter(|(path, known)| known.implied && !self.is_hidden(path))
             .map(|(path, _)| Fixup::ImpliedDirectory { path: path.clone() })
             .collect();
-        let mut links: Vec<_> = self
-            .known
-            .into_iter()
-            .filter_map(|(path, known)| known.link.map(|(turn, target)| (turn, path, target)))
-            .collect();
-        links.sort_unstable_by_key(|(turn, ..)| *turn);
-        fixups.extend(links.into_iter().map(|(_, path, target)| Fixup::Link { path, target }));
+        let links = self.links().into_iter();
+        fixups.extend(links.map(|(path, target)| Fixup::Link { path, target }));
         fixups
     }
 

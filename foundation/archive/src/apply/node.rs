@@ -11,36 +11,40 @@ use rustix::io::{Errno, pwrite};
 
 use super::Applier;
 use super::born::Unset;
+use super::filler::Blank;
 use crate::reader::Entry;
-use crate::{EntryKind, EntryPath, Error, Header, Result, metadata};
+use crate::{EntryKind, EntryPath, Error, Header, Result, Whiteouts, metadata};
 
 impl Applier<'_> {
     pub(super) fn file<R: Read>(
         &mut self,
         path: &EntryPath,
-        header: &Header,
+        header: Header,
         entry: &mut Entry<'_, R>,
     ) -> Result<()> {
         let dir = self.parent(path)?;
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let (mode, unset) = match self.place.born_in(&dir) {
-            Some(born) => born.of(header),
+            Some(born) => born.of(&header),
             None => (Mode::RUSR | Mode::WUSR, Unset { owner: true, mode: true }),
         };
         let open = |dir: BorrowedFd<'_>| openat(dir, path.name(), flags, mode);
         let (file, _) = self.fresh(dir.as_fd(), path, open)?;
-        copy(file.as_fd(), header, entry)?;
-        if unset.owner {
-            metadata::owner_on_fd(file.as_fd(), header)?;
-        }
-        if unset.mode {
-            metadata::mode_on_fd(file.as_fd(), header)?;
-        }
-        metadata::xattrs_on_fd(file.as_fd(), header)?;
-        metadata::time_on_fd(file.as_fd(), path.as_bytes(), header.modified)?;
         self.size_bytes += header.size;
-        Ok(())
+        let blank = Blank { file, header, unset };
+        // What waits for the filler is counted by its content alone.
+        let is_plain = !entry.is_sparse() && blank.header.xattrs.is_empty();
+        if is_plain && self.filler.takes(blank.header.size) {
+            let content = self.filler.content();
+            entry.extents(|_, bytes| {
+                content.extend_from_slice(bytes);
+                Ok(())
+            })?;
+            return self.filler.hand_over(blank);
+        }
+        copy(blank.file.as_fd(), &blank.header, entry)?;
+        blank.describe()
     }
 
     /// Makes something that must not be there yet; what an earlier entry left is removed. Whether
@@ -136,8 +140,12 @@ impl Applier<'_> {
         if target.is_root() {
             return Err(Error::entry(&header.path, "is a hard link to the root"));
         }
+        // What it says of the file that it names comes after what that file's own header said.
+        self.filler.settle()?;
         let from = match self.place.existing_parent(&target)? {
-            Some(from) if !self.memory.is_whiteout(&target) => from,
+            Some(from) if !self.memory.is_whiteout(&target) && !self.memory.is_link(&target) => {
+                from
+            }
             _ => return self.link_later(path, target),
         };
         let Ok(found) = statat(&*from, target.name(), AtFlags::SYMLINK_NOFOLLOW) else {
@@ -146,10 +154,16 @@ impl Applier<'_> {
         if FileType::from_raw_mode(found.st_mode) == FileType::Directory {
             return Err(Error::entry(&header.path, "is a hard link to a directory"));
         }
+        if self.options.whiteouts == Whiteouts::Plain && path.below().contains(&target) {
+            return Err(Error::entry(&header.path, "is a hard link to a file below itself"));
+        }
         let dir = self.parent(path)?;
         let is_itself = statat(&*dir, path.name(), AtFlags::SYMLINK_NOFOLLOW)
             .is_ok_and(|at| (at.st_dev, at.st_ino) == (found.st_dev, found.st_ino));
         if is_itself {
+            if self.memory.is_link(path) {
+                self.memory.forget(path);
+            }
             return Ok(());
         }
         let link =
@@ -164,14 +178,52 @@ impl Applier<'_> {
         adopt(dir.as_fd(), path.name(), header, &found)
     }
 
-    /// The target may be a lower layer's: that is known in the end.
+    /// The target may be a lower layer's, or come later: that is known in the end.
     fn link_later(&mut self, path: &EntryPath, target: EntryPath) -> Result<()> {
         if *path == target {
             return Err(Error::entry(path.as_bytes(), "is a hard link to itself"));
         }
         let dir = self.parent(path)?;
-        self.clear(dir.as_fd(), path)?;
+        // Below a plain archive lies nothing; there, what is at the path is somebody's until the target is known.
+        if self.options.whiteouts == Whiteouts::Overlay {
+            self.clear(dir.as_fd(), path)?;
+        }
         self.memory.link(path.clone(), target)
+    }
+
+    /// Makes the links of a plain archive whose targets came after them.
+    pub(super) fn late_links(&mut self) -> Result<()> {
+        for (path, target) in self.memory.links() {
+            // One that was made before may have replaced a directory that this one lay in.
+            if !self.memory.is_link(&path) {
+                continue;
+            }
+            let missing =
+                || Error::entry(path.as_bytes(), "is a hard link to a file that is not there");
+            if self.memory.is_link(&target) {
+                return Err(missing());
+            }
+            let from = self.place.existing_parent(&target)?.ok_or_else(missing)?;
+            let found =
+                statat(&*from, target.name(), AtFlags::SYMLINK_NOFOLLOW).map_err(|_| missing())?;
+            if FileType::from_raw_mode(found.st_mode) == FileType::Directory {
+                return Err(Error::entry(path.as_bytes(), "is a hard link to a directory"));
+            }
+            if path.below().contains(&target) {
+                return Err(Error::entry(path.as_bytes(), "is a hard link to a file below itself"));
+            }
+            let dir = self.parent(&path)?;
+            let is_itself = statat(&*dir, path.name(), AtFlags::SYMLINK_NOFOLLOW)
+                .is_ok_and(|at| (at.st_dev, at.st_ino) == (found.st_dev, found.st_ino));
+            if is_itself {
+                self.memory.forget(&path);
+                continue;
+            }
+            self.clear(dir.as_fd(), &path)?;
+            linkat(&*from, target.name(), &*dir, path.name(), AtFlags::empty())
+                .map_err(|source| Error::place("make", path.as_bytes(), source))?;
+        }
+        Ok(())
     }
 }
 
@@ -181,19 +233,27 @@ fn copy<R: Read>(file: BorrowedFd<'_>, header: &Header, entry: &mut Entry<'_, R>
     if entry.is_sparse() {
         ftruncate(file, header.size).map_err(failed)?;
     }
-    entry.extents(|mut offset, mut bytes| {
-        while !bytes.is_empty() {
-            match pwrite(file, bytes, offset) {
-                Ok(written) => {
-                    bytes = &bytes[written..];
-                    offset += written as u64;
-                }
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(failed(error)),
+    entry.extents(|offset, bytes| write(file, &header.path, offset, bytes))
+}
+
+/// Writes all of it at its place.
+pub(super) fn write(
+    file: BorrowedFd<'_>,
+    path: &[u8],
+    mut offset: u64,
+    mut bytes: &[u8],
+) -> Result<()> {
+    while !bytes.is_empty() {
+        match pwrite(file, bytes, offset) {
+            Ok(written) => {
+                bytes = &bytes[written..];
+                offset += written as u64;
             }
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(Error::place("write", path, error)),
         }
-        Ok(())
-    })
+    }
+    Ok(())
 }
 
 /// A link's header speaks about the file it names, as Docker reads it. Owner and mode are left

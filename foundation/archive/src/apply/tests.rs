@@ -2,7 +2,9 @@
 //! attributes are part of what is tested.
 
 mod attacks;
+mod late_links;
 mod layers;
+mod many;
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};

@@ -164,6 +164,7 @@ fn links_lead_to_what_was_written() {
         limits: &limits,
         budget: Budget::new(limits.clone()),
         linked: HashMap::new(),
+        hollow: BTreeSet::new(),
         entries: 0,
     };
     let stat = statat(&root, "a", AtFlags::SYMLINK_NOFOLLOW).unwrap();

@@ -45,6 +45,11 @@ impl Bed {
         (self.mount(), finished)
     }
 
+    /// Has the image checked.
+    pub(crate) fn check(&self) {
+        check(&self.image());
+    }
+
     pub(crate) fn mount(&self) -> Mounted {
         let context = fsopen("erofs", FsOpenFlags::FSOPEN_CLOEXEC).unwrap();
         fsconfig_set_string(&context, "source", self.image()).unwrap();

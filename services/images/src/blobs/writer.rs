@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use gantry_sys::uncached::UncachedFile;
 use gantry_types::{Algorithm, Digest};
 
 use super::follow::{Follower, Progress};
@@ -13,10 +14,11 @@ use super::parts::Part;
 use super::transfer::{self, Opened, Transfer, record_path};
 use super::{Hasher, Store};
 use crate::lease::Lease;
+use crate::load::tap::{Pieces, Tap};
 use crate::{Error, Result};
 
 /// How much is read, hashed and written at once, in bytes.
-const CHUNK: usize = 256 << 10;
+const PIECE: usize = 1 << 20;
 
 /// Takes the content of one blob.
 #[derive(Debug)]
@@ -183,30 +185,39 @@ impl BlobWriter {
         Ok(())
     }
 
-    /// Adds all that `input` has, `limit_bytes` at most. `on_input` turns what the input's failure
-    /// is into an error.
+    /// Adds all that `input` has, `limit_bytes` at most, past the page cache where it is much; `tap` gets it, too.
+    /// `on_input` turns what the input's failure is into an error.
     pub(crate) fn append_all(
         &mut self,
         input: &mut dyn Read,
         limit_bytes: u64,
         on_input: fn(io::Error) -> Error,
+        mut tap: Option<Tap>,
     ) -> Result<()> {
-        let mut chunk = vec![0; CHUNK];
+        let path = self.base.path().to_owned();
+        let failed = |source| Error::io("write", &path, source);
+        let mut file = UncachedFile::new(self.base.file.try_clone().map_err(failed)?);
+        let mut pieces = Pieces::of(PIECE);
         loop {
-            let count = match input.read(&mut chunk) {
-                Ok(0) => return Ok(()),
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(on_input(error)),
-            };
-            if self.size_bytes + count as u64 > limit_bytes {
+            let piece = pieces.read(input).map_err(on_input)?;
+            let bytes = piece.bytes();
+            if bytes.is_empty() {
+                break;
+            }
+            if self.size_bytes + bytes.len() as u64 > limit_bytes {
                 return Err(Error::OverLimit {
                     what: "the content of the archive".to_owned(),
                     limit: format!("{limit_bytes} bytes"),
                 });
             }
-            self.append(&chunk[..count])?;
+            tap = tap.filter(|tap| tap.fill(&piece));
+            file.write_all_at(bytes, self.size_bytes).map_err(failed)?;
+            self.hasher.update(bytes);
+            self.size_bytes += bytes.len() as u64;
+            self.base.progress.0.written(bytes.len());
         }
+        (&self.base.file).seek(SeekFrom::Start(self.size_bytes)).map_err(failed)?;
+        Ok(())
     }
 
     /// Puts the content into the store, under a lease.

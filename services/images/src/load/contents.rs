@@ -9,7 +9,7 @@ use gantry_oci::image::Descriptor;
 use gantry_types::{Algorithm, Digest};
 use serde::de::DeserializeOwned;
 
-use super::{LoadEvent, MAX_DOCUMENT_BYTES};
+use super::{LoadEvent, LoadWatch, MAX_DOCUMENT_BYTES};
 use crate::blobs::{BlobWriter, Staged, Store};
 use crate::lease::Lease;
 use crate::{Error, Result};
@@ -53,7 +53,7 @@ impl Contents {
     pub(crate) fn ingest(
         store: &Arc<Store>,
         input: impl Read + Send,
-        on_event: &mut dyn FnMut(LoadEvent),
+        watch: &mut dyn LoadWatch,
     ) -> Result<Self> {
         let limits = Limits { entries: MAX_ENTRIES, total_bytes: MAX_BYTES, ..Limits::default() };
         let mut contents = Self::empty(store);
@@ -66,12 +66,15 @@ impl Contents {
             let node = match header.kind {
                 EntryKind::File => {
                     let mut writer = BlobWriter::new(store, algorithm_of(&path))?;
-                    writer.append_all(&mut entry, MAX_BYTES - total_bytes, input_error)?;
+                    let tap = watch.begins(&printable(&path), header.size);
+                    let limit_bytes = MAX_BYTES - total_bytes;
+                    writer.append_all(&mut entry, limit_bytes, input_error, tap)?;
                     let staged = writer.finish();
                     total_bytes += staged.size_bytes;
-                    on_event(LoadEvent::Read {
+                    watch.event(LoadEvent::Read {
                         path: printable(&path),
                         size_bytes: staged.size_bytes,
+                        digest: staged.digest.clone(),
                     });
                     Node::File(contents.stage(staged))
                 }

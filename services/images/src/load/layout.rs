@@ -5,7 +5,7 @@ use gantry_types::ImageReference;
 
 use super::contents::{Contents, parse, read_document};
 use super::plan::{Planned, check_layer, id_of, parse_config};
-use super::platform::{choose, host_platform, is_attestation};
+use super::platform::{choose, is_attestation};
 use super::{LoadEvent, MAX_IMAGES, docker};
 use crate::{Error, Result};
 
@@ -16,9 +16,10 @@ const LAYOUT: &str = "oci-layout";
 /// Indexes in indexes.
 const MAX_DEPTH: usize = 4;
 
-/// Reads and checks every image that `index.json` lists, for this machine's platform.
+/// Reads and checks every image that `index.json` lists, for the wanted platform.
 pub(super) fn plan(
     contents: &Contents,
+    wanted: Platform,
     on_event: &mut dyn FnMut(LoadEvent),
 ) -> Result<Vec<Planned>> {
     check_version(contents)?;
@@ -29,7 +30,7 @@ pub(super) fn plan(
             limit: format!("{MAX_IMAGES} images"),
         });
     }
-    let mut walk = Walk { contents, on_event, host: host_platform(), planned: Vec::new() };
+    let mut walk = Walk { contents, on_event, wanted, planned: Vec::new() };
     for (name, group) in by_name(&index) {
         walk.group(name.as_ref(), &group)?;
     }
@@ -85,7 +86,7 @@ fn reference(descriptor: &Descriptor) -> Option<ImageReference> {
 struct Walk<'a> {
     contents: &'a Contents,
     on_event: &'a mut dyn FnMut(LoadEvent),
-    host: Platform,
+    wanted: Platform,
     /// In the archive's order. An image under two names is one image.
     planned: Vec<Planned>,
 }
@@ -126,11 +127,11 @@ impl Walk<'_> {
     }
 
     fn choose<'d>(&self, candidates: &[&'d Descriptor]) -> Result<&'d Descriptor> {
-        choose(candidates, &self.host).ok_or_else(|| {
+        choose(candidates, &self.wanted).ok_or_else(|| {
             let found = candidates.iter().filter_map(|candidate| candidate.platform.as_ref());
             let found: Vec<String> = found.take(20).map(Platform::to_string).collect();
             Error::NoMatchingPlatform {
-                wanted: self.host.to_string(),
+                wanted: self.wanted.to_string(),
                 found: if found.is_empty() { "none".to_owned() } else { found.join(", ") },
             }
         })

@@ -3,7 +3,7 @@
 use gantry_oci::image::{Descriptor, Platform, annotation};
 
 /// This machine, in Go's names.
-pub(crate) fn host_platform() -> Platform {
+pub fn host_platform() -> Platform {
     let (architecture, variant) = match std::env::consts::ARCH {
         "x86_64" => ("amd64", None),
         "x86" => ("386", None),

@@ -54,6 +54,7 @@ fn check(root: &Path) -> usize {
             assert_eq!(images.resolve(&name).unwrap().id, image.id, "{name}");
         }
     }
+    images.empty_trash();
     // Two layers of its own, a configuration and a manifest each.
     assert_eq!(files(root).len(), list.len() * 4, "no blob is without an image");
     list.len()

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use gantry_archive::{Header, Writer};
 use gantry_images::{LoadEvent, Loaded, RemoveOptions};
-use gantry_oci::image::{Index, Manifest, annotation, media_type};
+use gantry_oci::image::{Index, Manifest, Platform, annotation, media_type};
 use gantry_types::ImageReference;
 use serde_json::json;
 
@@ -183,11 +183,8 @@ fn nested_indexes_lead_to_our_platform() {
     let theirs = for_platform(layout.plain_image(&theirs), other_platform());
     // As in what registries give: blobs of other platforms are not there.
     layout.files.retain(|path, _| !path.contains(theirs.digest.hex()));
-    let unknown = gantry_oci::image::Platform {
-        os: "unknown".to_owned(),
-        architecture: "unknown".to_owned(),
-        ..host()
-    };
+    let unknown =
+        Platform { os: "unknown".to_owned(), architecture: "unknown".to_owned(), ..host() };
     let attestation = for_platform(layout.blob(media_type::OCI_MANIFEST, vec![b'x']), unknown);
     let mine = for_platform(layout.plain_image(&ours), host());
     let inner = Index::new(vec![theirs, attestation, mine]);
@@ -195,6 +192,22 @@ fn nested_indexes_lead_to_our_platform() {
     let outer = layout.json(media_type::DOCKER_MANIFEST_LIST, &Index::new(vec![inner]));
     let archive = layout.finish(vec![named(outer, "web:1")]);
     check(&Rig::new().load(&archive).unwrap()[0], &ours, &["web:1"]);
+}
+
+#[test]
+fn another_platform_can_be_chosen() {
+    let (ours, theirs) = (Parts::new("ours", 1), Parts::new("theirs", 1));
+    let mut layout = LayoutFiles::new();
+    let other = for_platform(layout.plain_image(&theirs), other_platform());
+    let mine = for_platform(layout.plain_image(&ours), host());
+    let index = layout.json(media_type::OCI_INDEX, &Index::new(vec![mine, other]));
+    let archive = layout.finish(vec![named(index, "web:1")]);
+    let rig = Rig::new();
+    let chosen = rig.images().load_for(&archive[..], other_platform(), |_: LoadEvent| {}).unwrap();
+    check(&chosen[0], &theirs, &["web:1"]);
+    let absent = Platform { architecture: "mips".to_owned(), ..host() };
+    let error = rig.images().load_for(&archive[..], absent, |_: LoadEvent| {}).unwrap_err();
+    assert!(error.to_string().contains("mips"), "{error}");
 }
 
 #[test]

@@ -13,4 +13,5 @@ mod names;
 mod remove;
 mod rig;
 mod startup;
+mod tap;
 mod transfers;

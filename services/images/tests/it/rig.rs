@@ -57,8 +57,11 @@ impl Rig {
         error
     }
 
-    /// Every blob and every file on its way in or out, relative to the root.
+    /// Every blob and every file on its way in or out, relative to the root, when what was removed is gone.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
+        if let Some(images) = &self.images {
+            images.empty_trash();
+        }
         files(self.folder.path())
     }
 }

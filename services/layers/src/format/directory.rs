@@ -4,10 +4,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use gantry_archive::{ApplyOptions, Whiteouts, resolve_fixups};
+use gantry_types::{Algorithm, Digest};
 use rustix::fs::{AtFlags, Mode, OFlags, chmodat, mkdirat, openat};
 use rustix::io::Errno;
 
-use super::{Extracted, Incoming, LayerFormat};
+use super::{Extracted, Identity, Incoming, LayerFormat};
 use crate::{Error, Result};
 
 /// The directory with the files.
@@ -25,13 +26,19 @@ impl LayerFormat for Directories {
         let options = ApplyOptions {
             limits: layer.limits.clone(),
             whiteouts: Whiteouts::Overlay,
-            algorithm: layer.diff_id.algorithm(),
-            known: layer.is_verified.then(|| layer.diff_id.clone()),
+            algorithm: layer.identity.digest().map_or(Algorithm::Sha256, Digest::algorithm),
+            known: match layer.identity {
+                Identity::Claimed(_) => None,
+                Identity::Verified(digest) => Some(digest.clone()),
+                // It is not asked for.
+                Identity::Later => Some(Digest::sha256([0; 32])),
+            },
+            ..ApplyOptions::default()
         };
         let applied = gantry_archive::apply(&mut layer.tar, root.as_fd(), &options)
             .map_err(|error| layer.failed(error))?;
         layer.check(applied.diff_id)?;
-        if !applied.fixups.is_empty() {
+        if !applied.fixups.is_empty() && layer.has_place() {
             let lower = (layer.lower)()?;
             resolve_fixups(root.as_fd(), lower.as_ref().map(AsFd::as_fd), &applied.fixups)
                 .map_err(|error| layer.failed(error))?;
@@ -42,6 +49,10 @@ impl LayerFormat for Directories {
             root_given: applied.root_given,
             root_opaque: applied.root_opaque,
         })
+    }
+
+    fn name(&self, _place: BorrowedFd<'_>, _diff_id: &Digest) -> std::io::Result<()> {
+        Ok(())
     }
 
     fn open(&self, data: &Path) -> Result<OwnedFd> {

@@ -20,7 +20,7 @@ use rustix::mount::{
 };
 
 use self::extractor::Extractor;
-use super::{Extracted, Incoming, LayerFormat};
+use super::{Extracted, Identity, Incoming, LayerFormat};
 use crate::{Error, Result};
 
 /// The image's file.
@@ -32,13 +32,14 @@ pub(super) struct Images;
 impl LayerFormat for Images {
     fn extract(&self, place: BorrowedFd<'_>, mut layer: Incoming<'_>) -> Result<Extracted> {
         let image = create(place).map_err(|error| Error::store("make", layer.store, error))?;
-        let hashing = if layer.is_verified {
-            Hashing::known(&mut layer.tar, layer.diff_id.clone())
-        } else {
-            Hashing::new(&mut layer.tar, layer.diff_id.algorithm())
+        let hashing = match layer.identity {
+            Identity::Claimed(digest) => Hashing::new(&mut layer.tar, digest.algorithm()),
+            Identity::Verified(digest) => Hashing::known(&mut layer.tar, digest.clone()),
+            // It is not asked for.
+            Identity::Later => Hashing::known(&mut layer.tar, Digest::sha256([0; 32])),
         };
         let mut reader = Reader::new(hashing, layer.limits.clone());
-        let mut extractor = Extractor::new(image, uuid(layer.diff_id), layer.limits);
+        let mut extractor = Extractor::new(image, uuid(layer.identity.digest()), layer.limits);
         let read = || -> gantry_archive::Result<Digest> {
             while let Some(entry) = reader.next_entry()? {
                 extractor.entry(entry)?;
@@ -48,12 +49,21 @@ impl LayerFormat for Images {
         let digest = read().map_err(|error| layer.failed(error))?;
         layer.check(digest)?;
         let fixups = extractor.fixups();
+        if !fixups.is_empty() && !layer.has_place() {
+            return Ok(extractor.unfinished(fixups.len()));
+        }
         let lower = if fixups.is_empty() { None } else { (layer.lower)()? };
         extractor
             .resolve(&fixups, lower.as_ref())
             .and_then(|()| extractor.finish())
             .map(|extracted| Extracted { fixups: fixups.len(), ..extracted })
             .map_err(|error| layer.failed(error))
+    }
+
+    fn name(&self, place: BorrowedFd<'_>, diff_id: &Digest) -> std::io::Result<()> {
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let image = File::from(openat(place, IMAGE, flags, Mode::empty())?);
+        gantry_erofs::rename(&image, uuid(Some(diff_id))).map_err(std::io::Error::other)
     }
 
     fn open(&self, data: &Path) -> Result<OwnedFd> {
@@ -67,9 +77,9 @@ fn create(place: BorrowedFd<'_>) -> Result<File, Errno> {
 }
 
 /// Overlayfs remembers by it which layer a copied file came from.
-fn uuid(diff_id: &Digest) -> gantry_erofs::Uuid {
+fn uuid(diff_id: Option<&Digest>) -> gantry_erofs::Uuid {
     let mut uuid = [0; 16];
-    let hex = diff_id.hex().as_bytes();
+    let hex = diff_id.map_or(&[][..], |digest| digest.hex().as_bytes());
     for (byte, pair) in uuid.iter_mut().zip(hex.chunks_exact(2)) {
         let digit = |letter: u8| char::from(letter).to_digit(16).unwrap_or(0);
         *byte = u8::try_from(digit(pair[0]) << 4 | digit(pair[1])).unwrap_or(0);

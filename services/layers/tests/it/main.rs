@@ -9,4 +9,5 @@ mod failures;
 mod formats;
 mod look;
 mod scene;
+mod stage;
 mod writable;

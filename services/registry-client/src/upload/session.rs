@@ -136,7 +136,9 @@ fn to(method: Method, url: &str) -> Call<'_> {
 
 /// A location that may be relative, in full (RFC 3986, as far as registries use it).
 pub(crate) fn absolute(current: &str, location: &str) -> String {
-    if location.contains("://") {
+    // A path may have a URL in its query.
+    let is_scheme = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if location.split_once("://").is_some_and(|(scheme, _)| is_scheme(scheme)) {
         return location.to_owned();
     }
     let scheme = current.find("://").map_or(0, |at| at + 3);
@@ -160,6 +162,7 @@ mod tests {
             ("https://s/x?y", "https://s/x?y"),
             ("/v2/a/blobs/uploads/u?_state=s", "http://r:5000/v2/a/blobs/uploads/u?_state=s"),
             ("u", "http://r:5000/v2/a/blobs/uploads/u"),
+            ("/v2/u?from=https://s/x", "http://r:5000/v2/u?from=https://s/x"),
         ] {
             assert_eq!(absolute(current, location), expected);
         }

@@ -162,6 +162,7 @@ fn identity(written: Identity) -> Result<SignedIdentity, String> {
             Ok(SignedIdentity::RepositoryDigestOrExact)
         }
         ("matchRepository", (None, None, None, None)) => Ok(SignedIdentity::Repository),
+        ("matchDigest", (None, None, None, None)) => Ok(SignedIdentity::Digest),
         ("exactReference", (Some(text), None, None, None)) => {
             let parsed: ImageReference =
                 text.parse().map_err(|error| format!("dockerReference {text:?}: {error}"))?;
@@ -187,6 +188,7 @@ fn identity(written: Identity) -> Result<SignedIdentity, String> {
             "matchExact"
             | "matchRepoDigestOrExact"
             | "matchRepository"
+            | "matchDigest"
             | "exactReference"
             | "exactRepository"
             | "remapIdentity",

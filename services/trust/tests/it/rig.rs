@@ -16,6 +16,7 @@ use sha2::Digest as _;
 use tempfile::TempDir;
 
 pub(crate) const PAYLOAD_TYPE: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
+pub(crate) const BUNDLE_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 pub(crate) const ANNOTATION: &str = "dev.cosignproject.cosign/signature";
 
 /// How a key signs: the arguments of `openssl genpkey`, and of what makes the signature.
@@ -139,6 +140,7 @@ pub(crate) struct Repository {
     pub(crate) manifests: BTreeMap<String, Vec<u8>>,
     pub(crate) blobs: BTreeMap<Digest, Vec<u8>>,
     pub(crate) referrers: BTreeMap<Digest, Vec<Descriptor>>,
+    pub(crate) bundles: BTreeMap<Digest, Vec<Descriptor>>,
     /// Everything that was asked for.
     pub(crate) asked: RefCell<Vec<String>>,
 }
@@ -164,6 +166,20 @@ impl Repository {
         self.manifests.insert(tag, manifest(layers));
     }
 
+    /// Attaches a bundle as cosign 3 does.
+    pub(crate) fn bundle(&mut self, image: &Digest, bundle: &Value) {
+        let bytes = bundle.to_string().into_bytes();
+        let digest = sha256(&bytes);
+        let layer = Descriptor::new(BUNDLE_TYPE, digest.clone(), bytes.len() as u64);
+        self.blobs.insert(digest, bytes);
+        let document = manifest(vec![layer]);
+        let digest = sha256(&document);
+        let size = document.len() as u64;
+        let referrer = Descriptor::new(media_type::OCI_MANIFEST, digest.clone(), size);
+        self.bundles.insert(image.clone(), vec![referrer]);
+        self.manifests.insert(digest.to_string(), document);
+    }
+
     /// Attaches signatures as a referrer.
     pub(crate) fn refer(&mut self, image: &Digest, layers: Vec<Descriptor>) {
         let document = manifest(layers);
@@ -173,6 +189,41 @@ impl Repository {
         self.referrers.entry(image.clone()).or_default().push(referrer);
         self.manifests.insert(digest.to_string(), document);
     }
+}
+
+/// What cosign 3 signs: a statement about a digest.
+pub(crate) fn statement(name: &str, digest: &Digest) -> Vec<u8> {
+    let mut subject = json!({ "digest": { "sha256": digest.hex() } });
+    if !name.is_empty() {
+        subject["name"] = json!(name);
+    }
+    json!({
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [subject],
+        "predicateType": "https://sigstore.dev/cosign/sign/v1",
+        "predicate": {},
+    })
+    .to_string()
+    .into_bytes()
+}
+
+/// What a signature in an envelope covers.
+pub(crate) fn covered(statement: &[u8]) -> Vec<u8> {
+    let head = format!("DSSEv1 28 application/vnd.in-toto+json {} ", statement.len());
+    [head.as_bytes(), statement].concat()
+}
+
+/// A bundle as `cosign sign --key` makes it.
+pub(crate) fn bundle(statement: &[u8], signature: &[u8]) -> Value {
+    json!({
+        "mediaType": BUNDLE_TYPE,
+        "verificationMaterial": { "publicKey": { "hint": "aGludA==" }, "tlogEntries": [] },
+        "dsseEnvelope": {
+            "payload": STANDARD.encode(statement),
+            "payloadType": "application/vnd.in-toto+json",
+            "signatures": [{ "sig": STANDARD.encode(signature) }],
+        },
+    })
 }
 
 fn manifest(layers: Vec<Descriptor>) -> Vec<u8> {
@@ -187,9 +238,13 @@ impl SignatureSource for Repository {
     }
 
     fn referrers(&self, digest: &Digest, artifact_type: &str) -> Result<Vec<Descriptor>, BoxError> {
-        assert_eq!(artifact_type, "application/vnd.dev.cosign.artifact.sig.v1+json");
         self.asked.borrow_mut().push(format!("referrers of {digest}"));
-        Ok(self.referrers.get(digest).cloned().unwrap_or_default())
+        let listed = match artifact_type {
+            "application/vnd.dev.cosign.artifact.sig.v1+json" => &self.referrers,
+            BUNDLE_TYPE => &self.bundles,
+            other => panic!("asked for {other}"),
+        };
+        Ok(listed.get(digest).cloned().unwrap_or_default())
     }
 
     fn blob(&self, digest: &Digest, _size_bytes: u64) -> Result<Vec<u8>, BoxError> {

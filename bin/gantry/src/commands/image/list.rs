@@ -1,5 +1,7 @@
 //! `images`: the images, one name a line.
 
+mod tree;
+
 use gantry_api::image::ImageSummary;
 use gantry_client::ImageListQuery;
 use gantry_types::Filters;
@@ -37,6 +39,9 @@ pub(crate) struct List {
     /// Only show image IDs
     #[arg(short, long)]
     quiet: bool,
+    /// List what is here for which platform as a tree, with the containers that use it
+    #[arg(long, conflicts_with_all = ["digests", "format", "no_trunc", "quiet"])]
+    tree: bool,
     #[arg(hide = true)]
     repository: Option<String>,
 }
@@ -54,9 +59,10 @@ impl Verb for List {
         if let Some(name) = &self.repository {
             filters.insert("reference", name);
         }
-        let query = ImageListQuery { all: self.all, digests: self.digests, filters };
+        let query =
+            ImageListQuery { all: self.all, digests: self.digests, manifests: self.tree, filters };
         let images = client.image_list(&query).await?;
-        output::print(&self.render(&images)?)?;
+        output::print(&if self.tree { tree::render(&images)? } else { self.render(&images)? })?;
         Ok(0)
     }
 }
@@ -145,6 +151,7 @@ mod tests {
             format: String::new(),
             no_trunc: false,
             quiet: false,
+            tree: false,
             repository: None,
         }
     }

@@ -305,15 +305,21 @@ impl Extractor {
         self.tree.insert(dir, path.name(), entry).map_err(refuse(path.as_bytes()))
     }
 
-    /// Writes the names.
-    pub(super) fn finish(self) -> Result<Extracted> {
-        self.writer.finish(&self.tree).map_err(refuse(b"."))?;
-        Ok(Extracted {
+    /// What cannot be finished, for that many things depend on layers that are not known.
+    pub(super) fn unfinished(&self, fixups: u64) -> Extracted {
+        Extracted {
             size_bytes: self.size_bytes,
-            fixups: 0,
+            fixups,
             root_given: self.root_given,
             root_opaque: self.root_opaque,
-        })
+        }
+    }
+
+    /// Writes the names.
+    pub(super) fn finish(self) -> Result<Extracted> {
+        let extracted = self.unfinished(0);
+        self.writer.finish(&self.tree).map_err(refuse(b"."))?;
+        Ok(extracted)
     }
 }
 
