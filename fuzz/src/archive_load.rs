@@ -33,6 +33,7 @@ fn check(images: &Images, archive: &[u8]) {
         Ok(loaded) => loaded,
         Err(error) => {
             assert!(!error.to_string().is_empty());
+            images.empty_trash();
             assert_eq!(files(), Vec::<PathBuf>::new(), "a refused archive left something");
             return;
         }
@@ -55,6 +56,7 @@ fn check(images: &Images, archive: &[u8]) {
         }
     }
     assert!(images.list().expect("list the images").is_empty());
+    images.empty_trash();
     assert_eq!(files(), Vec::<PathBuf>::new(), "removed images left something");
 }
 

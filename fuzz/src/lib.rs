@@ -7,8 +7,11 @@ pub mod accounts;
 pub mod archive_load;
 pub mod bootstrap;
 pub mod config;
+pub mod dns;
+pub mod dockerfile;
 pub mod frames;
 pub mod image_config;
+pub mod layer_forms;
 pub mod log_line;
 pub mod manifest;
 mod pen;
@@ -49,8 +52,9 @@ mod error {
 pub type Target = fn(&[u8]);
 
 /// Every target by its name.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 16] = [
     ("config", config::run),
+    ("dns", dns::run),
     ("seccomp", seccomp::run),
     ("bootstrap", bootstrap::run),
     ("frames", frames::run),
@@ -63,4 +67,6 @@ pub const TARGETS: [(&str, Target); 13] = [
     ("manifest", manifest::run),
     ("tar_apply", tar_apply::run),
     ("archive_load", archive_load::run),
+    ("layer_forms", layer_forms::run),
+    ("dockerfile", dockerfile::run),
 ];

@@ -113,8 +113,8 @@ macro_rules! replays {
     };
 }
 
-replays!(config seccomp bootstrap frames accounts words log_line record image_config
-    reference manifest tar_apply archive_load);
+replays!(config dns seccomp bootstrap frames accounts words log_line record image_config
+    reference manifest tar_apply archive_load layer_forms dockerfile);
 
 #[test]
 fn every_target_is_replayed() {

@@ -4,6 +4,7 @@
 //! reads a clock or knows the operating system.
 
 mod container_name;
+pub mod csv;
 mod digest;
 mod duration;
 mod error_chain;
