@@ -5,6 +5,7 @@ mod follow;
 mod hash;
 mod parts;
 pub(crate) mod transfer;
+mod trash;
 mod writer;
 
 use std::fs::{self, File};
@@ -26,6 +27,7 @@ use crate::lease::Leases;
 use crate::record;
 use crate::{Error, Images, Result};
 use transfer::Transfers;
+use trash::Trash;
 
 /// Files of ours in the folders that services share start with this.
 pub(crate) const PREFIX: &str = "blob-";
@@ -45,6 +47,11 @@ impl Images {
         let path = self.store.blob_path(digest);
         File::open(&path).map_err(|source| Error::io("open", &path, source))
     }
+
+    /// Waits until what was removed is off the disk. It goes by itself behind whoever removed it.
+    pub fn empty_trash(&self) {
+        self.store.trashed.wait_until_empty();
+    }
 }
 
 /// The folders, and who keeps which blob.
@@ -54,6 +61,7 @@ pub(crate) struct Store {
     db: Arc<Db>,
     pub(crate) leases: Leases,
     pub(crate) transfers: Transfers,
+    trashed: Trash,
     next: AtomicU64,
 }
 
@@ -64,6 +72,7 @@ impl Store {
             db,
             leases: Leases::default(),
             transfers: Transfers::default(),
+            trashed: Trash::default(),
             next: AtomicU64::new(0),
         }
     }
@@ -119,7 +128,7 @@ impl Store {
             }
         }
         // Only now the disk works, and nobody waits for it.
-        fs::remove_file(&trash).map_err(|source| Error::io("remove", &trash, source))?;
+        self.trashed.remove(trash)?;
         Ok(true)
     }
 }

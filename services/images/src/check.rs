@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::blobs::PREFIX;
-use crate::record::{BLOB_USERS, IMAGES, ImageRow, NAMES, TAGS};
+use crate::record::{BLOB_USERS, BUILDS, IMAGES, ImageRow, NAMES, TAGS};
 use crate::startup::{all_blobs, digest_of, entries};
 use crate::{Error, ImageId, Images, Result};
 
@@ -230,7 +230,8 @@ impl Records {
                 users.insert(key);
             }
         }
-        for key in self.users.iter().filter(|key| !users.contains(*key)) {
+        let is_build = |key: &String| key.ends_with(&format!(" {BUILDS}"));
+        for key in self.users.iter().filter(|key| !users.contains(*key) && !is_build(key)) {
             let problem =
                 "the record of a blob's user belongs to no image: the blob stays for ever";
             faults.push(Fault::waste(format!("record {key:?}"), problem, RECORDS));

@@ -1,17 +1,11 @@
 //! Making an image of a container: the image that it was made from, one more layer, and the settings that it ran with.
 
-use std::io::Read;
-
-use gantry_oci::image::{ContainerConfig, Descriptor, History, ImageConfig, Manifest, media_type};
+use gantry_oci::image::{ContainerConfig, Descriptor, History, ImageConfig, media_type};
 use gantry_types::{Algorithm, Digest, ImageReference, Timestamp};
 
 use crate::blobs::BlobWriter;
-use crate::import::{changes, encode};
-use crate::lease::Lease;
-use crate::load::contents::{Contents, parse};
-use crate::load::plan::{Planned, id_of};
-use crate::load::{MAX_DOCUMENT_BYTES, MAX_LAYERS};
-use crate::record::{IMAGES, ImageRow};
+use crate::import::changes;
+use crate::load::contents::Contents;
 use crate::{Error, ImageId, Images, Loaded};
 
 /// Two blocks of zeros: an archive with nothing in it. Such a layer is left out, as Docker does.
@@ -39,13 +33,6 @@ pub struct CommitOptions {
     pub created: Timestamp,
 }
 
-/// The image below, with its blobs kept.
-struct Parent {
-    config: ImageConfig,
-    layers: Vec<(Digest, Descriptor)>,
-    _lease: Lease,
-}
-
 impl Images {
     /// Makes an image of a container. `write_layer` writes the archive of what the container changed.
     ///
@@ -60,7 +47,8 @@ impl Images {
         let mut config = options.config.clone();
         changes::apply_all(&mut config, &options.changes)?;
         complete(&mut config, &options.container);
-        let parent = self.parent(&options.parent)?;
+        let parent = self.base(&options.parent)?;
+        parent.check_room()?;
         let mut writer = BlobWriter::new(&self.store, Algorithm::Sha256)?;
         write_layer(&mut writer)?;
         let layer = writer.finish();
@@ -77,56 +65,8 @@ impl Images {
             layers.push((digest, blob));
         }
         let config = child(parent.config, config, &options, (is_empty, &layers));
-        let config_bytes = encode(&config, "image configuration")?;
-        let (digest, size) = contents.stage_bytes(&config_bytes)?;
-        let config_blob = Descriptor::new(media_type::OCI_CONFIG, digest, size);
-        let blobs = layers.iter().map(|(_, blob)| blob.clone()).collect();
-        let manifest = Manifest::new(config_blob.clone(), blobs);
-        let (digest, size) = contents.stage_bytes(&encode(&manifest, "manifest")?)?;
-        let plan = Planned {
-            id: id_of(&config_bytes),
-            references: options.reference.into_iter().collect(),
-            manifest: Descriptor::new(media_type::OCI_MANIFEST, digest, size),
-            config,
-            config_blob,
-            layers,
-        };
-        Ok(self.commit(plan, &mut contents)?)
-    }
-
-    fn parent(&self, id: &ImageId) -> Result<Parent, Error> {
-        let row = self.row_of(id)?;
-        let mut lease = Lease::none(&self.store);
-        for (digest, _) in &row.blobs {
-            lease.add(digest);
-        }
-        // As long as the record is there, nothing of it had gone before the lease.
-        self.row_of(id)?;
-        let mut bytes = Vec::new();
-        let mut file = self.open_blob(&row.manifest.digest)?.take(MAX_DOCUMENT_BYTES);
-        let path = self.store.blob_path(&row.manifest.digest);
-        file.read_to_end(&mut bytes).map_err(|source| Error::io("read", &path, source))?;
-        let manifest: Manifest = parse(&bytes, row.manifest.digest.as_str(), "manifest")?;
-        let diff_ids = &row.config.rootfs.diff_ids;
-        if diff_ids.len() >= MAX_LAYERS {
-            return Err(Error::OverLimit {
-                what: format!("the number of layers above those of {}", id.short()),
-                limit: format!("{MAX_LAYERS} layers"),
-            });
-        }
-        for blob in &manifest.layers {
-            if !row.blobs.iter().any(|(digest, _)| *digest == blob.digest) {
-                return Err(Error::MissingBlob { what: "layer", digest: blob.digest.clone() });
-            }
-        }
-        let blobs = manifest.layers.into_iter().map(to_oci);
-        let layers = diff_ids.iter().cloned().zip(blobs).collect();
-        Ok(Parent { config: row.config, layers, _lease: lease })
-    }
-
-    fn row_of(&self, id: &ImageId) -> Result<ImageRow, Error> {
-        let row = self.db.read(|tx| IMAGES.get(tx, id.as_str()))?;
-        row.ok_or_else(|| Error::NoSuchImage { reference: id.to_string() })
+        let references = options.reference.into_iter().collect();
+        Ok(self.assemble(config, (layers, contents), references)?)
     }
 }
 
@@ -208,19 +148,6 @@ fn complete(config: &mut ContainerConfig, container: &ContainerConfig) {
         }
         (Some(_), None) => {}
     }
-}
-
-/// A layer's descriptor by OCI's name of its type: one manifest has one family's.
-fn to_oci(blob: Descriptor) -> Descriptor {
-    let media_type = match blob.media_type.as_str() {
-        media_type::DOCKER_LAYER => media_type::OCI_LAYER,
-        media_type::DOCKER_LAYER_GZIP => media_type::OCI_LAYER_GZIP,
-        media_type::DOCKER_FOREIGN_LAYER_GZIP => {
-            "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
-        }
-        other => other,
-    };
-    Descriptor { media_type: media_type.to_owned(), ..blob }
 }
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ pub struct Image {
     pub manifest: Descriptor,
     /// What its extracted layers take on the disk.
     pub size_bytes: u64,
+    /// What its blobs take as they came.
+    pub content_bytes: u64,
 }
 
 impl Image {

@@ -45,7 +45,7 @@ impl Images {
         let mut container_config = ContainerConfig::default();
         changes::apply_all(&mut container_config, &options.changes)?;
         let mut writer = BlobWriter::new(&self.store, Algorithm::Sha256)?;
-        writer.append_all(&mut reader, MAX_BYTES, input_error)?;
+        writer.append_all(&mut reader, MAX_BYTES, input_error, None)?;
         let layer = writer.finish();
         let kind = compression(&layer)?;
         let diff_id = match kind {

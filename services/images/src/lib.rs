@@ -14,6 +14,7 @@
 //! place before the record is written, and blobs without a record go when the store is opened.
 
 mod blobs;
+mod built;
 mod check;
 mod commit;
 mod error;
@@ -38,6 +39,7 @@ use std::sync::Arc;
 use gantry_db::Db;
 
 pub use blobs::{BlobWriter, Committed, Follower, Part, PartsWriter};
+pub use built::BaseImage;
 pub use check::{Chains, Checked, Count};
 pub use commit::CommitOptions;
 pub use error::Error;
@@ -45,7 +47,7 @@ pub use id::{ImageId, InvalidImageId};
 pub use image::Image;
 pub use import::ImportOptions;
 pub use lease::Lease;
-pub use load::{LayerBlob, LoadEvent, Loaded};
+pub use load::{LayerBlob, LoadEvent, LoadWatch, Loaded, Tap, TapReader, host_platform, tap};
 pub use places::Place;
 pub use pull::{Incoming, Step};
 pub use record::Recorded;

@@ -9,15 +9,17 @@ mod docker;
 pub(crate) mod layout;
 pub(crate) mod plan;
 pub(crate) mod platform;
+pub(crate) mod tap;
 
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use gantry_oci::image::{Descriptor, ImageConfig};
+use gantry_oci::image::{Descriptor, ImageConfig, Platform};
 use gantry_types::{Digest, ImageReference};
 
-pub(crate) use platform::host_platform;
+pub use platform::host_platform;
+pub use tap::{Tap, TapReader, tap};
 
 use crate::lease::Lease;
 use crate::{Error, ImageId, Images, Result};
@@ -92,6 +94,8 @@ pub enum LoadEvent {
         path: String,
         /// Its length.
         size_bytes: u64,
+        /// Its digest.
+        digest: Digest,
     },
     /// Something in the archive is left out, with the reason.
     Skipped {
@@ -100,19 +104,45 @@ pub enum LoadEvent {
     },
 }
 
+/// Who follows the reading of an archive; a closure that takes events does, too.
+pub trait LoadWatch {
+    /// Something has happened.
+    fn event(&mut self, event: LoadEvent);
+
+    /// A file begins, of so many bytes; says where these are wanted as they come. [`LoadEvent::Read`] follows when
+    /// all were there.
+    fn begins(&mut self, path: &str, size_bytes: u64) -> Option<Tap> {
+        let (_, _) = (path, size_bytes);
+        None
+    }
+}
+
+impl<F: FnMut(LoadEvent)> LoadWatch for F {
+    fn event(&mut self, event: LoadEvent) {
+        self(event);
+    }
+}
+
 impl Images {
-    /// Reads an archive and puts the blobs of its images into the store.
+    /// Reads an archive and puts the blobs of its images into the store. Of an image that is there for several platforms,
+    /// it takes what is for this machine.
     ///
     /// # Errors
     /// Whatever is wrong with the archive; nothing is left in the store then.
-    pub fn load(
+    pub fn load(&self, reader: impl Read + Send, watch: impl LoadWatch) -> Result<Vec<Loaded>> {
+        self.load_for(reader, host_platform(), watch)
+    }
+
+    /// [`Images::load`] for another platform. An image that is there for one platform only is taken whatever that is.
+    pub fn load_for(
         &self,
         reader: impl Read + Send,
-        mut on_event: impl FnMut(LoadEvent),
+        wanted: Platform,
+        mut watch: impl LoadWatch,
     ) -> Result<Vec<Loaded>> {
-        let mut contents = Contents::ingest(&self.store, reader, &mut on_event)?;
+        let mut contents = Contents::ingest(&self.store, reader, &mut watch)?;
         let planned = if contents.has(layout::INDEX) {
-            layout::plan(&contents, &mut on_event)?
+            layout::plan(&contents, wanted, &mut |event| watch.event(event))?
         } else if contents.has(docker::MANIFEST) {
             docker::plan(&mut contents)?
         } else {

@@ -1,6 +1,6 @@
 //! The records: images, their names, and which blobs they use; writing a loaded image into them.
 
-use gantry_db::{ReadTx, Schema, Table, WriteTx};
+use gantry_db::{Db, ReadTx, Schema, Table, WriteTx};
 use gantry_oci::image::{Descriptor, ImageConfig};
 use gantry_types::{Digest, ImageReference};
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ pub(crate) const IMAGES: Table<ImageRow> = Table::new("images");
 pub(crate) const TAGS: Table<ImageId> = Table::new("image-tags");
 /// `<image id> <reference>`: the names of each image.
 pub(crate) const NAMES: Table<()> = Table::new("image-names");
-/// `<blob digest> <image id>`: the images that use each blob.
+/// `<blob digest> <image id>`: the images that use each blob, and `builds` for layers that builds remember.
 pub(crate) const BLOB_USERS: Table<()> = Table::new("image-blobs");
 
 /// What is kept of an image. The blobs hold the documents; the row holds what is needed often.
@@ -125,8 +125,9 @@ fn put(
 /// The image with its names.
 pub(crate) fn to_image(tx: &ReadTx<'_>, id: ImageId, row: ImageRow) -> Result<Image> {
     let references = references(tx, &id)?;
+    let content_bytes = row.blobs.iter().map(|(_, size_bytes)| size_bytes).sum();
     let ImageRow { config, manifest, size_bytes, .. } = row;
-    Ok(Image { id, references, config, manifest, size_bytes })
+    Ok(Image { id, references, config, manifest, size_bytes, content_bytes })
 }
 
 /// The names of an image, in order.
@@ -191,6 +192,31 @@ fn remove_blob_users(tx: &WriteTx<'_>, id: &ImageId) -> Result<Vec<Digest>> {
         BLOB_USERS.remove(tx, &user_key(digest, id))?;
     }
     Ok(digests)
+}
+
+/// Who keeps the layers of builds.
+pub(crate) const BUILDS: &str = "builds";
+
+/// Notes that builds need a blob.
+pub(crate) fn keep_for_builds(db: &Db, digest: &Digest) -> Result<()> {
+    db.write(|tx| Ok(BLOB_USERS.put(tx, &format!("{digest} {BUILDS}"), &())?))
+}
+
+/// The blobs that builds need.
+pub(crate) fn kept_for_builds(db: &Db) -> Result<Vec<Digest>> {
+    let keys = db.read(|tx| BLOB_USERS.keys_with_prefix(tx, "", usize::MAX))?;
+    let digests = keys.iter().filter_map(|key| key.strip_suffix(BUILDS)?.trim_end().parse().ok());
+    Ok(digests.collect())
+}
+
+/// Notes that builds do not need them any more.
+pub(crate) fn release_from_builds(db: &Db, digests: &[Digest]) -> Result<()> {
+    db.write(|tx| {
+        for digest in digests {
+            BLOB_USERS.remove(tx, &format!("{digest} {BUILDS}"))?;
+        }
+        forget_unused(tx, digests)
+    })
 }
 
 fn user_key(digest: &Digest, id: &ImageId) -> String {

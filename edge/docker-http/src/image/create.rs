@@ -2,14 +2,14 @@
 
 use gantry_api::image::ProgressMessage;
 use gantry_engine::Engine;
-use gantry_engine::image::{ImportRequest, PullRequest, import, pull, pull_all};
+use gantry_engine::image::{ImportRequest, PullRequest, import, import_from_url, pull, pull_all};
 use gantry_types::{ImageReference, InvalidReference};
 use hyper::StatusCode;
 use tokio::sync::mpsc;
 
-use super::progress::{self, WhenGone};
 use crate::call::Call;
 use crate::error::Error;
+use crate::progress::{self, WhenGone};
 use crate::query::Query;
 use crate::registry_auth;
 use crate::reply::{self, Reply};
@@ -18,7 +18,12 @@ pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Reply, Error> {
     if let Some(image) = call.query.get("fromImage").map(str::to_owned) {
         return pulled(engine, &image, &call).await;
     }
-    let request = request(&call.query)?;
+    let (source, request) = request(&call.query)?;
+    if source != "-" {
+        let (sender, messages) = mpsc::channel(progress::LINES_IN_FLIGHT);
+        let work = async move { import_from_url(&engine, source, request, sender).await };
+        return progress::reply(messages, WhenGone::Stop, work).await;
+    }
     let id = import(&engine, call.archive(), request).await?;
     reply::json(StatusCode::OK, &ProgressMessage::status("", id))
 }
@@ -41,27 +46,29 @@ async fn pulled(engine: Engine, image: &str, call: &Call) -> Result<Reply, Error
     progress::reply(messages, WhenGone::Stop, work).await
 }
 
-fn request(query: &Query) -> Result<ImportRequest, Error> {
-    match query.get("fromSrc") {
-        Some("-") => {}
-        None => {
-            let text = "nothing to make an image of: say fromSrc=- and send an archive";
-            return Err(Error::Invalid(text.to_owned()));
-        }
-        Some(source) => {
-            return Err(Error::Invalid(format!(
-                "importing from {source:?} is not there yet in this version of Gantry: download the archive and import \
-                 it from standard input"
-            )));
-        }
-    }
-    Ok(ImportRequest {
+/// Where the archive is, and what to make of it.
+fn request(query: &Query) -> Result<(String, ImportRequest), Error> {
+    let Some(source) = query.get("fromSrc") else {
+        let text = "nothing to make an image of: say fromSrc=- and send an archive, or fromSrc=URL";
+        return Err(Error::Invalid(text.to_owned()));
+    };
+    let from = format!("Imported from {}", without_login(source));
+    let request = ImportRequest {
         repository: query.text("repo"),
         tag: query.text("tag"),
-        message: query.get("message").unwrap_or("Imported from -").to_owned(),
+        message: query.get("message").map_or(from, str::to_owned),
         changes: query.all("changes"),
         platform: query.get("platform").map(str::to_owned),
-    })
+    };
+    Ok((source.to_owned(), request))
+}
+
+/// A URL without the name and password that may be in it: what an image says, others read.
+fn without_login(url: &str) -> String {
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let end = url[start..].find(['/', '?', '#']).map_or(url.len(), |at| start + at);
+    let host = url[start..end].rfind('@').map_or(start, |at| start + at + 1);
+    format!("{}{}", &url[..start], &url[host..])
 }
 
 /// What `fromImage` and `tag` name together; the flag says whether every tag is meant.
@@ -96,10 +103,21 @@ mod tests {
     #[test]
     fn imports() {
         let read = |text: &str| request(&Query::parse(text).unwrap());
-        let import = read("fromSrc=-&repo=a&tag=b&changes=CMD%20x&changes=ENV%20y").unwrap();
+        let (source, import) =
+            read("fromSrc=-&repo=a&tag=b&changes=CMD%20x&changes=ENV%20y").unwrap();
         assert_eq!((import.repository.as_str(), import.tag.as_str()), ("a", "b"));
         assert_eq!(import.changes, ["CMD x", "ENV y"]);
-        assert_eq!(import.message, "Imported from -");
-        assert!(read("fromSrc=http://x/y.tar").is_err() && read("").is_err());
+        assert_eq!((source.as_str(), import.message.as_str()), ("-", "Imported from -"));
+        let (source, import) = read("fromSrc=http://x/y.tar").unwrap();
+        assert_eq!(source, "http://x/y.tar");
+        assert_eq!(import.message, "Imported from http://x/y.tar");
+        assert!(read("").is_err());
+        for (url, told) in [
+            ("https://me:secret@x/y.tar?a@b", "https://x/y.tar?a@b"),
+            ("me:secret@x/y.tar", "x/y.tar"),
+            ("http://x/a@b", "http://x/a@b"),
+        ] {
+            assert_eq!(without_login(url), told);
+        }
     }
 }

@@ -4,9 +4,9 @@ use gantry_engine::Engine;
 use gantry_engine::image::load;
 use tokio::sync::mpsc;
 
-use super::progress::{self, WhenGone};
 use crate::call::Call;
 use crate::error::Error;
+use crate::progress::{self, WhenGone};
 use crate::reply::Reply;
 
 pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Reply, Error> {

@@ -5,9 +5,9 @@ use gantry_engine::image::{Compression, Platform, PushRequest, push, push_all};
 use gantry_types::{ImageReference, InvalidReference};
 use tokio::sync::mpsc;
 
-use super::progress::{self, WhenGone};
 use crate::call::Call;
 use crate::error::Error;
+use crate::progress::{self, WhenGone};
 use crate::registry_auth;
 use crate::reply::Reply;
 

@@ -10,11 +10,11 @@ use crate::error::Error;
 use crate::reply::{self, Reply, ReplyBody};
 
 /// Lines between the work and the connection.
-pub(super) const LINES_IN_FLIGHT: usize = 32;
+pub(crate) const LINES_IN_FLIGHT: usize = 32;
 
 /// What becomes of the work when the client goes away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum WhenGone {
+pub(crate) enum WhenGone {
     /// It goes on: the client has sent all that it needs.
     GoOn,
     /// It ends: an interrupt at the terminal means that.
@@ -23,7 +23,7 @@ pub(super) enum WhenGone {
 
 /// Answers with the lines that `work` sends. A failure before the first line has a status of its own; a later one is
 /// the last line.
-pub(super) async fn reply(
+pub(crate) async fn reply(
     mut messages: mpsc::Receiver<ProgressMessage>,
     when_gone: WhenGone,
     work: impl Future<Output = gantry_engine::Result<()>> + Send + 'static,
@@ -35,13 +35,16 @@ pub(super) async fn reply(
     };
     let (sender, pieces) = mpsc::channel(LINES_IN_FLIGHT);
     tokio::spawn(async move {
-        // Whether it is still there shows with the next one.
         send(&sender, &first).await;
-        while let Some(message) = messages.recv().await {
-            if !send(&sender, &message).await && when_gone == WhenGone::Stop {
-                // The work sees that nobody listens, and ends.
-                break;
-            }
+        loop {
+            let message = tokio::select! {
+                message = messages.recv() => message,
+                // The work sees that nobody listens, and ends. It may have nothing to say for hours.
+                () = sender.closed(), if when_gone == WhenGone::Stop => None,
+            };
+            let Some(message) = message else { break };
+            // Who goes on, goes on alone.
+            send(&sender, &message).await;
         }
         drop(messages);
         if let Err(error) = finish(work).await {
@@ -87,6 +90,21 @@ mod tests {
             "{\"stream\":\"half\\n\"}\n{\"errorDetail\":{\"message\":\"the daemon is shutting down\"},\
              \"error\":\"the daemon is shutting down\"}\n"
         );
+    }
+
+    #[tokio::test]
+    async fn work_that_says_nothing_hears_that_the_client_has_gone() {
+        let (sender, messages) = mpsc::channel(1);
+        let (told, heard) = tokio::sync::oneshot::channel();
+        let work = async move {
+            sender.send(ProgressMessage::stream("first\n")).await.unwrap();
+            sender.closed().await;
+            told.send(()).unwrap();
+            Ok(())
+        };
+        drop(reply(messages, WhenGone::Stop, work).await.unwrap());
+        let deadline = std::time::Duration::from_secs(10);
+        tokio::time::timeout(deadline, heard).await.unwrap().unwrap();
     }
 
     #[tokio::test]

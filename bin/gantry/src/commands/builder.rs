@@ -1,0 +1,3 @@
+//! What builds remember.
+
+pub(crate) mod prune;

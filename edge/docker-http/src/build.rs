@@ -1,0 +1,4 @@
+//! Builds: one file per endpoint.
+
+pub(crate) mod prune;
+pub(crate) mod start;

@@ -1,0 +1,234 @@
+//! A command of a build: a container that nobody lists, from its beginning to what it has written.
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+use gantry_api::container::{Config, CreateRequest, HostConfig};
+use gantry_api::image::ImageConfig;
+use gantry_api::mount::{Mount, TmpfsOptions};
+use gantry_build::{Execution, RunMount, RunNetwork};
+use gantry_shim_protocol::attach::{AttachHeader, Streams};
+use gantry_shims::{ExitNotice, Shim};
+use gantry_types::{ContainerId, Digest};
+
+use super::caches;
+use super::secrets::{self, Secrets};
+use super::workshop::Bench;
+use crate::container::{create, launch, leftovers};
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::plan::{self, ContainerPlan};
+use crate::record::{ContainerRecord, ImageUsed};
+use crate::rollback::Rollback;
+use crate::volume::use_by;
+use crate::{Result, random};
+
+/// How long a command is waited for before asking whether it is still wanted.
+const PAUSE: Duration = Duration::from_millis(200);
+/// A frame's header.
+const HEADER: usize = 8;
+
+/// A command that has ended.
+pub(super) struct Ran {
+    engine: Engine,
+    record: Arc<ContainerRecord>,
+    pub(super) code: u8,
+    /// Takes the container's files away when it is dropped.
+    _files: Rollback,
+}
+
+impl Ran {
+    /// Writes what the command has written.
+    pub(super) fn archive(&self, output: &mut dyn Write) -> Result<()> {
+        let points = plan::mount_points(&self.record.plan);
+        let points = points.iter().map(String::as_bytes);
+        let chain = &self.record.image.chain;
+        let written = self.engine.layers.look_at_written(self.record.id.as_str(), chain, points)?;
+        Ok(written.archive(output)?)
+    }
+}
+
+/// What a command's output goes to, and whether the command is still wanted: an error ends it.
+pub(super) struct Audience<'a> {
+    pub(super) output: &'a mut dyn FnMut(&[u8]),
+    pub(super) wanted: &'a dyn Fn() -> gantry_build::Result<()>,
+}
+
+/// Executes a command above these layers.
+pub(super) fn run(
+    bench: &Bench<'_>,
+    chain: &[Digest],
+    execution: &Execution,
+    mut audience: Audience<'_>,
+) -> Result<Ran> {
+    let engine = bench.engine;
+    let id = ContainerId::from_bytes(random::bytes()?);
+    let caches = engine.build_caches.take(&execution.mounts, audience.wanted)?;
+    // They go when the command has ended, whatever happens.
+    let _secrets = Secrets::of(engine, &id);
+    let request = request(bench, &id, execution)?;
+    let (plan, _) = ContainerPlan::resolve(&id, request, &ImageConfig::default(), &engine.host)?;
+    let image = ImageUsed { id: Digest::sha256([0; 32]), chain: chain.to_vec() };
+    let name = format!("build-{}", &id.as_str()[..12]);
+    let name = name.parse().map_err(|error| Error::invalid(format!("{error}")))?;
+    let record = Arc::new(create::new_record((id, name), image, plan));
+    let mut files = Rollback::new();
+    create::make_files(engine, &record, &mut files)?;
+    let code = execute(engine, &record, &mut audience)?;
+    drop(caches);
+    Ok(Ran { engine: engine.clone(), record, code, _files: files })
+}
+
+fn execute(
+    engine: &Engine,
+    record: &Arc<ContainerRecord>,
+    audience: &mut Audience<'_>,
+) -> Result<u8> {
+    // Whatever happens, all of it goes again.
+    let mut running = Rollback::new();
+    let (shim, _) = launch::create_task(engine, record, &mut running)?;
+    let streams = Streams { stdin: false, stdout: true, stderr: true };
+    let stream = shim.attach(&AttachHeader { exec_id: String::new(), streams })?;
+    shim.start("")?;
+    let mut stream = Watched::new(stream, audience.wanted)?;
+    frames(&mut stream, audience.output);
+    let code = end(&shim, audience.wanted)?;
+    leftovers::take_down(engine, &shim, record);
+    Ok(code)
+}
+
+/// Waits for the end: a command may go on when its output has ended.
+fn end(shim: &Arc<Shim>, wanted: &dyn Fn() -> gantry_build::Result<()>) -> Result<u8> {
+    const KILLED: u8 = 137;
+    let (sender, ended) = mpsc::sync_channel(1);
+    shim.on_exit("", move |notice| sender.try_send(notice).unwrap_or_default());
+    loop {
+        wanted()?;
+        let status = match ended.recv_timeout(PAUSE) {
+            Ok(ExitNotice::Exited { status, .. }) => status,
+            Ok(ExitNotice::ShimDied) | Err(RecvTimeoutError::Disconnected) => return Ok(KILLED),
+            Err(RecvTimeoutError::Timeout) => continue,
+        };
+        return Ok(u8::try_from(status & 0xff).unwrap_or(KILLED));
+    }
+}
+
+/// A stream that ends when nobody wants any more of it.
+struct Watched<'a> {
+    stream: UnixStream,
+    wanted: &'a dyn Fn() -> gantry_build::Result<()>,
+}
+
+impl<'a> Watched<'a> {
+    fn new(stream: UnixStream, wanted: &'a dyn Fn() -> gantry_build::Result<()>) -> Result<Self> {
+        let failed = Error::file("set a time limit on", "a command's output");
+        stream.set_read_timeout(Some(PAUSE)).map_err(failed)?;
+        Ok(Self { stream, wanted })
+    }
+}
+
+impl Read for Watched<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            // Also between pieces: there may be no end of them.
+            (self.wanted)().map_err(io::Error::other)?;
+            match self.stream.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return result,
+            }
+        }
+    }
+}
+
+/// Hands on what comes in frames, until its end or the shim's.
+fn frames(stream: &mut impl Read, output: &mut dyn FnMut(&[u8])) {
+    let mut header = [0; HEADER];
+    let mut piece = vec![0; 32 << 10];
+    while stream.read_exact(&mut header).is_ok() {
+        let [.., a, b, c, d] = header;
+        let mut left = u64::from(u32::from_be_bytes([a, b, c, d]));
+        while left > 0 {
+            let length = piece.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            match stream.read(&mut piece[..length]) {
+                Ok(count) if count > 0 => {
+                    output(&piece[..count]);
+                    left -= count as u64;
+                }
+                _ => return,
+            }
+        }
+    }
+}
+
+fn request(bench: &Bench<'_>, id: &ContainerId, execution: &Execution) -> Result<CreateRequest> {
+    let mut host_config = HostConfig {
+        // Its log is the build's output.
+        log_config: gantry_api::container::LogConfig {
+            r#type: "none".to_owned(),
+            ..Default::default()
+        },
+        network_mode: match &execution.network {
+            RunNetwork::Default => String::new(),
+            RunNetwork::None => "none".to_owned(),
+            RunNetwork::Host => "host".to_owned(),
+            RunNetwork::Named(name) => name.clone(),
+        },
+        auto_remove: true,
+        ..HostConfig::default()
+    };
+    for (number, mount) in execution.mounts.iter().enumerate() {
+        let place = secrets::folder(bench.engine, id).join(number.to_string());
+        host_config.mounts.push(lay_out(bench.engine, mount, &place)?);
+    }
+    Ok(CreateRequest {
+        config: Config {
+            entrypoint: Some(Vec::new()),
+            cmd: Some(execution.args.clone()),
+            env: execution.env.clone(),
+            user: execution.user.clone(),
+            working_dir: execution.working_dir.clone(),
+            // What containers are called by is no part of what a step depends on.
+            hostname: "buildkitsandbox".to_owned(),
+            ..Config::default()
+        },
+        host_config,
+        ..CreateRequest::default()
+    })
+}
+
+/// A mount as a container has it. `place` is free for a file that the build alone sees.
+fn lay_out(engine: &Engine, mount: &RunMount, place: &Path) -> Result<Mount> {
+    let bind = |path: &Path, target: &str, read_only| Mount {
+        r#type: "bind".to_owned(),
+        source: path.to_string_lossy().into_owned(),
+        target: target.to_owned(),
+        read_only,
+        ..Mount::default()
+    };
+    match mount {
+        RunMount::Held { place, target, is_read_only } => {
+            Ok(bind(&use_by::path_of(place), target, *is_read_only))
+        }
+        RunMount::Cache { id, target, is_read_only, born, .. } => {
+            let path = caches::directory(engine, id, *born)?;
+            Ok(bind(&path, target, *is_read_only))
+        }
+        RunMount::Memory { target, size_limit } => Ok(Mount {
+            r#type: "tmpfs".to_owned(),
+            target: target.clone(),
+            tmpfs_options: size_limit.map(|size| TmpfsOptions {
+                size_bytes: i64::try_from(size).unwrap_or(i64::MAX),
+                ..TmpfsOptions::default()
+            }),
+            ..Mount::default()
+        }),
+        RunMount::Secret { content, target, owned } => {
+            secrets::write(place, content, *owned)?;
+            Ok(bind(place, target, true))
+        }
+    }
+}
