@@ -1,6 +1,9 @@
 //! The calls on networks.
 
-use gantry_api::network::{NetworkCreateRequest, NetworkCreated, NetworkInspect, NetworksPruned};
+use gantry_api::network::{
+    NetworkConnect, NetworkCreateRequest, NetworkCreated, NetworkDisconnect, NetworkInspect,
+    NetworksPruned,
+};
 use gantry_types::Filters;
 
 use crate::Result;
@@ -22,6 +25,18 @@ impl Client {
     /// Everything about a network, as the daemon wrote it.
     pub async fn network_inspect_raw(&self, name: &str) -> Result<String> {
         self.text(Call::get(format!("/networks/{}", segment("network name", name)?))).await
+    }
+
+    /// Connects a container to a network.
+    pub async fn network_connect(&self, name: &str, request: &NetworkConnect) -> Result<()> {
+        let path = format!("/networks/{}/connect", segment("network name", name)?);
+        self.whole(Call::post(path).json(request)?).await.map(drop)
+    }
+
+    /// Disconnects a container from a network.
+    pub async fn network_disconnect(&self, name: &str, request: &NetworkDisconnect) -> Result<()> {
+        let path = format!("/networks/{}/disconnect", segment("network name", name)?);
+        self.whole(Call::post(path).json(request)?).await.map(drop)
     }
 
     /// Removes a network.

@@ -1,113 +1,216 @@
-//! `network create`: from a request to a bridge.
+//! `network create`: from a request to a network.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
-use std::str::FromStr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use gantry_api::network::{NetworkCreateRequest, NetworkCreated};
-use gantry_network::CreateOptions;
+use gantry_api::network::{IpamConfig, NetworkCreateRequest, NetworkCreated};
+use gantry_network::{Asked, CreateOptions, Driver, Ipam};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::new_id;
+use super::{new_id, tell};
 use crate::Result;
 use crate::blocking::block;
 use crate::engine::Engine;
 use crate::error::Error;
 
+/// Docker's other words for the two flags.
+const ENABLE_IPV4: &str = "com.docker.network.enable_ipv4";
+const ENABLE_IPV6: &str = "com.docker.network.enable_ipv6";
+
 /// Makes a network.
-pub async fn create(engine: &Engine, request: NetworkCreateRequest) -> Result<NetworkCreated> {
+pub async fn create(engine: &Engine, mut request: NetworkCreateRequest) -> Result<NetworkCreated> {
+    let driver = if request.driver.is_empty() { "bridge" } else { &request.driver };
+    if request.config_from.network.is_empty() && !request.config_only {
+        for (key, value) in engine.settings.networks.options.get(driver).into_iter().flatten() {
+            request.options.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+    }
     let options = options(request)?;
     let id = new_id()?;
     let engine = engine.clone();
     block(move || {
         let network = engine.networks.create(id, options, gantry_sys::clock::now())?;
+        tell(&engine, &network, "create");
         Ok(NetworkCreated { id: network.id.to_string(), warning: String::new() })
     })
     .await
 }
 
-fn options(request: NetworkCreateRequest) -> Result<CreateOptions> {
-    match request.driver.as_str() {
-        "" | "bridge" | "default" => {}
+fn options(mut request: NetworkCreateRequest) -> Result<CreateOptions> {
+    let driver = match request.driver.as_str() {
+        "" | "bridge" | "default" => Driver::Bridge,
+        "macvlan" => Driver::Macvlan,
+        "ipvlan" => Driver::Ipvlan,
         driver @ ("host" | "null") => {
             return Err(Error::invalid(format!(
                 "only one instance of \"{driver}\" network is allowed"
             )));
         }
-        driver => return Err(Error::not_there_yet(format!("the network driver {driver:?}"))),
+        "overlay" => return Err(Error::invalid("This node is not a swarm manager.")),
+        driver => Driver::Plugin(driver.to_owned()),
+    };
+    check(&request)?;
+    let flag = |options: &mut BTreeMap<String, String>, key: &str| match options.get(key) {
+        None => Ok(None),
+        Some(text) => {
+            let parsed = text.to_ascii_lowercase().parse().ok();
+            parsed.map(Some).ok_or_else(|| Error::invalid(format!("invalid option {key}={text}")))
+        }
+    };
+    let ipv4 = request.enable_ipv4.or(flag(&mut request.options, ENABLE_IPV4)?);
+    let ipv6 = flag(&mut request.options, ENABLE_IPV6)?.unwrap_or(false) || request.enable_ipv6;
+    let (asked4, asked6) = families(&request.ipam.config)?;
+    if ipv4 == Some(false) && asked4.is_some() {
+        return Err(Error::invalid("IPv4 addresses are given, but IPv4 is switched off"));
     }
-    let not_yet = [
-        (request.enable_ipv6, "IPv6 in networks (--ipv6)"),
-        (request.enable_ipv4 == Some(false), "a network without IPv4"),
-        (request.ingress, "a swarm's routing mesh (--ingress)"),
-        (request.config_only, "a network that is a configuration only (--config-only)"),
-        (
-            !request.config_from.network.is_empty(),
-            "another network's configuration (--config-from)",
-        ),
-        (request.scope == "swarm", "networks of swarms (--scope swarm)"),
-        (!matches!(request.ipam.driver.as_str(), "" | "default"), "another IPAM driver"),
-        (!request.ipam.options.is_empty(), "options of the IPAM driver"),
-        (request.ipam.config.len() > 1, "several subnets in one network"),
-    ];
-    if let Some((_, what)) = not_yet.into_iter().find(|(asked, _)| *asked) {
-        return Err(Error::not_there_yet(what));
+    if !ipv6 && asked6.is_some() {
+        return Err(Error::invalid(
+            "IPv6 addresses are given, but IPv6 is not switched on: give --ipv6, too",
+        ));
     }
-    check_driver_options(&request.options)?;
-    let asked = request.ipam.config.into_iter().next().unwrap_or_default();
-    let subnet = parse("subnet", &asked.subnet)?;
-    let range = parse("IP range", &asked.ip_range)?;
-    if subnet.is_none() && (range.is_some() || !asked.gateway.is_empty()) {
-        return Err(Error::invalid("a gateway or an IP range needs a subnet: give --subnet, too"));
-    }
-    let auxiliary = asked.auxiliary_addresses.into_iter().map(|(name, text)| {
-        let address: Option<Ipv4Addr> = parse("auxiliary address", &text)?;
-        let address = address
-            .ok_or_else(|| Error::invalid(format!("the auxiliary address {name} is empty")))?;
-        Ok((name, address))
-    });
+    let ipam = match request.ipam.driver.as_str() {
+        "" | "default" => Ipam::default(),
+        driver => {
+            Ipam { driver: driver.to_owned(), options: request.ipam.options, pools: Vec::new() }
+        }
+    };
     Ok(CreateOptions {
         name: request.name,
-        subnet,
-        range,
-        gateway: parse("gateway", &asked.gateway)?,
-        auxiliary: auxiliary.collect::<Result<_>>()?,
+        driver,
+        ipv4: (ipv4 != Some(false)).then(|| asked4.unwrap_or_default()),
+        ipv6: ipv6.then(|| asked6.unwrap_or_default()),
         internal: request.internal,
         attachable: request.attachable,
+        config_only: request.config_only,
+        config_from: request.config_from.network,
+        ipam,
         options: request.options,
         labels: request.labels,
     })
 }
 
-/// Refuses what changes a network in Docker and would change nothing here. What is the default there is no wish.
-fn check_driver_options(options: &BTreeMap<String, String>) -> Result<()> {
-    const PREFIX: &str = "com.docker.network.";
-    for (key, value) in options {
-        let Some(name) = key.strip_prefix(PREFIX) else { continue };
-        let is_done = match name {
-            "bridge.name" | "driver.mtu" => true,
-            // As Go reads a flag.
-            "bridge.enable_icc" | "bridge.enable_ip_masquerade" => {
-                matches!(value.as_str(), "1" | "t" | "T" | "true" | "TRUE" | "True")
-            }
-            "bridge.gateway_mode_ipv4" => matches!(value.as_str(), "" | "nat"),
-            "bridge.host_binding_ipv4" => matches!(value.as_str(), "" | "0.0.0.0"),
-            "container_iface_prefix" => matches!(value.as_str(), "" | "eth"),
-            _ => false,
-        };
-        if !is_done {
-            return Err(Error::not_there_yet(format!("the network option {key}={value}")));
-        }
+fn check(request: &NetworkCreateRequest) -> Result<()> {
+    let refused = [
+        (request.name.is_empty(), "network name is required"),
+        (request.ingress, "Ingress network can only be created in swarm mode"),
+        (request.scope == "swarm", "This node is not a swarm manager."),
+        (
+            !matches!(request.scope.as_str(), "" | "local" | "swarm"),
+            "invalid network scope: it can be local",
+        ),
+        (
+            request.config_only && !request.config_from.network.is_empty(),
+            "a configuration-only network cannot take another network's configuration",
+        ),
+    ];
+    if let Some((_, text)) = refused.into_iter().find(|(is, _)| *is) {
+        return Err(Error::invalid(text));
+    }
+    let is_ours = matches!(request.ipam.driver.as_str(), "" | "default");
+    if let Some(key) = request.ipam.options.keys().next().filter(|_| is_ours) {
+        return Err(Error::invalid(format!("the IPAM option {key} is not known")));
     }
     Ok(())
 }
 
-/// An IPv4 address or subnet; nothing when it is empty.
-fn parse<T: FromStr>(what: &str, text: &str) -> Result<Option<T>> {
+type Asked4 = Asked<Ipv4Addr, Ipv4Net>;
+type Asked6 = Asked<Ipv6Addr, Ipv6Net>;
+
+/// What is asked of each family: at most one subnet.
+fn families(configs: &[IpamConfig]) -> Result<(Option<Asked4>, Option<Asked6>)> {
+    let (mut ipv4, mut ipv6) = (None, None);
+    for config in configs {
+        let twice = |family: &str| {
+            Error::invalid(format!(
+                "a network can have one {family} subnet only: make one network for each"
+            ))
+        };
+        let subnet: Option<IpNet> = parse("subnet", &config.subnet)?;
+        let range: Option<IpNet> = parse("IP range", &config.ip_range)?;
+        let gateway: Option<IpAddr> = parse("gateway", &config.gateway)?;
+        let auxiliary = auxiliary(config)?;
+        let given = [
+            subnet.map(|net| net.addr().is_ipv4()),
+            range.map(|net| net.addr().is_ipv4()),
+            gateway.map(|address| address.is_ipv4()),
+        ];
+        let first =
+            given.into_iter().flatten().chain(auxiliary.values().map(IpAddr::is_ipv4)).next();
+        let Some(is_ipv4) = first else { continue };
+        if subnet.is_none() {
+            return Err(Error::invalid(
+                "a gateway, an IP range or an auxiliary address needs a subnet: give --subnet, too",
+            ));
+        }
+        if is_ipv4 && ipv4.is_some() {
+            return Err(twice("IPv4"));
+        }
+        if !is_ipv4 && ipv6.is_some() {
+            return Err(twice("IPv6"));
+        }
+        let mixed = || {
+            Error::invalid(format!(
+                "the addresses of subnet {} are of different families",
+                config.subnet
+            ))
+        };
+        if is_ipv4 {
+            ipv4 = Some(Asked {
+                subnet: subnet.map(|it| v4net(it).ok_or_else(mixed)).transpose()?,
+                range: range.map(|it| v4net(it).ok_or_else(mixed)).transpose()?,
+                gateway: gateway.map(|it| v4(it).ok_or_else(mixed)).transpose()?,
+                auxiliary: each(auxiliary, |it| v4(it).ok_or_else(mixed))?,
+                router: None,
+            });
+        } else {
+            ipv6 = Some(Asked {
+                subnet: subnet.map(|it| v6net(it).ok_or_else(mixed)).transpose()?,
+                range: range.map(|it| v6net(it).ok_or_else(mixed)).transpose()?,
+                gateway: gateway.map(|it| v6(it).ok_or_else(mixed)).transpose()?,
+                auxiliary: each(auxiliary, |it| v6(it).ok_or_else(mixed))?,
+                router: None,
+            });
+        }
+    }
+    Ok((ipv4, ipv6))
+}
+
+fn auxiliary(config: &IpamConfig) -> Result<BTreeMap<String, IpAddr>> {
+    let one = |(name, text): (&String, &String)| {
+        let address = parse("auxiliary address", text)?;
+        let empty = || Error::invalid(format!("the auxiliary address {name} is empty"));
+        Ok((name.clone(), address.ok_or_else(empty)?))
+    };
+    config.auxiliary_addresses.iter().map(one).collect()
+}
+
+fn each<A>(
+    all: BTreeMap<String, IpAddr>,
+    convert: impl Fn(IpAddr) -> Result<A>,
+) -> Result<BTreeMap<String, A>> {
+    all.into_iter().map(|(name, address)| Ok((name, convert(address)?))).collect()
+}
+
+fn v4(address: IpAddr) -> Option<Ipv4Addr> {
+    if let IpAddr::V4(address) = address { Some(address) } else { None }
+}
+
+fn v6(address: IpAddr) -> Option<Ipv6Addr> {
+    if let IpAddr::V6(address) = address { Some(address) } else { None }
+}
+
+fn v4net(net: IpNet) -> Option<Ipv4Net> {
+    if let IpNet::V4(net) = net { Some(net) } else { None }
+}
+
+fn v6net(net: IpNet) -> Option<Ipv6Net> {
+    if let IpNet::V6(net) = net { Some(net) } else { None }
+}
+
+/// An address or subnet; nothing when it is empty.
+fn parse<T: std::str::FromStr>(what: &str, text: &str) -> Result<Option<T>> {
     if text.is_empty() {
         return Ok(None);
-    }
-    if text.contains(':') {
-        return Err(Error::not_there_yet(format!("an IPv6 {what} ({text})")));
     }
     text.parse().map(Some).map_err(|_| Error::invalid(format!("invalid {what}: {text:?}")))
 }
@@ -116,31 +219,52 @@ fn parse<T: FromStr>(what: &str, text: &str) -> Result<Option<T>> {
 mod tests {
     use super::*;
 
-    fn check(key: &str, value: &str) -> Result<()> {
-        check_driver_options(&[(key.to_owned(), value.to_owned())].into())
+    fn request(json: &str) -> Result<CreateOptions> {
+        options(serde_json::from_str(json).unwrap())
     }
 
     #[test]
-    fn options_that_would_change_nothing_are_refused() {
-        for (key, value) in [
-            ("com.docker.network.bridge.name", "lan0"),
-            ("com.docker.network.driver.mtu", "1400"),
-            ("com.docker.network.bridge.enable_icc", "true"),
-            ("com.docker.network.bridge.gateway_mode_ipv4", "nat"),
-            ("com.example.anything", "1"),
+    fn families_are_told_apart() {
+        let options = request(
+            r#"{"Name":"a","EnableIPv6":true,"IPAM":{"Config":[{"Subnet":"10.0.0.0/24","Gateway":"10.0.0.9"},
+                {"Subnet":"fd00::/64","AuxiliaryAddresses":{"router":"fd00::7"}}]}}"#,
+        )
+        .unwrap();
+        let (ipv4, ipv6) = (options.ipv4.unwrap(), options.ipv6.unwrap());
+        assert_eq!(ipv4.gateway, Some(Ipv4Addr::new(10, 0, 0, 9)));
+        assert_eq!(ipv6.auxiliary["router"].to_string(), "fd00::7");
+        let options =
+            request(r#"{"Name":"a","EnableIPv4":false,"Options":{"com.docker.network.enable_ipv6":"true"}}"#)
+                .unwrap();
+        assert!(options.ipv4.is_none() && options.ipv6.is_some());
+        assert!(request(r#"{"Name":"a"}"#).unwrap().ipv6.is_none());
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for (json, says) in [
+            (r#"{"Name":""}"#, "network name is required"),
+            (r#"{"Name":"a","Driver":"host"}"#, "only one instance of \"host\" network"),
+            (r#"{"Name":"a","Ingress":true}"#, "swarm mode"),
+            (r#"{"Name":"a","Scope":"global"}"#, "invalid network scope"),
+            (r#"{"Name":"a","IPAM":{"Config":[{"Subnet":"fd00::/64"}]}}"#, "give --ipv6, too"),
+            (r#"{"Name":"a","IPAM":{"Config":[{"Gateway":"10.0.0.1"}]}}"#, "give --subnet, too"),
+            (
+                r#"{"Name":"a","IPAM":{"Config":[{"Subnet":"10.0.0.0/24","Gateway":"fd00::1"}]}}"#,
+                "of different families",
+            ),
+            (
+                r#"{"Name":"a","IPAM":{"Config":[{"Subnet":"10.0.0.0/24"},{"Subnet":"10.1.0.0/24"}]}}"#,
+                "one IPv4 subnet only",
+            ),
+            (r#"{"Name":"a","IPAM":{"Config":[{"Subnet":"10.0.0.0/33"}]}}"#, "invalid subnet"),
+            (
+                r#"{"Name":"a","EnableIPv4":false,"IPAM":{"Config":[{"Subnet":"10.0.0.0/24"}]}}"#,
+                "switched off",
+            ),
         ] {
-            check(key, value).unwrap();
-        }
-        for (key, value) in [
-            ("com.docker.network.bridge.enable_icc", "false"),
-            ("com.docker.network.bridge.enable_ip_masquerade", "0"),
-            ("com.docker.network.bridge.gateway_mode_ipv4", "isolated"),
-            ("com.docker.network.bridge.host_binding_ipv4", "127.0.0.1"),
-            ("com.docker.network.container_iface_prefix", "lan"),
-            ("com.docker.network.bridge.inhibit_ipv4", "true"),
-        ] {
-            let error = check(key, value).unwrap_err();
-            assert!(error.to_string().contains(key), "{error}");
+            let error = request(json).unwrap_err().to_string();
+            assert!(error.contains(says), "{json}: {error}");
         }
     }
 }

@@ -37,7 +37,7 @@ fn matches(network: &Network, filters: &Filters) -> bool {
         && filters.allows("type", |text| text == kind)
 }
 
-/// Whether the user made it and no container is in it.
+/// Whether the user made it and no running container is in it.
 pub(super) fn is_dangling(engine: &Engine, network: &Network) -> bool {
     !network.is_predefined() && engine.networks.endpoints(network).is_empty()
 }

@@ -5,9 +5,11 @@ use gantry_network::Network;
 use gantry_types::{Filters, Timestamp};
 
 use super::list::is_dangling;
+use super::tell;
 use crate::Result;
 use crate::blocking::block;
 use crate::engine::Engine;
+use crate::events::{Event, Kind};
 
 const FILTERS: [&str; 3] = ["until", "label", "label!"];
 
@@ -25,9 +27,11 @@ pub async fn prune(engine: &Engine, filters: Filters) -> Result<NetworksPruned> 
                 && is_old(&network)
                 && filters.allows_labels(&network.labels);
             if goes && engine.networks.remove(network.id.as_str()).is_ok() {
+                tell(&engine, &network, "destroy");
                 pruned.networks_deleted.push(network.name);
             }
         }
+        engine.events.tell(Event::new(Kind::Network, "prune", "").with("reclaimed", "0"));
         Ok(pruned)
     })
     .await

@@ -104,12 +104,10 @@ pub struct EndpointIpamConfig {
     pub link_local_ips: Vec<String>,
 }
 
-/// `NetworkSettings` of an inspected container. The flat address fields tell of the default bridge only.
+/// `NetworkSettings` of an inspected container.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct NetworkSettings {
-    #[serde(deserialize_with = "go::lenient")]
-    pub bridge: String,
     #[serde(rename = "SandboxID", deserialize_with = "go::lenient")]
     pub sandbox_id: String,
     #[serde(deserialize_with = "go::lenient")]
@@ -117,43 +115,7 @@ pub struct NetworkSettings {
     #[serde(deserialize_with = "go::lenient")]
     pub ports: PortMap,
     #[serde(deserialize_with = "go::lenient")]
-    pub hairpin_mode: bool,
-    #[serde(rename = "LinkLocalIPv6Address", deserialize_with = "go::lenient")]
-    pub link_local_ipv6_address: String,
-    #[serde(rename = "LinkLocalIPv6PrefixLen", deserialize_with = "go::lenient")]
-    pub link_local_ipv6_prefix_len: i64,
-    #[serde(rename = "SecondaryIPAddresses", with = "go::nil")]
-    pub secondary_ip_addresses: Vec<Address>,
-    #[serde(rename = "SecondaryIPv6Addresses", with = "go::nil")]
-    pub secondary_ipv6_addresses: Vec<Address>,
-    #[serde(rename = "EndpointID", deserialize_with = "go::lenient")]
-    pub endpoint_id: String,
-    #[serde(deserialize_with = "go::lenient")]
-    pub gateway: String,
-    #[serde(rename = "GlobalIPv6Address", deserialize_with = "go::lenient")]
-    pub global_ipv6_address: String,
-    #[serde(rename = "GlobalIPv6PrefixLen", deserialize_with = "go::lenient")]
-    pub global_ipv6_prefix_len: i64,
-    #[serde(rename = "IPAddress", deserialize_with = "go::lenient")]
-    pub ip_address: String,
-    #[serde(rename = "IPPrefixLen", deserialize_with = "go::lenient")]
-    pub ip_prefix_len: i64,
-    #[serde(rename = "IPv6Gateway", deserialize_with = "go::lenient")]
-    pub ipv6_gateway: String,
-    #[serde(deserialize_with = "go::lenient")]
-    pub mac_address: String,
-    #[serde(deserialize_with = "go::lenient")]
     pub networks: BTreeMap<String, EndpointSettings>,
-}
-
-/// An address and the length of its network's prefix.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct Address {
-    #[serde(deserialize_with = "go::lenient")]
-    pub addr: String,
-    #[serde(deserialize_with = "go::lenient")]
-    pub prefix_len: i64,
 }
 
 /// `GET /networks/{name}`, and a row of `GET /networks`.
@@ -292,4 +254,27 @@ pub struct NetworkCreated {
 pub struct NetworksPruned {
     #[serde(with = "go::nil")]
     pub networks_deleted: Vec<String>,
+}
+
+/// `POST /networks/{name}/connect`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct NetworkConnect {
+    /// A name or an id.
+    #[serde(deserialize_with = "go::lenient")]
+    pub container: String,
+    #[serde(deserialize_with = "go::lenient")]
+    pub endpoint_config: Option<EndpointSettings>,
+}
+
+/// `POST /networks/{name}/disconnect`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct NetworkDisconnect {
+    /// A name or an id.
+    #[serde(deserialize_with = "go::lenient")]
+    pub container: String,
+    /// A container that is gone is no error.
+    #[serde(deserialize_with = "go::lenient")]
+    pub force: bool,
 }

@@ -1,8 +1,10 @@
 //! `network create`: a bridge with a subnet of its own.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
-use gantry_api::network::{Ipam, IpamConfig, NetworkCreateRequest};
+use gantry_api::network::{ConfigReference, Ipam, IpamConfig, NetworkCreateRequest};
+use ipnet::IpNet;
 
 use crate::cli::{Takes, Verb};
 use crate::error::Error;
@@ -12,6 +14,7 @@ use crate::session::Session;
 
 /// Create a network
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Create {
     /// Enable manual container attachment
     #[arg(long)]
@@ -19,30 +22,53 @@ pub(crate) struct Create {
     /// Auxiliary IPv4 or IPv6 addresses used by Network driver
     #[arg(long, value_name = "NAME=ADDRESS", value_parser = value::pair)]
     aux_address: Vec<(String, String)>,
+    /// The network from which to copy the configuration
+    #[arg(long, default_value = "", hide_default_value = true)]
+    config_from: String,
+    /// Create a configuration only network
+    #[arg(long)]
+    config_only: bool,
     /// Driver to manage the Network
     #[arg(short, long, default_value = "bridge")]
     driver: String,
     /// IPv4 or IPv6 Gateway for the master subnet
-    #[arg(long, default_value = "", hide_default_value = true)]
-    gateway: String,
+    #[arg(long, value_delimiter = ',')]
+    gateway: Vec<String>,
+    /// Create swarm routing-mesh network
+    #[arg(long)]
+    ingress: bool,
     /// Restrict external access to the network
     #[arg(long)]
     internal: bool,
     /// Allocate container ip from a sub-range
-    #[arg(long, default_value = "", hide_default_value = true)]
-    ip_range: String,
-    /// Enable IPv6 networking
-    #[arg(long)]
-    ipv6: bool,
+    #[arg(long, value_delimiter = ',')]
+    ip_range: Vec<String>,
+    /// IP Address Management Driver
+    #[arg(long, default_value = "default", hide_default_value = true)]
+    ipam_driver: String,
+    /// Set IPAM driver specific options
+    #[arg(long, value_name = "KEY=VALUE", value_parser = value::pair)]
+    ipam_opt: Vec<(String, String)>,
+    /// Enable or disable IPv4 address assignment
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        value_parser = crate::cli::boolean)]
+    ipv4: Option<bool>,
+    /// Enable or disable IPv6 address assignment
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        value_parser = crate::cli::boolean)]
+    ipv6: Option<bool>,
     /// Set metadata on a network
     #[arg(long, value_name = "KEY=VALUE")]
     label: Vec<String>,
     /// Set driver specific options
     #[arg(short, long, value_name = "KEY=VALUE", value_parser = value::pair)]
     opt: Vec<(String, String)>,
-    /// Subnet in CIDR format that represents a network segment
+    /// Control the network's scope
     #[arg(long, default_value = "", hide_default_value = true)]
-    subnet: String,
+    scope: String,
+    /// Subnet in CIDR format that represents a network segment
+    #[arg(long, value_delimiter = ',')]
+    subnet: Vec<String>,
     #[arg(required = true, hide = true)]
     network: String,
 }
@@ -52,7 +78,7 @@ impl Verb for Create {
     const TAKES: Takes = Takes::Exactly(1);
 
     async fn execute(self, session: &Session) -> Result<u8, Error> {
-        let created = session.connect().await?.network_create(&self.request()).await?;
+        let created = session.connect().await?.network_create(&self.request()?).await?;
         if !created.warning.is_empty() {
             output::remark(&format!("WARNING: {}", created.warning));
         }
@@ -62,30 +88,66 @@ impl Verb for Create {
 }
 
 impl Create {
-    fn request(self) -> NetworkCreateRequest {
-        let config = IpamConfig {
-            subnet: self.subnet,
-            ip_range: self.ip_range,
-            gateway: self.gateway,
-            auxiliary_addresses: self.aux_address.into_iter().collect(),
-        };
-        let asks = config != IpamConfig::default();
-        NetworkCreateRequest {
+    fn request(self) -> Result<NetworkCreateRequest, Error> {
+        let config = self.addresses()?;
+        Ok(NetworkCreateRequest {
             name: self.network,
             driver: self.driver,
+            scope: self.scope,
             internal: self.internal,
             attachable: self.attachable,
-            enable_ipv6: self.ipv6,
+            ingress: self.ingress,
+            config_only: self.config_only,
+            config_from: ConfigReference { network: self.config_from },
+            enable_ipv4: self.ipv4,
+            enable_ipv6: self.ipv6.unwrap_or(false),
             ipam: Ipam {
-                driver: "default".to_owned(),
-                config: asks.then_some(config).into_iter().collect(),
-                ..Ipam::default()
+                driver: self.ipam_driver,
+                config,
+                options: self.ipam_opt.into_iter().collect(),
             },
             options: self.opt.into_iter().collect(),
             labels: labels(&self.label),
-            ..NetworkCreateRequest::default()
-        }
+        })
     }
+
+    /// Ranges, gateways and further addresses go to the subnet that they lie in; without one, they are told as they are.
+    fn addresses(&self) -> Result<Vec<IpamConfig>, Error> {
+        let given =
+            !(self.ip_range.is_empty() && self.gateway.is_empty() && self.aux_address.is_empty());
+        if self.subnet.is_empty() {
+            let text = "every ip-range or gateway must have a corresponding subnet";
+            return if given { Err(Error::refused(text)) } else { Ok(Vec::new()) };
+        }
+        let of = |subnet: &String| IpamConfig { subnet: subnet.clone(), ..IpamConfig::default() };
+        let mut configs: Vec<IpamConfig> = self.subnet.iter().map(of).collect();
+        for range in &self.ip_range {
+            let text = || format!("no matching subnet for range {range}");
+            let (address, _) = range.split_once('/').ok_or_else(|| Error::refused(text()))?;
+            let config = containing(&mut configs, address).ok_or_else(|| Error::refused(text()))?;
+            config.ip_range.clone_from(range);
+        }
+        for gateway in &self.gateway {
+            let text = || format!("no matching subnet for gateway {gateway}");
+            let config = containing(&mut configs, gateway).ok_or_else(|| Error::refused(text()))?;
+            config.gateway.clone_from(gateway);
+        }
+        for (name, address) in &self.aux_address {
+            let text = || format!("no matching subnet for aux-address {address}");
+            let config = containing(&mut configs, address).ok_or_else(|| Error::refused(text()))?;
+            config.auxiliary_addresses.insert(name.clone(), address.clone());
+        }
+        Ok(configs)
+    }
+}
+
+/// The subnet that an address lies in.
+fn containing<'a>(configs: &'a mut [IpamConfig], address: &str) -> Option<&'a mut IpamConfig> {
+    let address: IpAddr = address.parse().ok()?;
+    let contains = |config: &&mut IpamConfig| {
+        config.subnet.parse::<IpNet>().is_ok_and(|subnet| subnet.contains(&address))
+    };
+    configs.iter_mut().find(contains)
 }
 
 /// A label without a value is an empty one.

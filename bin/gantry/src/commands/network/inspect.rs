@@ -11,6 +11,9 @@ pub(crate) struct Inspect {
     /// Format output: 'json', or a Go template
     #[arg(short, long, default_value = "", hide_default_value = true)]
     format: String,
+    /// Verbose output for diagnostics
+    #[arg(short, long)]
+    verbose: bool,
     #[arg(required = true, value_name = "NETWORK", hide = true)]
     networks: Vec<String>,
 }
