@@ -100,6 +100,8 @@ pub struct Message<'a> {
     pub kind: u16,
     pub flags: u16,
     pub sequence: u32,
+    /// The socket that it answers, or whose doing it tells of.
+    pub port: u32,
     /// All after the header.
     pub payload: &'a [u8],
 }
@@ -114,6 +116,7 @@ impl<'a> Message<'a> {
             kind: u16_at(header, 4)?,
             flags: u16_at(header, 6)?,
             sequence: u32_at(header, 8)?,
+            port: u32_at(header, 12)?,
             payload,
         };
         Some((message, bytes.get(aligned(length)..).unwrap_or_default()))

@@ -3,9 +3,11 @@
 //! Only what Gantry's own tables need; `nft(8)` has the meaning of every word, `linux/netfilter/nf_tables.h` its number.
 
 mod expression;
+mod losses;
 mod set;
 
 pub use expression::{Comparison, Expression, Hook, Nat, Register, Verdict};
+pub use losses::{Loss, Losses};
 pub use set::{Element, KeyType, Set, SetKind};
 
 use crate::error::Error;

@@ -5,7 +5,8 @@ mod gateway;
 mod link;
 
 pub use address::{Address, add as add_address};
-pub use gateway::default_route;
+pub use gateway::{default_route, no_default_route};
 pub use link::{
-    Link, LinkName, MacAddress, Peer, allow_hairpin, make_bridge, make_veth, set_alias,
+    BridgePort, Link, LinkName, MacAddress, OnParent, Peer, make_bridge, make_on_parent, make_veth,
+    make_vlan, set_alias, set_bridge_port,
 };

@@ -11,8 +11,8 @@ use rustix::net::sockopt::{
     set_socket_timeout,
 };
 use rustix::net::{
-    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recv, sendto,
-    socket_with,
+    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, bind, getsockname,
+    recv, sendto, socket_with,
 };
 
 use crate::error::Error;
@@ -79,6 +79,15 @@ impl Socket {
         set_socket_timeout(&fd, Timeout::Recv, Some(PATIENCE))
             .map_err(|errno| failed("limit the wait at a netlink socket")(errno.into()))?;
         Ok(Self { fd, sequence: 0 })
+    }
+
+    /// The number that the kernel knows the socket by; news of what it did carry it.
+    pub fn number(&self) -> Result<u32, Error> {
+        let what = "examine a netlink socket";
+        let failed = |errno: rustix::io::Errno| Error::Socket { what, source: errno.into() };
+        let own = getsockname(&self.fd).map_err(failed)?;
+        let own = SocketAddrNetlink::try_from(own).map_err(failed)?;
+        Ok(own.pid())
     }
 
     /// Sends requests in as few calls as possible and waits for all answers.

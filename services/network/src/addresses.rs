@@ -1,58 +1,69 @@
 //! The addresses of one subnet: which are taken, and the next free one. Pure.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
 
-use ipnet::Ipv4Net;
+use crate::family::Family;
 
 /// The lowest free one is next, as with Docker. The hardware address comes from it, so that neighbours who still know its last owner
 /// find the new one.
 #[derive(Debug, Clone)]
-pub(crate) struct Addresses {
+pub(crate) struct Addresses<A: Family> {
     /// What is given to those who ask for no particular address.
-    range: Ipv4Net,
-    subnet: Ipv4Net,
-    taken: BTreeSet<Ipv4Addr>,
+    range: A::Net,
+    subnet: A::Net,
+    taken: BTreeSet<A>,
 }
 
-impl Addresses {
+impl<A: Family> Addresses<A> {
     /// `range` lies in `subnet`.
-    pub(crate) fn new(subnet: Ipv4Net, range: Option<Ipv4Net>) -> Self {
+    pub(crate) fn new(subnet: A::Net, range: Option<A::Net>) -> Self {
         Self { range: range.unwrap_or(subnet), subnet, taken: BTreeSet::new() }
     }
 
     /// Takes one; whether it was free.
-    pub(crate) fn take(&mut self, address: Ipv4Addr) -> bool {
+    pub(crate) fn take(&mut self, address: A) -> bool {
         self.taken.insert(address)
     }
 
-    pub(crate) fn free(&mut self, address: Ipv4Addr) {
+    pub(crate) fn free(&mut self, address: A) {
         self.taken.remove(&address);
     }
 
     /// Takes the next free one.
-    pub(crate) fn next(&mut self) -> Option<Ipv4Addr> {
-        let (first, last) = (self.range.network().to_bits(), self.range.broadcast().to_bits());
-        let free = |address: &Ipv4Addr| self.is_host(*address) && !self.taken.contains(address);
-        let address = (first..=last).map(Ipv4Addr::from_bits).find(free)?;
+    pub(crate) fn next(&mut self) -> Option<A> {
+        let range: RangeInclusive<A> = A::first(self.range)..=A::last(self.range);
+        let (mut bits, last) = (range.start().bits(), range.end().bits());
+        if !range.start().is_host(self.subnet) {
+            bits += 1;
+        }
+        for taken in self.taken.range(range) {
+            if taken.bits() > bits {
+                break;
+            }
+            // One that is no host's may be taken, too: it lies before the first.
+            if taken.bits() == bits {
+                bits = bits.checked_add(1)?;
+            }
+        }
+        let address = A::of_bits(bits);
+        if bits > last || !address.is_host(self.subnet) {
+            return None;
+        }
         self.taken.insert(address);
         Some(address)
-    }
-
-    /// In networks of at least four addresses, the first and the last are no host's.
-    pub(crate) fn is_host(&self, address: Ipv4Addr) -> bool {
-        let ends = [self.subnet.network(), self.subnet.broadcast()];
-        self.subnet.prefix_len() > 30 || !ends.contains(&address)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
     use super::*;
 
     fn all(subnet: &str, range: Option<&str>) -> Vec<String> {
         let range = range.map(|range| range.parse().unwrap());
-        let mut addresses = Addresses::new(subnet.parse().unwrap(), range);
+        let mut addresses = Addresses::<Ipv4Addr>::new(subnet.parse().unwrap(), range);
         std::iter::from_fn(|| addresses.next()).map(|address| address.to_string()).collect()
     }
 
@@ -66,11 +77,12 @@ mod tests {
             ["10.0.0.252", "10.0.0.253", "10.0.0.254"]
         );
         assert_eq!(all("10.0.0.0/20", None).len(), 4094);
+        assert_eq!(all("255.255.255.254/31", None).len(), 2);
     }
 
     #[test]
     fn the_lowest_free_one_is_next() {
-        let mut addresses = Addresses::new("10.0.0.0/29".parse().unwrap(), None);
+        let mut addresses = Addresses::<Ipv4Addr>::new("10.0.0.0/29".parse().unwrap(), None);
         let one = addresses.next().unwrap();
         let two = addresses.next().unwrap();
         addresses.free(one);
@@ -79,5 +91,15 @@ mod tests {
         let rest: Vec<u8> =
             std::iter::from_fn(|| addresses.next()).map(|address| address.octets()[3]).collect();
         assert_eq!(rest, [1, 4, 5, 6]);
+    }
+
+    #[test]
+    fn large_subnets_take_no_longer() {
+        let mut addresses = Addresses::<Ipv6Addr>::new("fd00::/64".parse().unwrap(), None);
+        assert_eq!(addresses.next(), Some("fd00::1".parse().unwrap()));
+        assert!(addresses.take("fd00::2".parse().unwrap()));
+        assert_eq!(addresses.next(), Some("fd00::3".parse().unwrap()));
+        let mut last = Addresses::<Ipv6Addr>::new("fd00::ff:ffff:fffe/127".parse().unwrap(), None);
+        assert_eq!(std::iter::from_fn(|| last.next()).count(), 2);
     }
 }

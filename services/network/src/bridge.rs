@@ -1,35 +1,51 @@
-//! The bridge of a network on the host: its device, its address, its switches. Only devices that carry this daemon's mark are used or
-//! removed.
+//! The devices of a network on the host: its bridge with addresses and switches, or what its containers share. Only devices that carry
+//! this daemon's mark are made different or removed.
 
 use std::net::IpAddr;
 
 use gantry_netlink::Request;
-use gantry_netlink::route::{LinkName, add_address, make_bridge, set_alias};
+use gantry_netlink::route::{Link, LinkName, add_address, make_bridge, set_alias};
+use ipnet::IpNet;
 
-use crate::endpoint::is_missing;
-use crate::network::Bridge;
+use crate::network::{Bridge, Network};
+use crate::options::GatewayMode;
+use crate::publish::is_missing;
 use crate::state::{Live, State};
-use crate::{Error, Networks, Result, firewall, host, pools};
+use crate::{Error, Networks, Result, firewall, host, parent, pools};
 
 impl Networks {
-    /// Makes the bridge of a network and lets its packets through. What is there already stays; what this call made goes when it fails.
+    /// Makes what a network needs on the host and lets its packets through. What is there already stays; what this call made goes when it
+    /// fails.
     pub(crate) fn bring_up(&self, state: &mut State, live: &Live) -> Result<()> {
-        let Some(bridge) = &live.network.bridge else { return Ok(()) };
-        let is_new = Self::make_device(state, bridge)?;
-        let opened = self.set_switches(bridge).and_then(|()| {
-            let requests = firewall::admit(&state.table()?, &live.network);
-            Self::change_table(state, &requests)
-        });
+        if live.network.bridge.is_some() && live.network.ipv6.is_some() {
+            self.prepare_ipv6(state)?;
+        }
+        let is_new = Self::make_device(state, &live.network)?;
+        if live.network.bridge.is_none() {
+            return Ok(());
+        }
+        let opened = self.open_network(state, &live.network);
         if opened.is_err() && is_new {
-            Self::undo_device(state, bridge);
+            Self::undo_device(state, &live.network);
         }
         opened
     }
 
-    /// Takes a bridge away, and what was let through for it. A failure of the latter is logged: without the device it means nothing.
+    fn open_network(&self, state: &mut State, network: &Network) -> Result<()> {
+        self.set_switches(network)?;
+        let requests = firewall::admit(&state.table()?, network);
+        Self::change_table(state, &requests)?;
+        if network.ipv6.is_some() {
+            self.route_ipv6(state)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a network's devices away, and what was let through for it. A failure of the latter is logged: without the device it means
+    /// nothing.
     pub(crate) fn tear_down(state: &mut State, live: &Live) -> Result<()> {
+        Self::remove_device(state, &live.network)?;
         let Some(bridge) = &live.network.bridge else { return Ok(()) };
-        Self::remove_device(state, bridge)?;
         if live.failure.is_some() {
             return Ok(());
         }
@@ -62,58 +78,77 @@ impl Networks {
     }
 
     /// Whether it had to be made. A failure leaves what was there before.
-    pub(crate) fn make_device(state: &mut State, bridge: &Bridge) -> Result<bool> {
+    pub(crate) fn make_device(state: &mut State, network: &Network) -> Result<bool> {
+        if let Some(shared) = &network.parent {
+            return parent::bring_up(state, shared);
+        }
+        let Some(bridge) = &network.bridge else { return Ok(false) };
         let mark = state.mark()?;
         let name: LinkName = bridge.device.parse()?;
         let is_new = match state.route()?.link(&name)? {
+            Some(_) if bridge.is_users => return Ok(false),
             Some(link) if mark.is_on(&link) => false,
             Some(_) => return Err(Error::ForeignDevice { device: bridge.device.clone() }),
+            None if bridge.is_users => {
+                return Err(Error::Parent {
+                    device: bridge.device.clone(),
+                    reason: "it is not there: make the bridge before the daemon starts".to_owned(),
+                });
+            }
             None => true,
         };
         if is_new {
-            let subnet = bridge.subnet;
             let host = state.subnets_of_host()?;
-            if let Some((_, by)) = host.into_iter().find(|(used, _)| pools::overlap(*used, subnet))
-            {
-                return Err(Error::Overlap { subnet, by: by.to_owned() });
+            for (subnet, _, _) in places(network) {
+                if let Some((_, by)) = host.iter().find(|(used, _)| pools::overlap(*used, subnet)) {
+                    return Err(Error::Overlap { subnet, by: (*by).to_owned() });
+                }
             }
-            state.route()?.send(&[make_bridge(&name, mac_of(bridge), bridge.mtu)])?;
+            state.route()?.send(&[make_bridge(&name, mac_of(network), bridge.mtu)])?;
         }
-        let ready = Self::make_ready(state, &name, bridge, &mark.text());
+        let ready = Self::make_ready(state, &name, network, &mark.text());
         if ready.is_err() && is_new {
-            Self::undo_device(state, bridge);
+            Self::undo_device(state, network);
         }
         ready.map(|()| is_new)
     }
 
-    fn make_ready(state: &mut State, name: &LinkName, bridge: &Bridge, mark: &str) -> Result<()> {
-        let gateway = IpAddr::V4(bridge.gateway);
+    fn make_ready(state: &mut State, name: &LinkName, network: &Network, mark: &str) -> Result<()> {
         let socket = state.route()?;
         // First of all: without it, the next daemon would not know the device.
         socket.send(&[set_alias(name, mark)])?;
         let link = socket.link(name)?.ok_or_else(|| Error::Unavailable {
             reason: format!("the bridge {name} went away while it was made"),
         })?;
-        let has = socket
-            .all_addresses()?
-            .into_iter()
-            .any(|(index, address, _)| index == link.index && address == gateway);
-        let mut requests = Vec::new();
-        if !has {
-            requests.push(add_address(&link, gateway, bridge.subnet.prefix_len()));
-        }
+        let all = socket.all_addresses()?;
+        let has = |link: &Link, address: IpAddr| {
+            all.iter().any(|(index, other, _)| *index == link.index && *other == address)
+        };
+        let own = places(network).filter(|(_, _, is_own)| *is_own);
+        let mut requests: Vec<Request> = own
+            .filter_map(|(subnet, gateway, _)| {
+                let gateway = gateway.filter(|it| !has(&link, *it))?;
+                Some(add_address(&link, gateway, subnet.prefix_len()))
+            })
+            .collect();
         requests.push(link.up());
         Ok(socket.send(&requests)?)
     }
 
-    fn undo_device(state: &mut State, bridge: &Bridge) {
-        if let Err(error) = Self::remove_device(state, bridge) {
+    fn undo_device(state: &mut State, network: &Network) {
+        if let Err(error) = Self::remove_device(state, network) {
             let error = gantry_types::error_chain(&error);
-            tracing::warn!(error, bridge = bridge.device, "cannot remove a bridge");
+            tracing::warn!(error, network = network.name, "cannot remove a network's device");
         }
     }
 
-    fn remove_device(state: &mut State, bridge: &Bridge) -> Result<()> {
+    fn remove_device(state: &mut State, network: &Network) -> Result<()> {
+        if let Some(shared) = &network.parent {
+            return parent::tear_down(state, network, shared);
+        }
+        let Some(bridge) = network.bridge.as_ref().filter(|bridge| !bridge.is_users) else {
+            return Ok(());
+        };
         let mark = state.mark()?;
         let socket = state.route()?;
         match socket.link(&bridge.device.parse()?)? {
@@ -123,17 +158,52 @@ impl Networks {
     }
 
     /// Ports that are published on loopback come from 127.0.0.1 and need a way to the bridge; the packet filter keeps the bridge's
-    /// own packets from going to loopback.
-    pub(crate) fn set_switches(&self, bridge: &Bridge) -> Result<()> {
+    /// own packets from going to loopback. What routers announce there is not the host's.
+    pub(crate) fn set_switches(&self, network: &Network) -> Result<()> {
+        let Some(Bridge { device, .. }) = &network.bridge else { return Ok(()) };
         let root = &self.config.sysctl;
-        let own = format!("ipv4/conf/{}/route_localnet", bridge.device);
-        host::set_switch(root, &own, "1")?;
+        if network.ipv4.is_some() {
+            host::set_switch(root, &format!("ipv4/conf/{device}/route_localnet"), "1")?;
+        }
+        if network.ipv6.is_some() {
+            host::set_switch(root, &format!("ipv6/conf/{device}/accept_ra"), "0")?;
+        }
         Ok(())
     }
 }
 
+/// The subnets, their gateways, and whether the bridge is to have the gateway's address.
+fn places(network: &Network) -> impl Iterator<Item = (IpNet, Option<IpAddr>, bool)> {
+    let options = network.bridge.as_ref().map(|it| it.options.clone()).unwrap_or_default();
+    let ipv4 = network.ipv4.as_ref().map(|it| {
+        let is_own = !options.inhibit_ipv4 && options.gateway_mode4 != GatewayMode::Isolated;
+        (it.subnet.into(), it.gateway.map(Into::into), is_own)
+    });
+    let ipv6 = network.ipv6.as_ref().map(|it| {
+        let is_own = options.gateway_mode6 != GatewayMode::Isolated;
+        (it.subnet.into(), it.gateway.map(Into::into), is_own)
+    });
+    ipv4.into_iter().chain(ipv6)
+}
+
 /// A locally administered address that is the same each time the bridge is made.
-fn mac_of(bridge: &Bridge) -> [u8; 6] {
-    let [a, b, c, d] = bridge.gateway.octets();
-    [0x02, 0x42, a, b, c, d]
+fn mac_of(network: &Network) -> [u8; 6] {
+    let mut mac = [0x02, 0x42, 0, 0, 0, 1];
+    let tail = match places(network).next() {
+        Some((_, Some(IpAddr::V4(gateway)), _)) => gateway.octets(),
+        Some((subnet, gateway, _)) => {
+            let bits = match gateway.unwrap_or_else(|| subnet.addr()) {
+                IpAddr::V4(address) => address.to_bits(),
+                // The subnet's number, and the host's.
+                IpAddr::V6(address) => {
+                    let [.., a, b, _, _, _, c] = address.segments();
+                    (u32::from(a ^ b) << 16) | u32::from(c)
+                }
+            };
+            bits.to_be_bytes()
+        }
+        None => return mac,
+    };
+    mac[2..].copy_from_slice(&tail);
+    mac
 }

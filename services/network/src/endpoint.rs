@@ -1,21 +1,27 @@
-//! A container's place in a network: its address, its device, and the host's ports that lead to it.
+//! A container's place in a network: its addresses, and the host's ports that lead to it.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use gantry_netlink::{Connection, Socket};
 use gantry_types::{EndpointId, NetworkId};
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
-use crate::network::Network;
-use crate::ports::{self, PortProtocol, PortWish, Published};
-use crate::state::State;
-use crate::{Error, Networks, Result, firewall};
+use crate::addresses::Addresses;
+use crate::family::Family;
+use crate::network::{Driver, Network, Subnet};
+use crate::ports::{self, PortWish, Published};
+use crate::publish::{forget_answered_by, has_udp};
+use crate::state::Live;
+use crate::{Error, Networks, Result};
 
 /// What a container asks of a network.
 #[derive(Debug, Clone, Default)]
 pub struct EndpointWish {
     pub address: Option<Ipv4Addr>,
+    pub address6: Option<Ipv6Addr>,
+    /// Those of its last run: it gets them again if nobody else has them.
+    pub earlier: Option<Ipv4Addr>,
+    pub earlier6: Option<Ipv6Addr>,
     pub mac: Option<[u8; 6]>,
     pub ports: Vec<PortWish>,
 }
@@ -26,72 +32,109 @@ pub struct Endpoint {
     pub id: EndpointId,
     pub network_id: NetworkId,
     pub network_name: String,
-    pub address: Ipv4Addr,
-    pub subnet: Ipv4Net,
-    /// None in internal networks.
-    pub gateway: Option<Ipv4Addr>,
+    /// None in networks without IPv4.
+    #[serde(flatten)]
+    pub ipv4: Option<Place4>,
+    #[serde(default)]
+    pub ipv6: Option<Place6>,
     pub mac: [u8; 6],
+    /// Its name in the container; the caller chooses it before [`Networks::plug`].
+    #[serde(default)]
+    pub device: String,
     pub ports: Vec<Published>,
 }
+
+/// The addresses of one family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place<A, N> {
+    pub address: A,
+    pub subnet: N,
+    /// None in internal networks.
+    pub gateway: Option<A>,
+}
+
+pub type Place4 = Place<Ipv4Addr, Ipv4Net>;
+pub type Place6 = Place<Ipv6Addr, Ipv6Net>;
 
 impl Endpoint {
     /// The device's end on the host.
     pub(crate) fn host_device(&self) -> String {
         format!("veth{}", &self.id.as_str()[..8])
     }
+
+    /// Whether a device's name is of the form that [`Self::host_device`] gives.
+    pub(crate) fn is_host_device(name: &str) -> bool {
+        name.strip_prefix("veth").is_some_and(|number| {
+            number.len() == 8 && number.bytes().all(|byte| byte.is_ascii_hexdigit())
+        })
+    }
+
+    pub fn address4(&self) -> Option<Ipv4Addr> {
+        self.ipv4.map(|place| place.address)
+    }
+
+    pub fn address6(&self) -> Option<Ipv6Addr> {
+        self.ipv6.map(|place| place.address)
+    }
+
+    /// All of its addresses, each with the bits of its network's part.
+    pub fn addresses(&self) -> impl Iterator<Item = (IpAddr, u8)> {
+        let ipv4 = self.ipv4.map(|it| (IpAddr::V4(it.address), it.subnet.prefix_len()));
+        let ipv6 = self.ipv6.map(|it| (IpAddr::V6(it.address), it.subnet.prefix_len()));
+        ipv4.into_iter().chain(ipv6)
+    }
 }
 
 impl Networks {
-    /// Chooses an address and takes the host's ports; nothing of it is to be seen outside of this process yet.
+    /// Chooses addresses and takes the host's ports; nothing of it is to be seen outside of this process yet.
     ///
     /// # Errors
     /// There is no such network, no address left, an address or port is taken, or an address lies outside of the subnet. Nothing is
     /// kept then.
     pub fn allocate(&self, id: EndpointId, network: &str, wish: &EndpointWish) -> Result<Endpoint> {
-        let network_id = self.find(network)?.id;
-        self.ready()?;
+        let network = self.find(network)?;
+        if network.bridge.is_some() {
+            self.ready()?;
+        }
+        if network.ipam.driver.is_empty() {
+            return self.enter(id, network.id, wish);
+        }
+        let mut given = wish.clone();
+        self.request_addresses(&network, &mut given)?;
+        let entered = self.enter(id, network.id.clone(), &given);
+        if entered.is_err() {
+            self.release_addresses(&network, (given.address, given.address6));
+        }
+        entered
+    }
+
+    fn enter(
+        &self,
+        id: EndpointId,
+        network_id: NetworkId,
+        wish: &EndpointWish,
+    ) -> Result<Endpoint> {
         let mut state = self.state();
         let sctp = state.sctp.clone();
         let live = state.get_mut(&network_id)?;
-        let name = live.network.name.clone();
-        let (Some(bridge), Some(addresses)) = (&live.network.bridge, &mut live.addresses) else {
-            return Err(Error::NoAddresses(name));
-        };
-        if let Some(reason) = live.failure.clone() {
-            return Err(Error::Down { network: name, reason });
-        }
-        let address = match wish.address {
-            None => addresses
-                .next()
-                .ok_or(Error::NoAddress { network: name.clone(), subnet: bridge.subnet })?,
-            Some(address) if !bridge.subnet.contains(&address) => {
-                return Err(Error::Outside { address, network: name, subnet: bridge.subnet });
-            }
-            Some(address) if !addresses.is_host(address) => {
-                return Err(Error::NotAHost { address, network: name, subnet: bridge.subnet });
-            }
-            Some(address) if !addresses.take(address) => {
-                return Err(Error::AddressTaken { address, network: name });
-            }
-            Some(address) => address,
-        };
+        let (ipv4, ipv6) = places(live, wish)?;
         let wanted = if live.network.internal { &[][..] } else { &wish.ports };
-        let (ports, held) = match ports::bind(wanted, &sctp) {
+        let options = live.network.bridge.as_ref().map(|it| it.options.clone()).unwrap_or_default();
+        let (ports, held) = match ports::bind(wanted, &options, &sctp) {
             Ok(bound) => bound,
             Err(error) => {
-                addresses.free(address);
+                give_back(live, ipv4, ipv6);
                 return Err(error);
             }
         };
-        let [a, b, c, d] = address.octets();
         let endpoint = Endpoint {
             id: id.clone(),
             network_id,
-            network_name: name,
-            address,
-            subnet: bridge.subnet,
-            gateway: (!live.network.internal).then_some(bridge.gateway),
-            mac: wish.mac.unwrap_or([0x02, 0x42, a, b, c, d]),
+            network_name: live.network.name.clone(),
+            ipv4,
+            ipv6,
+            mac: wish.mac.unwrap_or_else(|| mac_for(ipv4, ipv6)),
+            device: String::new(),
             ports,
         };
         live.endpoints.insert(id.clone(), endpoint.clone());
@@ -99,26 +142,38 @@ impl Networks {
         Ok(endpoint)
     }
 
-    /// Gives everything back. The device goes with the container's namespace. Failures are logged: nobody can do more about them.
+    /// Gives everything back. The device goes with the container's namespace, or before by [`Networks::unplug`]. Failures are logged:
+    /// nobody can do more about them.
     pub fn release(&self, endpoint: &Endpoint) {
         let mut state = self.state();
-        // What it does not have (any more) may be another's by now.
+        // What it does not have (any more) may be another's by now, and the caller's copy may be older.
+        let known = state.get_mut(&endpoint.network_id).ok();
+        let known = known.and_then(|live| live.endpoints.get(&endpoint.id));
+        let ports = known.map_or_else(|| endpoint.ports.clone(), |known| known.ports.clone());
+        let endpoint = &Endpoint { ports, ..endpoint.clone() };
         let was_published = state.published.remove(&endpoint.id);
         if was_published {
             Self::close_ports(&mut state, endpoint);
         }
+        state.relays.remove(&endpoint.id);
         state.held.remove(&endpoint.id);
+        let mut remote = None;
         if let Ok(live) = state.get_mut(&endpoint.network_id)
             && live.endpoints.remove(&endpoint.id).is_some()
-            && let Some(addresses) = &mut live.addresses
         {
-            addresses.free(endpoint.address);
+            give_back(live, endpoint.ipv4, endpoint.ipv6);
+            let is_ours = live.network.bridge.is_some() && live.network.ipam.driver.is_empty();
+            remote = (!is_ours).then(|| live.network.clone());
         }
         drop(state);
+        if let Some(network) = remote {
+            if let Driver::Plugin(plugin) = &network.driver {
+                self.unplug_remote(plugin, endpoint);
+            }
+            self.release_addresses(&network, (endpoint.address4(), endpoint.address6()));
+        }
         if was_published && has_udp(endpoint) {
-            forget_senders(endpoint, |port, connection| {
-                connection.answers_from == SocketAddrV4::new(endpoint.address, port.port)
-            });
+            forget_answered_by(endpoint);
         }
     }
 
@@ -129,81 +184,97 @@ impl Networks {
             .get_mut(&network.id)
             .map_or_else(|_| Vec::new(), |live| live.endpoints.values().cloned().collect())
     }
+}
 
-    /// Leads an endpoint's published ports to it.
-    pub(crate) fn open_ports(&self, endpoint: &Endpoint) -> Result<()> {
-        let mut state = self.state();
-        let table = state.table()?;
-        state.published.insert(endpoint.id.clone());
-        let requests = firewall::publish(&table, endpoint);
-        let mut opened = state.netfilter()?.commit(&requests);
-        if opened.as_ref().is_err_and(is_missing) {
-            // Somebody emptied the packet filter (`nft flush ruleset`).
-            tracing::warn!(
-                table = table.name(),
-                "the packet filter's table was gone: it is made again"
-            );
-            let rules = state.rules(&table);
-            opened = state.netfilter()?.commit(&rules);
-        }
-        if opened.is_err() {
-            state.published.remove(&endpoint.id);
-        }
-        opened?;
-        if !has_udp(endpoint) {
-            return Ok(());
-        }
-        let own = state.route()?.all_addresses()?;
-        drop(state);
-        // They sent before there was anybody, to the host itself. Who sends through the host to the same port of others goes on.
-        forget_senders(endpoint, |_, connection| {
-            let to = *connection.destination.ip();
-            connection.answers_from == connection.destination
-                && (to.is_loopback() || own.iter().any(|(_, address, _)| *address == to))
-        });
-        Ok(())
+fn places(live: &mut Live, wish: &EndpointWish) -> Result<(Option<Place4>, Option<Place6>)> {
+    let network = &live.network;
+    let name = network.name.clone();
+    if network.config_only {
+        return Err(Error::ConfigOnly { network: name });
     }
+    if let Some(reason) = live.failure.clone() {
+        return Err(Error::Down { network: name, reason });
+    }
+    if live.is_in_change {
+        return Err(Error::InChange(name));
+    }
+    if matches!(network.driver, Driver::Host | Driver::Null) {
+        return Err(Error::NoAddresses(name));
+    }
+    let own = network.ipv4.as_ref().zip(live.addresses4.as_mut());
+    let ipv4 = place(network, own, (wish.address, wish.earlier))?;
+    let own = network.ipv6.as_ref().zip(live.addresses6.as_mut());
+    let ipv6 = place(network, own, (wish.address6, wish.earlier6));
+    match ipv6 {
+        Ok(ipv6) => Ok((ipv4, ipv6)),
+        Err(error) => {
+            give_back(live, ipv4, None);
+            Err(error)
+        }
+    }
+}
 
-    fn close_ports(state: &mut State, endpoint: &Endpoint) {
-        let closed = state.table().and_then(|table| {
-            match state.netfilter()?.commit(&firewall::unpublish(&table, endpoint)) {
-                // Without a table they are closed.
-                Err(error) if is_missing(&error) => Ok(()),
-                result => Ok(result?),
+/// A network's subnet of one family, and what is taken there.
+type Own<'a, A> = Option<(&'a Subnet<A, <A as Family>::Net>, &'a mut Addresses<A>)>;
+
+/// Takes an address of one family: the one that is asked for, the one that it had before, or the next.
+fn place<A: Family>(
+    network: &Network,
+    own: Own<'_, A>,
+    (asked, earlier): (Option<A>, Option<A>),
+) -> Result<Option<Place<A, A::Net>>> {
+    let name = || network.name.clone();
+    let Some((subnet, addresses)) = own else {
+        return match asked {
+            None => Ok(None),
+            Some(address) => {
+                let address = address.into();
+                Err(Error::NoFamily { network: name(), family: A::NAME, address })
             }
-        });
-        if let Err(error) = closed {
-            let error = gantry_types::error_chain(&error);
-            tracing::warn!(error, endpoint = %endpoint.id, "cannot close published ports");
-        }
-    }
-}
-
-/// Whether the kernel did not find a table, or what should be in it.
-pub(crate) fn is_missing(error: &gantry_netlink::Error) -> bool {
-    error.raw_os_error() == Some(rustix::io::Errno::NOENT.raw_os_error())
-}
-
-fn has_udp(endpoint: &Endpoint) -> bool {
-    endpoint.ports.iter().any(|port| port.protocol == PortProtocol::Udp)
-}
-
-/// Who sends UDP to a port all the time would go on to wherever the port led when they began. Failures are logged: what is remembered
-/// ends when nobody sends for a while.
-fn forget_senders(endpoint: &Endpoint, is_old: impl Fn(&Published, &Connection) -> bool) {
-    let udp = |port: &&Published| port.protocol == PortProtocol::Udp;
-    let is_unwanted = |connection: &Connection| {
-        connection.protocol == PortProtocol::Udp.number()
-            && endpoint.ports.iter().filter(udp).any(|port| {
-                let to = connection.destination;
-                let meant = port.host_address.is_unspecified() || port.host_address == *to.ip();
-                port.host_port == to.port() && meant && is_old(port, connection)
-            })
+        };
     };
-    let forgotten =
-        Socket::netfilter().and_then(|mut socket| socket.forget_connections(is_unwanted));
-    if let Err(error) = forgotten {
-        let error = gantry_types::error_chain(&error);
-        tracing::warn!(error, endpoint = %endpoint.id, "UDP connections go on to where they led before");
+    let net = subnet.subnet.into();
+    let lies_within = |address: A| net.contains(&address.into());
+    let address = match asked {
+        None => earlier
+            .filter(|it| lies_within(*it) && it.is_host(subnet.subnet) && addresses.take(*it))
+            .or_else(|| addresses.next())
+            .ok_or(Error::NoAddress { network: name(), subnet: net })?,
+        Some(address) if !lies_within(address) => {
+            let address = address.into();
+            return Err(Error::Outside { address, network: name(), subnet: net });
+        }
+        Some(address) if !address.is_host(subnet.subnet) => {
+            let address = address.into();
+            return Err(Error::NotAHost { address, network: name(), subnet: net });
+        }
+        Some(address) if !addresses.take(address) => {
+            return Err(Error::AddressTaken { address: address.into(), network: name() });
+        }
+        Some(address) => address,
+    };
+    let gateway = subnet.way_out().filter(|_| !network.internal);
+    Ok(Some(Place { address, subnet: subnet.subnet, gateway }))
+}
+
+pub(crate) fn give_back(live: &mut Live, ipv4: Option<Place4>, ipv6: Option<Place6>) {
+    if let (Some(addresses), Some(place)) = (&mut live.addresses4, ipv4) {
+        addresses.free(place.address);
     }
+    if let (Some(addresses), Some(place)) = (&mut live.addresses6, ipv6) {
+        addresses.free(place.address);
+    }
+}
+
+/// A locally administered address that nobody else of the network has, because nobody has the same address.
+fn mac_for(ipv4: Option<Place4>, ipv6: Option<Place6>) -> [u8; 6] {
+    let [a, b, c, d] = match (ipv4, ipv6) {
+        (Some(place), _) => place.address.octets(),
+        (None, Some(place)) => {
+            let [.., a, b, c, d] = place.address.octets();
+            [a, b, c, d]
+        }
+        (None, None) => [0; 4],
+    };
+    [0x02, 0x42, a, b, c, d]
 }

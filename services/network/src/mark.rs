@@ -4,8 +4,11 @@
 use gantry_netlink::route::Link;
 use gantry_types::NetworkId;
 
+use crate::forwarding::Closed;
+
 const BEGINNING: &str = "gantry:";
-const ROUTER: &str = ":router";
+const ROUTER: &str = "router";
+const ROUTER6: &str = "router6";
 
 /// Written on a bridge as its alias.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,21 +17,29 @@ pub(crate) struct Mark {
     owner: String,
     /// Whether the owner's table closes what the host did not route before.
     pub(crate) is_router: bool,
+    /// The same for IPv6.
+    pub(crate) is_router6: bool,
 }
 
 impl Mark {
-    pub(crate) fn new(owner: &NetworkId, is_router: bool) -> Self {
-        Self { owner: owner.to_string(), is_router }
+    pub(crate) fn new(owner: &NetworkId, closed: Closed) -> Self {
+        Self { owner: owner.to_string(), is_router: closed.ipv4, is_router6: closed.ipv6 }
     }
 
     /// The mark of a bridge; none on what no daemon of this kind made.
     pub(crate) fn of(link: &Link) -> Option<Self> {
         let text = link.alias.as_deref()?.strip_prefix(BEGINNING)?;
-        if link.kind.as_deref() != Some("bridge") {
+        if !matches!(link.kind.as_deref(), Some("bridge" | "vlan")) {
             return None;
         }
-        let owner = text.strip_suffix(ROUTER);
-        Some(Self { owner: owner.unwrap_or(text).to_owned(), is_router: owner.is_some() })
+        let mut words = text.split(':');
+        let owner = words.next()?.to_owned();
+        let mut mark = Self { owner, is_router: false, is_router6: false };
+        for word in words {
+            mark.is_router |= word == ROUTER;
+            mark.is_router6 |= word == ROUTER6;
+        }
+        Some(mark)
     }
 
     /// Whether a device has the same owner.
@@ -37,7 +48,14 @@ impl Mark {
     }
 
     pub(crate) fn text(&self) -> String {
-        format!("{BEGINNING}{}{}", self.owner, if self.is_router { ROUTER } else { "" })
+        let mut text = format!("{BEGINNING}{}", self.owner);
+        for (is, word) in [(self.is_router, ROUTER), (self.is_router6, ROUTER6)] {
+            if is {
+                text.push(':');
+                text.push_str(word);
+            }
+        }
+        text
     }
 }
 
@@ -47,13 +65,13 @@ mod tests {
 
     fn link(kind: &str, alias: &str) -> Link {
         let (kind, alias) = (Some(kind.to_owned()), Some(alias.to_owned()));
-        Link { index: 1, name: "gantry0".into(), flags: 0, kind, alias }
+        Link { index: 1, name: "gantry0".into(), flags: 0, kind, alias, master: None }
     }
 
     #[test]
     fn a_mark_is_read_from_the_owner_s_bridges_only() {
-        let mark = Mark::new(&NetworkId::from_bytes([7; 32]), true);
-        let other = Mark::new(&NetworkId::from_bytes([8; 32]), false);
+        let mark = Mark::new(&NetworkId::from_bytes([7; 32]), Closed { ipv4: true, ipv6: true });
+        let other = Mark::new(&NetworkId::from_bytes([8; 32]), Closed::default());
         assert_eq!(Mark::of(&link("bridge", &mark.text())), Some(mark.clone()));
         assert_eq!(Mark::of(&link("bridge", &other.text())), Some(other.clone()));
         assert!(mark.is_on(&link("bridge", &mark.text())));

@@ -1,17 +1,16 @@
-//! Networks: what they are, and making, finding and removing them.
+//! Networks: what they are, and finding and removing them. How one is made is in `create`.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use gantry_db::{Schema, Table};
-use gantry_netlink::route::LinkName;
 use gantry_types::{NetworkId, Timestamp};
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
-use crate::addresses::Addresses;
-use crate::state::{Live, State};
-use crate::{Error, Networks, Result, host, pools};
+use crate::options::BridgeOptions;
+use crate::state::Live;
+use crate::{Error, Networks, Result};
 
 /// The network of containers that ask for none.
 pub const DEFAULT_NETWORK: &str = "bridge";
@@ -20,23 +19,33 @@ pub(crate) const NETWORKS: Table<Network> = Table::new("networks");
 pub(crate) const SCHEMA: Schema = Schema { owner: "networks", migrations: &[] };
 
 /// How a network reaches its containers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Driver {
+    #[default]
     Bridge,
     /// The host's own namespace.
     Host,
     /// A namespace with loopback only.
     Null,
+    /// Devices with hardware addresses of their own on one of the host's devices.
+    Macvlan,
+    /// The same with the device's hardware address.
+    Ipvlan,
+    /// Another program's, which is asked by its name.
+    Plugin(String),
 }
 
 impl Driver {
     /// The word of the Engine API.
-    pub fn name(self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
             Self::Bridge => "bridge",
             Self::Host => "host",
             Self::Null => "null",
+            Self::Macvlan => "macvlan",
+            Self::Ipvlan => "ipvlan",
+            Self::Plugin(name) => name,
         }
     }
 }
@@ -48,95 +57,117 @@ pub struct Network {
     pub name: String,
     pub driver: Driver,
     pub created_at: Timestamp,
+    /// Without it, containers have no IPv4 addresses here.
+    #[serde(default)]
+    pub ipv4: Option<Subnet4>,
+    #[serde(default)]
+    pub ipv6: Option<Subnet6>,
     /// Of bridges only.
     pub bridge: Option<Bridge>,
+    /// Of macvlan and ipvlan only.
+    #[serde(default)]
+    pub parent: Option<Parent>,
     /// No way out, and none in.
     pub internal: bool,
     pub attachable: bool,
+    /// Nothing but settings for other networks.
+    #[serde(default)]
+    pub config_only: bool,
+    /// The network whose settings it has.
+    #[serde(default)]
+    pub config_from: String,
+    #[serde(default)]
+    pub ipam: Ipam,
     pub options: BTreeMap<String, String>,
     pub labels: BTreeMap<String, String>,
 }
+
+/// Who gives out a network's addresses.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Ipam {
+    /// Empty for this daemon itself; else a plugin.
+    pub driver: String,
+    pub options: BTreeMap<String, String>,
+    /// What a plugin calls the pools that it gave.
+    #[serde(default)]
+    pub pools: Vec<String>,
+}
+
+const INTERFACE_PREFIX: &str = "com.docker.network.container_iface_prefix";
 
 impl Network {
     /// Whether it is one of those that are always there.
     pub fn is_predefined(&self) -> bool {
         matches!(self.name.as_str(), DEFAULT_NETWORK | "host" | "none")
     }
+
+    /// What the names of its devices in containers begin with.
+    pub fn interface_prefix(&self) -> &str {
+        match self.options.get(INTERFACE_PREFIX).map_or("", String::as_str) {
+            "" => "eth",
+            prefix => prefix,
+        }
+    }
 }
+
+/// The addresses of one family in a network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subnet<A, N> {
+    pub subnet: N,
+    /// Where addresses are chosen from; the whole subnet without one.
+    pub range: Option<N>,
+    /// The containers' way out; of a bridge, its own address.
+    pub gateway: Option<A>,
+    /// Addresses of the subnet that belong to others.
+    pub auxiliary: BTreeMap<String, A>,
+    /// Who leads out instead of the gateway.
+    pub router: Option<A>,
+}
+
+impl<A: Copy, N> Subnet<A, N> {
+    /// Where containers send what goes out.
+    pub fn way_out(&self) -> Option<A> {
+        self.router.or(self.gateway)
+    }
+}
+
+pub type Subnet4 = Subnet<Ipv4Addr, Ipv4Net>;
+pub type Subnet6 = Subnet<Ipv6Addr, Ipv6Net>;
 
 /// What the kernel needs to know of a bridge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bridge {
     /// Its device on the host.
     pub device: String,
-    pub subnet: Ipv4Net,
-    /// Where addresses are chosen from; the whole subnet without one.
-    pub range: Option<Ipv4Net>,
-    /// The bridge's own address, and the containers' way out.
-    pub gateway: Ipv4Addr,
-    /// Addresses of the subnet that belong to others.
-    pub auxiliary: BTreeMap<String, Ipv4Addr>,
     /// Bytes.
+    pub mtu: u32,
+    /// Made by the user, who also gave it its addresses: it is neither made nor removed here.
+    #[serde(default)]
+    pub is_users: bool,
+    #[serde(default)]
+    pub options: BridgeOptions,
+    /// Where records of earlier versions have their IPv4 addresses.
+    #[serde(flatten, skip_serializing)]
+    pub(crate) earlier: Option<Subnet4>,
+}
+
+/// The device of the host that a network's containers share.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parent {
+    pub device: String,
+    /// The physical device and the number of the VLAN, where the parent is one that this network has made.
+    pub vlan: Option<(String, u16)>,
+    /// Whether it is a device without a way out, made for this network.
+    pub is_made: bool,
+    /// `IFLA_MACVLAN_MODE` or `IFLA_IPVLAN_MODE`.
+    pub mode: u32,
+    /// `IFLA_IPVLAN_FLAGS`.
+    pub flags: u16,
+    /// Bytes; zero has the parent's.
     pub mtu: u32,
 }
 
-/// What is asked of a new network.
-#[derive(Debug, Clone, Default)]
-pub struct CreateOptions {
-    pub name: String,
-    pub subnet: Option<Ipv4Net>,
-    pub range: Option<Ipv4Net>,
-    pub gateway: Option<Ipv4Addr>,
-    pub auxiliary: BTreeMap<String, Ipv4Addr>,
-    pub internal: bool,
-    pub attachable: bool,
-    pub options: BTreeMap<String, String>,
-    pub labels: BTreeMap<String, String>,
-}
-
-const DEFAULT_DEVICE: &str = "gantry";
-/// Docker's names for what a bridge may be told.
-const OPTION_DEVICE: &str = "com.docker.network.bridge.name";
-const OPTION_MTU: &str = "com.docker.network.driver.mtu";
-const LEAST_MTU: u32 = 68;
-const MOST_MTU: u32 = 65_535;
-
 impl Networks {
-    /// Makes a bridge network.
-    ///
-    /// # Errors
-    /// The name is taken, the subnet meets another one or the host's own, or an address lies outside of it.
-    pub fn create(&self, id: NetworkId, options: CreateOptions, now: Timestamp) -> Result<Network> {
-        check_name(&options.name)?;
-        self.ready()?;
-        let _lock = host::lock()?;
-        let mut state = self.state();
-        if state.find_by_name(&options.name).is_some() {
-            return Err(Error::NameTaken(options.name));
-        }
-        let bridge = self.plan_bridge(&mut state, &id, &options)?;
-        let network = Network {
-            id,
-            name: options.name,
-            driver: Driver::Bridge,
-            created_at: now,
-            bridge: Some(bridge),
-            internal: options.internal,
-            attachable: options.attachable,
-            options: options.options,
-            labels: options.labels,
-        };
-        let live = Live::new(network.clone());
-        // The record is first and goes last: a bridge without one would stay for ever.
-        self.db.write(|tx| NETWORKS.put(tx, network.id.as_str(), &network))?;
-        if let Err(error) = self.bring_up(&mut state, &live) {
-            self.db.write(|tx| NETWORKS.remove(tx, network.id.as_str()))?;
-            return Err(error);
-        }
-        state.insert(live);
-        Ok(network)
-    }
-
     /// All networks, by name.
     pub fn list(&self) -> Vec<Network> {
         let state = self.state();
@@ -159,110 +190,61 @@ impl Networks {
             return Err(Error::Predefined(network.name));
         }
         if !live.endpoints.is_empty() {
-            return Err(Error::InUse { name: network.name, count: live.endpoints.len() });
+            let id = network.id.to_string();
+            return Err(Error::InUse { name: network.name, id, count: live.endpoints.len() });
+        }
+        let named = |live: &&Live| live.network.config_from == network.name;
+        if network.config_only
+            && let Some(user) = state.all().find(named)
+        {
+            let user = user.network.name.clone();
+            return Err(Error::ConfigInUse { name: network.name, user });
+        }
+        if live.is_in_change {
+            return Err(Error::InChange(network.name));
         }
         let empty = Live { failure: live.failure.clone(), ..Live::new(network.clone()) };
-        Self::tear_down(&mut state, &empty)?;
-        self.db.write(|tx| NETWORKS.remove(tx, network.id.as_str()))?;
+        if matches!(network.driver, Driver::Plugin(_)) || !network.ipam.pools.is_empty() {
+            state.get_mut(&network.id)?.is_in_change = true;
+            drop(state);
+            self.delete_remote(&network);
+            state = self.state();
+        }
+        let removed = Self::tear_down(&mut state, &empty)
+            .and_then(|()| Ok(self.db.write(|tx| NETWORKS.remove(tx, network.id.as_str()))?));
+        if let Err(error) = removed {
+            state.get_mut(&network.id)?.is_in_change = false;
+            return Err(error);
+        }
         state.remove(&network.id);
         Ok(network)
     }
-
-    pub(crate) fn plan_bridge(
-        &self,
-        state: &mut State,
-        id: &NetworkId,
-        options: &CreateOptions,
-    ) -> Result<Bridge> {
-        let device = device(state, id, options)?;
-        let subnet = self.subnet(state, options.subnet)?;
-        let gateway = gateway(subnet, options)?;
-        let mtu = match options.options.get(OPTION_MTU) {
-            None => self.config.mtu,
-            Some(text) => {
-                let mtu = text.parse().ok().filter(|mtu| (LEAST_MTU..=MOST_MTU).contains(mtu));
-                let (least, most) = (LEAST_MTU, MOST_MTU);
-                mtu.ok_or_else(|| Error::InvalidMtu { text: text.clone(), least, most })?
-            }
-        };
-        let auxiliary = options.auxiliary.clone();
-        Ok(Bridge { device, subnet, range: options.range, gateway, auxiliary, mtu })
-    }
-
-    /// The one that was asked for, if it meets no other; else the first free one of the pools.
-    fn subnet(&self, state: &mut State, asked: Option<Ipv4Net>) -> Result<Ipv4Net> {
-        let used = state.used_subnets()?;
-        let Some(subnet) = asked else {
-            let used: Vec<Ipv4Net> = used.into_iter().map(|(subnet, _)| subnet).collect();
-            return pools::choose(&self.config.pools, &used).ok_or(Error::NoPool);
-        };
-        if subnet.trunc() != subnet {
-            return Err(Error::InvalidSubnet { subnet, right: subnet.trunc() });
-        }
-        match used.into_iter().find(|(other, _)| pools::overlap(*other, subnet)) {
-            Some((_, by)) => Err(Error::Overlap { subnet, by }),
-            None => Ok(subnet),
-        }
-    }
 }
 
-/// The bridge's device, which must be new.
-fn device(state: &mut State, id: &NetworkId, options: &CreateOptions) -> Result<String> {
-    let device = match options.options.get(OPTION_DEVICE) {
-        Some(name) => name.clone(),
-        None if options.name == DEFAULT_NETWORK => return free_device(state),
-        None => format!("br-{}", id.short()),
-    };
-    if state.route()?.link(&device.parse::<LinkName>()?)?.is_some() {
-        return Err(Error::DeviceTaken { device });
-    }
-    Ok(device)
+/// Brings a record of an earlier version to what it is today.
+pub(crate) fn upgraded(mut network: Network) -> Network {
+    let earlier = network.bridge.as_mut().and_then(|bridge| bridge.earlier.take());
+    network.ipv4 = network.ipv4.or(earlier);
+    network
 }
 
-/// The gateway, after a look at every address that was given by hand.
-fn gateway(subnet: Ipv4Net, options: &CreateOptions) -> Result<Ipv4Addr> {
-    let network = || options.name.clone();
-    if let Some(range) = options.range
-        && !subnet.contains(&range)
-    {
-        return Err(Error::Outside { address: range.addr(), network: network(), subnet });
-    }
-    let mut addresses = Addresses::new(subnet, options.range);
-    for address in options.auxiliary.values().chain(&options.gateway) {
-        if !subnet.contains(address) {
-            return Err(Error::Outside { address: *address, network: network(), subnet });
-        }
-        if !addresses.is_host(*address) {
-            return Err(Error::NotAHost { address: *address, network: network(), subnet });
-        }
-        if !addresses.take(*address) {
-            return Err(Error::AddressTaken { address: *address, network: network() });
-        }
-    }
-    let chosen = options.gateway.or_else(|| addresses.next());
-    chosen.ok_or_else(|| Error::NoAddress { network: network(), subnet })
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The default bridges of the daemons of a host are numbered.
-fn free_device(state: &mut State) -> Result<String> {
-    for number in 0_u32.. {
-        let name = format!("{DEFAULT_DEVICE}{number}");
-        if state.route()?.link(&name.parse()?)?.is_none() {
-            return Ok(name);
-        }
+    #[test]
+    fn records_of_earlier_versions_are_read() {
+        let text = r#"{"id":"0101010101010101010101010101010101010101010101010101010101010101","name":"mine",
+            "driver":"bridge","created_at":"1970-01-01T00:00:00Z","bridge":{"device":"br-1","subnet":"10.0.0.0/24","range":null,
+            "gateway":"10.0.0.1","auxiliary":{"router":"10.0.0.9"},"mtu":1500},"internal":false,"attachable":false,"options":{},
+            "labels":{}}"#;
+        let network = upgraded(serde_json::from_str(text).unwrap());
+        let ipv4 = network.ipv4.as_ref().unwrap();
+        assert_eq!(ipv4.subnet.to_string(), "10.0.0.0/24");
+        assert_eq!(ipv4.gateway, Some("10.0.0.1".parse().unwrap()));
+        assert!(network.bridge.as_ref().unwrap().options.icc);
+        let again: Network =
+            serde_json::from_str(&serde_json::to_string(&network).unwrap()).unwrap();
+        assert_eq!(again, network);
     }
-    Err(Error::NoDevice)
-}
-
-/// By the rule for names of containers; the words for modes are no names.
-fn check_name(name: &str) -> Result<()> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
-    let starts_well = name.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric);
-    if !starts_well || !name.bytes().all(allowed) || name.len() > 255 {
-        return Err(Error::InvalidName(name.to_owned()));
-    }
-    if name == "default" || name == "container" {
-        return Err(Error::ReservedName(name.to_owned()));
-    }
-    Ok(())
 }

@@ -1,24 +1,24 @@
 //! Opening: the networks that there were, the three that are always there, and the table of the packet filter.
 
-use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex};
+use std::collections::{BTreeMap, HashSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use gantry_db::{Db, Table};
+use gantry_db::Db;
 use gantry_netlink::route::Link;
-use gantry_types::{NetworkId, Timestamp, error_chain};
+use gantry_types::{ErrorKind, NetworkId, Timestamp, error_chain};
+use ipnet::{Ipv4Net, Ipv6Net};
 
+use crate::create::{Asked, CreateOptions};
 use crate::endpoint::Endpoint;
-use crate::mark::Mark;
-use crate::network::{Bridge, CreateOptions, DEFAULT_NETWORK, Driver, NETWORKS, Network, SCHEMA};
+use crate::family::Family;
+use crate::forwarding::boot;
+use crate::network::{
+    Bridge, DEFAULT_NETWORK, Driver, Ipam, NETWORKS, Network, SCHEMA, Subnet, upgraded,
+};
 use crate::state::{Live, State};
-use crate::{Config, Error, Networks, Result, firewall, host, pools, ports};
-
-/// In which boot this daemon (or another one that was there) made the host a router.
-const ROUTER: Table<String> = Table::new("network-router");
-const ROUTER_KEY: &str = "boot";
-/// The switch that makes the host a router.
-const FORWARDING: &str = "ipv4/ip_forward";
+use crate::watch::Watch;
+use crate::{Config, Error, Networks, Result, firewall, host, options, pools, ports};
 
 impl Networks {
     /// Reads the networks. Nothing is done to the host before [`Self::restore`].
@@ -26,9 +26,10 @@ impl Networks {
         db.migrate(&SCHEMA)?;
         let mut state = State::default();
         for (_, network) in db.read(|tx| NETWORKS.list(tx))? {
-            state.insert(Live::new(network));
+            state.insert(Live::new(upgraded(network)));
         }
-        Ok(Self { config, db, state: Mutex::new(state) })
+        let state = Arc::new(Mutex::new(state));
+        Ok(Self { config, db, state, watch: Mutex::default() })
     }
 
     /// Brings the host to what there should be: the bridges of all networks, the rules, and the ports and addresses of the containers
@@ -75,6 +76,26 @@ impl Networks {
         let mut state = self.state();
         state.unavailable = reason;
         state.tries_again = matches!(failure, Some(Error::HostBusy { .. }));
+        drop(state);
+        if failure.is_none() {
+            self.relay_all();
+            self.watch();
+        }
+    }
+
+    /// Keeps the table as it is, whoever empties the packet filter.
+    fn watch(&self) {
+        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        match Watch::start(Arc::clone(&self.state)) {
+            Ok(started) => *watch = Some(started),
+            Err(error) => {
+                let error = error_chain(&error);
+                tracing::warn!(
+                    error,
+                    "rules that somebody removes stay away until the next change"
+                );
+            }
+        }
     }
 
     /// What bridges lack on this host.
@@ -85,7 +106,7 @@ impl Networks {
     /// The host's own address in the default network.
     pub fn host_gateway(&self) -> Option<Ipv4Addr> {
         let state = self.state();
-        state.find(DEFAULT_NETWORK).ok()?.network.bridge.as_ref().map(|bridge| bridge.gateway)
+        state.find(DEFAULT_NETWORK).ok()?.network.ipv4.as_ref()?.gateway
     }
 
     /// The devices and rules go when no container needs them, and the host routes no longer if it does so for this daemon only; networks
@@ -125,28 +146,26 @@ impl Networks {
         let _lock = host::lock()?;
         let mut state = self.state();
         let boot = boot()?;
-        state.closes_the_rest = self.closes_the_rest(&mut state, &boot)?;
+        self.look_at_routing(&mut state, &boot)?;
         self.settle_default(&mut state)?;
-        let networks: Vec<(NetworkId, Bridge)> = state
+        let networks: Vec<Network> = state
             .all()
-            .filter_map(|live| Some((live.network.id.clone(), live.network.bridge.clone()?)))
+            .filter(|live| live.network.bridge.is_some() || live.network.parent.is_some())
+            .map(|live| live.network.clone())
             .collect();
-        for (id, bridge) in &networks {
-            let made = Self::make_device(&mut state, bridge);
-            Self::note(&mut state, id, made.map(drop))?;
+        for network in &networks {
+            let made = Self::make_device(&mut state, network);
+            Self::note(&mut state, &network.id, made.map(drop))?;
         }
+        remove_strays(&mut state)?;
         let rules = state.rules(&state.table()?);
         state.netfilter()?.commit(&rules)?;
-        for (id, bridge) in &networks {
-            if state.get_mut(id)?.failure.is_none() {
-                Self::note(&mut state, id, self.set_switches(bridge))?;
+        for network in &networks {
+            if state.get_mut(&network.id)?.failure.is_none() {
+                Self::note(&mut state, &network.id, self.set_switches(network))?;
             }
         }
-        if state.closes_the_rest {
-            self.db.write(|tx| ROUTER.put(tx, ROUTER_KEY, &boot))?;
-        }
-        // Last: before, nothing would keep the host from routing whatever comes.
-        host::set_switch(&self.config.sysctl, FORWARDING, "1")
+        self.begin_routing(&mut state, &boot)
     }
 
     /// One network that fails is no reason to have none.
@@ -159,53 +178,88 @@ impl Networks {
         Ok(())
     }
 
-    /// The default network keeps its device and subnet while they are its own. Without containers it gives way to whoever took them
-    /// while this daemon was away.
+    /// The default network keeps its device and subnets while they are its own and what the daemon was told. Without containers it gives
+    /// way to whoever took them while this daemon was away.
     fn settle_default(&self, state: &mut State) -> Result<()> {
         let live = state.find(DEFAULT_NETWORK)?;
-        let (mut network, is_used) = (live.network.clone(), !live.endpoints.is_empty());
+        let (network, is_used) = (live.network.clone(), !live.endpoints.is_empty());
         if let Some(bridge) = &network.bridge
-            && stays(state, bridge, is_used)?
+            && (is_used || self.is_as_told(&network))
+            && stays(state, &network, bridge, is_used)?
         {
-            state.set_table(&bridge.device);
+            state.set_table(&table_of(bridge));
             return Ok(());
         }
         // Its own subnet is not in its own way.
         state.remove(&network.id);
-        let options = CreateOptions { name: DEFAULT_NETWORK.into(), ..CreateOptions::default() };
-        let planned = self.plan_bridge(state, &network.id, &options);
-        network.bridge = planned.as_ref().ok().cloned();
-        let saved = self.db.write(|tx| NETWORKS.put(tx, network.id.as_str(), &network));
-        state.insert(Live::new(network));
-        state.set_table(&planned?.device);
+        let options = self.default_network(state)?;
+        let Network { id, created_at, .. } = network.clone();
+        let planned = match self.plan(state, id, options, created_at) {
+            Ok(planned) => planned,
+            Err(error) => {
+                let network = Network { bridge: None, ipv4: None, ipv6: None, ..network };
+                state.insert(Live::new(network));
+                return Err(error);
+            }
+        };
+        let saved = self.db.write(|tx| NETWORKS.put(tx, planned.id.as_str(), &planned));
+        if let Some(bridge) = &planned.bridge {
+            state.set_table(&table_of(bridge));
+        }
+        state.insert(Live::new(planned));
         Ok(saved?)
     }
 
-    /// Whether the host is a router only because of daemons like this one: because of this one in this boot, or of another one whose
-    /// table closes the rest as long as that one is there.
-    fn closes_the_rest(&self, state: &mut State, boot: &str) -> Result<bool> {
-        let noted = self.db.read(|tx| ROUTER.get(tx, ROUTER_KEY))?;
-        Ok(noted.is_some_and(|noted| noted == boot)
-            || host::switch_is(&self.config.sysctl, FORWARDING, "0")?
-            || other_routers(&state.route()?.links()?))
+    /// What the daemon was told of the default network. A bridge of the user's has its addresses already.
+    fn default_network(&self, state: &mut State) -> Result<CreateOptions> {
+        let told = self.config.default_network.clone();
+        let mut options = CreateOptions { name: DEFAULT_NETWORK.to_owned(), ..told };
+        let Some(device) = &self.config.users_bridge else { return Ok(options) };
+        let socket = state.route()?;
+        let missing =
+            |reason: &str| Error::Parent { device: device.clone(), reason: reason.to_owned() };
+        let link = socket.link(&device.parse()?)?;
+        let link = link.ok_or_else(|| missing("make the bridge before the daemon starts"))?;
+        let own: Vec<(IpAddr, u8)> = socket
+            .all_addresses()?
+            .into_iter()
+            .filter(|(index, ..)| *index == link.index)
+            .map(|(_, address, prefix)| (address, prefix))
+            .collect();
+        let ipv4 = own.iter().find_map(|(address, prefix)| match address {
+            IpAddr::V4(address) => Ipv4Net::new(*address, *prefix).ok(),
+            IpAddr::V6(_) => None,
+        });
+        let ipv6 = own.iter().find_map(|(address, prefix)| match address {
+            IpAddr::V6(address) if !address.is_unicast_link_local() => {
+                Ipv6Net::new(*address, *prefix).ok()
+            }
+            _ => None,
+        });
+        if let Some(asked) = options.ipv4.as_mut().filter(|asked| asked.gateway.is_none()) {
+            let ipv4 = ipv4.ok_or_else(|| missing("give it an IPv4 address first"))?;
+            (asked.subnet, asked.gateway) = (Some(ipv4.trunc()), Some(ipv4.addr()));
+        }
+        if let (Some(asked), Some(ipv6)) = (options.ipv6.as_mut(), ipv6) {
+            (asked.subnet, asked.gateway) = (Some(ipv6.trunc()), Some(ipv6.addr()));
+        }
+        Ok(options)
     }
 
-    /// Ends the routing that began for daemons like this one. Whether the host goes on with it behind this daemon's table: for other
-    /// bridges than those of daemons that close the rest themselves.
-    fn stop_routing(&self, state: &mut State) -> Result<bool> {
-        if !state.closes_the_rest {
-            return Ok(false);
-        }
-        let links = state.route()?.links()?;
-        if other_routers(&links) {
-            return Ok(false);
-        }
-        if links.iter().any(|link| link.kind.as_deref() == Some("bridge")) {
-            return Ok(true);
-        }
-        host::set_switch(&self.config.sysctl, FORWARDING, "0")?;
-        self.db.write(|tx| ROUTER.remove(tx, ROUTER_KEY))?;
-        Ok(false)
+    /// Whether a default network that was planned earlier is what the daemon is told today.
+    fn is_as_told(&self, network: &Network) -> bool {
+        let told = &self.config.default_network;
+        let Some(bridge) = &network.bridge else { return false };
+        let device = match &self.config.users_bridge {
+            Some(device) => bridge.is_users && bridge.device == *device,
+            None => !bridge.is_users,
+        };
+        let mtu = options::mtu(&told.options, self.config.mtu, false);
+        device
+            && mtu.is_ok_and(|mtu| mtu == bridge.mtu)
+            && network.options == told.options
+            && is_as_asked(network.ipv4.as_ref(), told.ipv4.as_ref())
+            && is_as_asked(network.ipv6.as_ref(), told.ipv6.as_ref())
     }
 
     fn add_predefined(
@@ -224,9 +278,15 @@ impl Networks {
             name: name.to_owned(),
             driver,
             created_at: now,
+            ipv4: None,
+            ipv6: None,
             bridge: None,
+            parent: None,
             internal: false,
             attachable: false,
+            config_only: false,
+            config_from: String::new(),
+            ipam: Ipam::default(),
             options: BTreeMap::new(),
             labels: BTreeMap::new(),
         };
@@ -248,8 +308,11 @@ impl Networks {
         }
         match state.get_mut(&endpoint.network_id) {
             Ok(live) => {
-                if let Some(addresses) = &mut live.addresses {
-                    addresses.take(endpoint.address);
+                if let (Some(addresses), Some(place)) = (&mut live.addresses4, endpoint.ipv4) {
+                    addresses.take(place.address);
+                }
+                if let (Some(addresses), Some(place)) = (&mut live.addresses6, endpoint.ipv6) {
+                    addresses.take(place.address);
                 }
                 live.endpoints.insert(endpoint.id.clone(), endpoint);
             }
@@ -260,8 +323,41 @@ impl Networks {
     }
 }
 
+/// A bridge of the user's may be shared by several daemons, and a table may not.
+fn table_of(bridge: &Bridge) -> String {
+    if bridge.is_users { format!("gantry-{}", bridge.device) } else { bridge.device.clone() }
+}
+
+/// Takes away containers' devices that no record knows: the daemon died while it made them.
+fn remove_strays(state: &mut State) -> Result<()> {
+    let mark = state.mark()?;
+    let links = state.route()?.links()?;
+    let known: HashSet<String> =
+        state.all().flat_map(|live| live.endpoints.values().map(Endpoint::host_device)).collect();
+    let bridges: HashSet<u32> =
+        links.iter().filter(|link| mark.is_on(link)).map(|link| link.index).collect();
+    let is_stray = |link: &&Link| {
+        link.kind.as_deref() == Some("veth")
+            && link.master.is_some_and(|master| bridges.contains(&master))
+            && Endpoint::is_host_device(&link.name)
+            && !known.contains(&link.name)
+    };
+    for link in links.iter().filter(is_stray) {
+        tracing::info!(device = link.name, "removing a device that belongs to no container");
+        match state.route()?.send(&[link.delete()]) {
+            // It went with its container meanwhile.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            result => result?,
+        }
+    }
+    Ok(())
+}
+
 /// Whether a bridge that was planned earlier can be made, or is there. The table has its name: another daemon's cannot be shared.
-fn stays(state: &mut State, bridge: &Bridge, is_used: bool) -> Result<bool> {
+fn stays(state: &mut State, network: &Network, bridge: &Bridge, is_used: bool) -> Result<bool> {
+    if bridge.is_users {
+        return Ok(true);
+    }
     let mark = state.mark()?;
     if let Some(link) = state.route()?.link(&bridge.device.parse()?)? {
         return match mark.is_on(&link) {
@@ -272,16 +368,26 @@ fn stays(state: &mut State, bridge: &Bridge, is_used: bool) -> Result<bool> {
     if is_used {
         return Ok(true);
     }
+    let ipv4 = network.ipv4.as_ref().map(|it| it.subnet.into());
+    let ipv6 = network.ipv6.as_ref().map(|it| it.subnet.into());
     let taken = state.subnets_of_host()?;
-    Ok(!taken.iter().any(|(subnet, _)| pools::overlap(*subnet, bridge.subnet)))
+    let is_free = |own| !taken.iter().any(|(subnet, _)| pools::overlap(*subnet, own));
+    Ok(ipv4.into_iter().chain(ipv6).all(is_free))
 }
 
-/// Whether another daemon closes what this host did not route before.
-fn other_routers(links: &[Link]) -> bool {
-    links.iter().filter_map(Mark::of).any(|mark| mark.is_router)
-}
-
-fn boot() -> Result<String> {
-    let failed = |source| Error::Host { action: "read the id of this boot", source };
-    gantry_sys::boot_id::boot_id().map_err(failed)
+/// Whether what there is fulfils what is asked of one family.
+fn is_as_asked<A: Family>(
+    there: Option<&Subnet<A, A::Net>>,
+    asked: Option<&Asked<A, A::Net>>,
+) -> bool {
+    match (there, asked) {
+        (None, None) => true,
+        (Some(there), Some(asked)) => {
+            asked.subnet.is_none_or(|subnet| subnet == there.subnet)
+                && asked.gateway.is_none_or(|gateway| Some(gateway) == there.gateway)
+                && asked.range == there.range
+                && asked.router == there.router
+        }
+        _ => false,
+    }
 }

@@ -1,55 +1,160 @@
-//! The device of an endpoint in its container's namespace.
+//! The device of an endpoint in its container's namespace: made, led out by, and taken away.
 
 use std::fs;
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use gantry_netlink::Socket;
-use gantry_netlink::route::{LinkName, Peer, add_address, allow_hairpin, default_route, make_veth};
+use gantry_netlink::route::{
+    BridgePort, LinkName, Peer, add_address, default_route, make_veth, no_default_route,
+    set_bridge_port,
+};
 use gantry_sys::clone::{Namespaces, setns};
+use gantry_types::error_chain;
 
 use crate::endpoint::Endpoint;
-use crate::{Error, Networks, Result};
+use crate::network::{Driver, Network};
+use crate::state::State;
+use crate::{Error, Networks, Result, host, parent};
+
+/// How an endpoint's device is set up.
+#[derive(Debug, Clone, Default)]
+pub struct PlugOptions {
+    /// What goes out goes by this device, for each family.
+    pub leads_out4: bool,
+    pub leads_out6: bool,
+    /// Kernel parameters below `/proc/sys/net`, as paths.
+    pub sysctls: Vec<(String, String)>,
+    /// Further addresses, of the local link.
+    pub link_local: Vec<IpAddr>,
+}
+
+/// How long a device may take to go.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_micros(200);
+const LINK_LOCAL_BITS: [u8; 2] = [16, 64];
 
 impl Networks {
-    /// Makes the device `name` in a namespace, with the endpoint's address and, with `is_gateway`, the way out; then lets the
-    /// published ports lead there.
+    /// Makes the endpoint's device in a namespace, with its addresses and, where it leads out, the ways; then lets the published ports
+    /// lead there.
     pub fn plug(
         &self,
         endpoint: &Endpoint,
         namespace: BorrowedFd<'_>,
-        name: &str,
-        is_gateway: bool,
+        options: &PlugOptions,
     ) -> Result<()> {
-        let inner: LinkName = name.parse()?;
-        let outer: LinkName = endpoint.host_device().parse()?;
-        {
-            let mut state = self.state();
-            let network = &state.get_mut(&endpoint.network_id)?.network;
-            let bridge = network.bridge.clone();
-            let bridge = bridge.ok_or_else(|| Error::NoAddresses(network.name.clone()))?;
-            let device: LinkName = bridge.device.parse()?;
-            let socket = state.route()?;
-            let index = socket
-                .link(&device)?
-                .ok_or_else(|| Error::Unavailable {
-                    reason: format!("the bridge {device} is gone"),
-                })?
-                .index;
-            let peer = Peer { name: &inner, namespace, mac: endpoint.mac };
-            let mut requests = vec![make_veth(&outer, index, bridge.mtu, peer)];
-            if bridges_show_packets(&self.config.sysctl) {
-                requests.push(allow_hairpin(&outer));
+        let inner: LinkName = endpoint.device.parse()?;
+        let mut endpoint = endpoint.clone();
+        let network = self.state().get_mut(&endpoint.network_id)?.network.clone();
+        if let Driver::Plugin(plugin) = &network.driver {
+            let joined = self.plug_remote(plugin, &endpoint, namespace)?;
+            if let (Some(place), Some(gateway)) = (&mut endpoint.ipv4, joined.gateway4) {
+                place.gateway = Some(gateway);
             }
-            socket.send(&requests)?;
+            if let (Some(place), Some(gateway)) = (&mut endpoint.ipv6, joined.gateway6) {
+                place.gateway = Some(gateway);
+            }
+        } else {
+            let mut state = self.state();
+            self.make(&mut state, (&endpoint, &network), &inner, namespace)?;
         }
-        configure(endpoint, namespace, &inner, is_gateway)?;
+        let endpoint = &endpoint;
+        let set_up = || configure(&self.config.sysctl, (endpoint, &network), &inner, options);
+        inside(namespace, set_up)?;
         if !endpoint.ports.is_empty() {
             self.open_ports(endpoint)?;
         }
         Ok(())
+    }
+
+    fn make(
+        &self,
+        state: &mut State,
+        (endpoint, network): (&Endpoint, &Network),
+        inner: &LinkName,
+        namespace: BorrowedFd<'_>,
+    ) -> Result<()> {
+        if let Some(parent) = &network.parent {
+            return parent::plug(state, (endpoint, parent), inner, namespace, &network.driver);
+        }
+        let bridge =
+            network.bridge.as_ref().ok_or_else(|| Error::NoAddresses(network.name.clone()))?;
+        let outer: LinkName = endpoint.host_device().parse()?;
+        let device: LinkName = bridge.device.parse()?;
+        let socket = state.route()?;
+        let gone = || Error::Unavailable { reason: format!("the bridge {device} is gone") };
+        let index = socket.link(&device)?.ok_or_else(gone)?.index;
+        let peer = Peer { name: inner, namespace, mac: endpoint.mac };
+        let mut requests = vec![make_veth(&outer, index, bridge.mtu, peer)];
+        let port = BridgePort {
+            hairpin: bridges_show_packets(&self.config.sysctl),
+            isolated: !bridge.options.icc,
+        };
+        if port != BridgePort::default() {
+            requests.push(set_bridge_port(&outer, port));
+        }
+        Ok(socket.send(&requests)?)
+    }
+
+    /// Lets what goes out of a namespace go by these endpoints from now on, and by no other; one of them may have no gateway.
+    pub fn lead_out(
+        &self,
+        namespace: BorrowedFd<'_>,
+        ipv4: Option<&Endpoint>,
+        ipv6: Option<&Endpoint>,
+    ) -> Result<()> {
+        let gateway4 = ipv4.and_then(|it| Some((&it.device, it.ipv4?.gateway?.into())));
+        let gateway6 = ipv6.and_then(|it| Some((&it.device, it.ipv6?.gateway?.into())));
+        inside(namespace, || {
+            let mut socket = Socket::route()?;
+            for (is_ipv4, way) in [(true, gateway4), (false, gateway6)] {
+                match way {
+                    Some((device, gateway)) => {
+                        let link = find(&mut socket, &device.parse()?)?;
+                        socket.send(&[default_route(&link, gateway)])?;
+                    }
+                    None => no_default(&mut socket, is_ipv4)?,
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Takes the endpoint's device out of a namespace that goes on. The kernel needs long to forget a device altogether; this waits only
+    /// until nobody can see it any more.
+    pub fn unplug(&self, endpoint: &Endpoint, namespace: BorrowedFd<'_>) -> Result<()> {
+        let is_bridge = self.state().get_mut(&endpoint.network_id)?.network.bridge.is_some();
+        if is_bridge {
+            return vanish(&mut Socket::route()?, &endpoint.host_device().parse()?);
+        }
+        let name: LinkName = endpoint.device.parse()?;
+        inside(namespace, || vanish(&mut Socket::route()?, &name))
+    }
+}
+
+/// Deletes a device of the calling thread's namespace, and its peer with it.
+fn vanish(socket: &mut Socket, name: &LinkName) -> Result<()> {
+    let Some(link) = socket.link(name)? else { return Ok(()) };
+    let mut other = Socket::route()?;
+    let delete = link.delete();
+    let deleting = thread::Builder::new()
+        .name("gantry-unplug".to_owned())
+        .spawn(move || other.send(&[delete]))
+        .map_err(|source| Error::Host { action: "start a thread to remove a device", source })?;
+    let start = Instant::now();
+    while !deleting.is_finished() && start.elapsed() < PATIENCE {
+        if socket.link(name)?.is_none_or(|found| found.index != link.index) {
+            return Ok(());
+        }
+        thread::sleep(PAUSE);
+    }
+    match deleting.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)) {
+        // The container's end was taken away by somebody else.
+        Err(error) if error.kind() == gantry_types::ErrorKind::NotFound => Ok(()),
+        result => Ok(result?),
     }
 }
 
@@ -60,36 +165,95 @@ fn bridges_show_packets(sysctl: &Path) -> bool {
 }
 
 /// A thread of its own goes into the namespace: it never comes back, and no other work of this process may end up there.
-fn configure(
-    endpoint: &Endpoint,
+pub(crate) fn inside<T: Send>(
     namespace: BorrowedFd<'_>,
-    name: &LinkName,
-    is_gateway: bool,
-) -> Result<()> {
-    let inside = || -> Result<()> {
+    work: impl FnOnce() -> Result<T> + Send,
+) -> Result<T> {
+    let work = || {
         setns(namespace, Namespaces::NETWORK).map_err(|source| Error::Host {
             action: "enter a container's network namespace",
             source,
         })?;
-        let mut socket = Socket::route()?;
-        let link = socket.link(name)?.ok_or_else(|| Error::Unavailable {
-            reason: format!("the device {name} went away while it was made"),
-        })?;
-        let address = IpAddr::V4(endpoint.address);
-        let mut requests =
-            vec![add_address(&link, address, endpoint.subnet.prefix_len()), link.up()];
-        requests.extend(
-            endpoint
-                .gateway
-                .filter(|_| is_gateway)
-                .map(|gateway| default_route(&link, IpAddr::V4(gateway))),
-        );
-        Ok(socket.send(&requests)?)
+        work()
     };
     let started =
         |source| Error::Host { action: "start a thread for a container's network", source };
     thread::scope(|scope| {
-        let thread = thread::Builder::new().spawn_scoped(scope, inside).map_err(started)?;
+        let thread = thread::Builder::new().spawn_scoped(scope, work).map_err(started)?;
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
+}
+
+fn find(socket: &mut Socket, name: &LinkName) -> Result<gantry_netlink::route::Link> {
+    socket.link(name)?.ok_or_else(|| Error::Unavailable {
+        reason: format!("the device {name} went away while it was set up"),
+    })
+}
+
+fn no_default(socket: &mut Socket, is_ipv4: bool) -> Result<()> {
+    match socket.send(&[no_default_route(is_ipv4)]) {
+        // ESRCH: there was none.
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => {
+            Ok(())
+        }
+        // A namespace without IPv6.
+        Err(error) if !is_ipv4 => {
+            tracing::debug!(error = error_chain(&error), "no default route of IPv6 to remove");
+            Ok(())
+        }
+        result => Ok(result?),
+    }
+}
+
+/// In the namespace.
+fn configure(
+    sysctl: &Path,
+    (endpoint, network): (&Endpoint, &Network),
+    name: &LinkName,
+    options: &PlugOptions,
+) -> Result<()> {
+    let mut socket = Socket::route()?;
+    let link = find(&mut socket, name)?;
+    set_switches(sysctl, (endpoint, network), options)?;
+    let mut requests: Vec<_> =
+        endpoint.addresses().map(|(address, prefix)| add_address(&link, address, prefix)).collect();
+    for address in &options.link_local {
+        let bits = LINK_LOCAL_BITS[usize::from(address.is_ipv6())];
+        requests.push(add_address(&link, *address, bits));
+    }
+    requests.push(link.up());
+    let gateway4 = endpoint.ipv4.and_then(|it| it.gateway).filter(|_| options.leads_out4);
+    let gateway6 = endpoint.ipv6.and_then(|it| it.gateway).filter(|_| options.leads_out6);
+    requests.extend(gateway4.map(|gateway| default_route(&link, IpAddr::V4(gateway))));
+    requests.extend(gateway6.map(|gateway| default_route(&link, IpAddr::V6(gateway))));
+    Ok(socket.send(&requests)?)
+}
+
+/// While the device is down: neighbours are told of its addresses when it comes up, nobody waits for an IPv6 address to be found unique,
+/// and a network without IPv6 has not even that of the link.
+fn set_switches(
+    sysctl: &Path,
+    (endpoint, network): (&Endpoint, &Network),
+    options: &PlugOptions,
+) -> Result<()> {
+    let device = &endpoint.device;
+    let set = |path: String, value: &str| host::set_switch(sysctl, &path, value);
+    let of_ipv6 = |name: &str| format!("ipv6/conf/{device}/{name}");
+    let knows_ipv6 = sysctl.join("ipv6/conf").is_dir();
+    if endpoint.ipv4.is_some() {
+        set(format!("ipv4/conf/{device}/arp_notify"), "1")?;
+    }
+    let is_local6 = options.link_local.iter().any(IpAddr::is_ipv6);
+    if knows_ipv6 && endpoint.ipv6.is_none() && !is_local6 {
+        set(of_ipv6("disable_ipv6"), "1")?;
+    } else if knows_ipv6 {
+        set(of_ipv6("disable_ipv6"), "0")?;
+        set(of_ipv6("accept_dad"), "0")?;
+        set(of_ipv6("ndisc_notify"), "1")?;
+        if network.bridge.is_some() {
+            // The daemon says where packets go, and no neighbour.
+            set(of_ipv6("accept_ra"), "0")?;
+        }
+    }
+    options.sysctls.iter().try_for_each(|(path, value)| set(path.clone(), value))
 }

@@ -1,19 +1,34 @@
 //! Ports of the host that lead to containers. Each is bound by a socket, so that no other program takes it and one that is taken is told
-//! before anything starts; the packets themselves are led by the packet filter.
+//! before anything starts. Packets are led by the packet filter where it can; what reaches the sockets all the same is relayed.
 
-use std::collections::BTreeSet;
+mod sctp;
+#[cfg(test)]
+mod tests;
+
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use gantry_port_proxy::{PortProxy, Relay, Transport};
+use rustix::io::Errno;
+use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr};
 use rustix::net::{
-    AddressFamily, SocketFlags, SocketType, bind as bind_socket, getsockname, socket_with,
+    AddressFamily, SocketFlags, SocketType, bind as bind_socket, getsockname, listen, socket_with,
 };
 use serde::{Deserialize, Serialize};
 
+use crate::options::{BridgeOptions, GatewayMode};
 use crate::{Error, Result};
+
+use sctp::SctpPort;
+pub(crate) use sctp::SctpPorts;
+
+const EVERY_IPV4: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+const EVERY_IPV6: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+/// Callers that wait until the container's process is about to start.
+const BACKLOG: i32 = 128;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -48,214 +63,222 @@ pub struct PortWish {
     pub protocol: PortProtocol,
     /// In the container.
     pub port: u16,
-    /// On the host; unspecified means every address of that family.
-    pub host_address: IpAddr,
+    /// On the host; unspecified means every address of that family, and none those of both, or what the network says.
+    pub host_address: Option<IpAddr>,
     /// The first free one of these; the kernel chooses one from `ip_local_port_range` when there are none.
     pub host_ports: Option<RangeInclusive<u16>>,
 }
 
-/// A port that is published.
+/// A port that is published. One on every address of both families is two of these.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Published {
     pub protocol: PortProtocol,
     pub port: u16,
     pub host_address: IpAddr,
+    /// Zero in networks that are routed: there it is reached by the container's own address.
     pub host_port: u16,
 }
 
 /// What keeps ports from others, until it is dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
-    _ports: Vec<Hold>,
-}
-
-/// The SCTP ports of this daemon's containers. The kernel may have no sockets for them and still lead their packets, so that nothing
-/// but this keeps two containers from the same one.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct SctpPorts(Arc<Mutex<BTreeSet<(u16, IpAddr)>>>);
-
-/// One of them; it is free again when this is dropped.
-#[derive(Debug)]
-struct SctpPort {
-    all: SctpPorts,
-    port: (u16, IpAddr),
-}
-
-impl SctpPorts {
-    /// As sockets do it: every address of a family takes the port on each of them.
-    fn take(&self, address: IpAddr, port: u16) -> io::Result<SctpPort> {
-        let mut taken = self.taken();
-        let meets = |other: &IpAddr| {
-            other.is_ipv4() == address.is_ipv4()
-                && (*other == address || other.is_unspecified() || address.is_unspecified())
-        };
-        if taken.iter().any(|(number, other)| *number == port && meets(other)) {
-            return Err(rustix::io::Errno::ADDRINUSE.into());
-        }
-        taken.insert((port, address));
-        Ok(SctpPort { all: self.clone(), port: (port, address) })
-    }
-
-    fn taken(&self) -> MutexGuard<'_, BTreeSet<(u16, IpAddr)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for SctpPort {
-    fn drop(&mut self) {
-        self.all.taken().remove(&self.port);
-    }
+    holds: Vec<Hold>,
 }
 
 /// One port that is kept.
 #[derive(Debug)]
 struct Hold {
+    protocol: PortProtocol,
+    /// In the container.
     port: u16,
-    _socket: Option<OwnedFd>,
-    _sctp: Option<SctpPort>,
+    socket: Option<Arc<OwnedFd>>,
+    _sctp: Vec<SctpPort>,
 }
 
-/// Takes all that is wished for, or nothing.
-pub(crate) fn bind(wishes: &[PortWish], sctp: &SctpPorts) -> Result<(Vec<Published>, Held)> {
+/// Where on the host a port is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    protocol: PortProtocol,
+    address: IpAddr,
+    /// With every address of IPv6: those of IPv4, too.
+    is_dual: bool,
+}
+
+impl Held {
+    /// Relays what reaches the sockets. The container has an address of IPv4, or of IPv6.
+    pub(crate) fn relay(
+        &self,
+        proxy: &PortProxy,
+        container: IpAddr,
+    ) -> Result<Vec<Relay>, gantry_port_proxy::Error> {
+        let served = self.holds.iter().filter_map(|hold| {
+            let transport = match hold.protocol {
+                PortProtocol::Tcp => Transport::Tcp,
+                PortProtocol::Udp => Transport::Udp,
+                PortProtocol::Sctp => return None,
+            };
+            let backend = SocketAddr::new(container, hold.port);
+            Some(proxy.serve(Arc::clone(hold.socket.as_ref()?), transport, backend))
+        });
+        served.collect()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.holds.iter().all(|hold| hold.socket.is_none())
+    }
+}
+
+/// Takes all that is wished for in a network with these options, or nothing.
+pub(crate) fn bind(
+    wishes: &[PortWish],
+    options: &BridgeOptions,
+    sctp: &SctpPorts,
+) -> Result<(Vec<Published>, Held)> {
     let (mut published, mut holds) = (Vec::new(), Vec::new());
     for wish in wishes {
-        let hold = bind_one(wish, sctp)?;
-        let PortWish { protocol, port, host_address, .. } = *wish;
-        published.push(Published { protocol, port, host_address, host_port: hold.port });
+        let PortWish { protocol, port, .. } = *wish;
+        let mut show = |address, host_port| {
+            published.push(Published { protocol, port, host_address: address, host_port });
+        };
+        let addresses = match wish.host_address.or(options.host_binding) {
+            Some(EVERY_IPV4) if wish.host_address.is_none() => vec![EVERY_IPV4, EVERY_IPV6],
+            Some(address) => vec![address],
+            None => vec![EVERY_IPV4, EVERY_IPV6],
+        };
+        let (routed, bound): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|address| {
+            let mode =
+                if address.is_ipv4() { options.gateway_mode4 } else { options.gateway_mode6 };
+            mode == GatewayMode::Routed
+        });
+        for address in routed {
+            show(address, 0);
+        }
+        let Some((first, others)) = bound.split_first() else { continue };
+        let (hold, host_port, has_both) = take(wish, *first, !others.is_empty(), sctp)?;
+        show(*first, host_port);
+        if has_both {
+            for address in others {
+                show(*address, host_port);
+            }
+        }
         holds.push(hold);
     }
-    Ok((published, Held { _ports: holds }))
+    Ok((published, Held { holds }))
 }
 
 /// Takes again what a running container has; what another program took meanwhile is told.
 pub(crate) fn bind_again(published: &[Published], sctp: &SctpPorts) -> (Held, Vec<Error>) {
     let (mut holds, mut errors) = (Vec::new(), Vec::new());
-    for port in published {
-        match bind_at(port.protocol, port.host_address, port.host_port, sctp) {
-            Ok(hold) => holds.push(hold),
-            Err(source) => {
-                errors.push(failed(port.protocol, port.host_address, port.host_port, source));
-            }
+    let is_bound = |port: &&Published| port.host_port > 0;
+    let other_family = |port: &Published, address| {
+        let twin = Published { host_address: address, ..port.clone() };
+        published.contains(&twin)
+    };
+    for port in published.iter().filter(is_bound) {
+        let Published { protocol, host_address, host_port, .. } = *port;
+        let (address, is_dual) = match host_address {
+            EVERY_IPV6 if other_family(port, EVERY_IPV4) => continue,
+            EVERY_IPV4 if other_family(port, EVERY_IPV6) => (EVERY_IPV6, true),
+            address => (address, false),
+        };
+        let place = Place { protocol, address, is_dual };
+        match hold(place, port.port, host_port, sctp) {
+            Ok((hold, _)) => holds.push(hold),
+            Err(source) => errors.push(failed(protocol, host_address, host_port, source)),
         }
     }
-    (Held { _ports: holds }, errors)
+    (Held { holds }, errors)
 }
 
-fn bind_one(wish: &PortWish, sctp: &SctpPorts) -> Result<Hold> {
-    let PortWish { protocol, host_address, .. } = *wish;
+/// The port on one address, or on every one of both families. Whether it is on both: a host may have no IPv6.
+fn take(
+    wish: &PortWish,
+    address: IpAddr,
+    is_dual: bool,
+    sctp: &SctpPorts,
+) -> Result<(Hold, u16, bool)> {
+    let protocol = wish.protocol;
+    if is_dual {
+        let place = Place { protocol, address: EVERY_IPV6, is_dual: true };
+        match take_one(wish, place, sctp) {
+            Err(Error::Bind { source, .. })
+                if source.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error()) => {}
+            Err(Error::Bind { port, protocol, source, .. }) => {
+                return Err(Error::Bind { address, port, protocol, source });
+            }
+            Err(Error::RangeTaken { first, last, protocol, .. }) => {
+                return Err(Error::RangeTaken { address, first, last, protocol });
+            }
+            result => return result.map(|(hold, port)| (hold, port, true)),
+        }
+    }
+    let place = Place { protocol, address, is_dual: false };
+    take_one(wish, place, sctp).map(|(hold, port)| (hold, port, false))
+}
+
+fn take_one(wish: &PortWish, place: Place, sctp: &SctpPorts) -> Result<(Hold, u16)> {
+    let Place { protocol, address, .. } = place;
     let Some(range) = wish.host_ports.clone() else {
-        return bind_at(protocol, host_address, 0, sctp)
-            .map_err(|source| failed(protocol, host_address, 0, source));
+        return hold(place, wish.port, 0, sctp)
+            .map_err(|source| failed(protocol, address, 0, source));
     };
     let (first, last) = (*range.start(), *range.end());
     for port in range {
-        match bind_at(protocol, host_address, port, sctp) {
+        match hold(place, wish.port, port, sctp) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && first != last => {}
-            result => return result.map_err(|source| failed(protocol, host_address, port, source)),
+            result => return result.map_err(|source| failed(protocol, address, port, source)),
         }
     }
-    Err(Error::RangeTaken { address: host_address, first, last, protocol: protocol.name() })
+    Err(Error::RangeTaken { address, first, last, protocol: protocol.name() })
 }
 
 fn failed(protocol: PortProtocol, address: IpAddr, port: u16, source: io::Error) -> Error {
     Error::Bind { address, port, protocol: protocol.name(), source }
 }
 
-fn bind_at(
-    protocol: PortProtocol,
-    address: IpAddr,
-    port: u16,
-    sctp: &SctpPorts,
-) -> io::Result<Hold> {
+/// Port zero is one of the kernel's choice; the one that it is comes back.
+fn hold(place: Place, port: u16, mut host_port: u16, sctp: &SctpPorts) -> io::Result<(Hold, u16)> {
+    let protocol = place.protocol;
+    let is_sctp = protocol == PortProtocol::Sctp;
+    let mut socket = None;
+    // The kernel may have no sockets for SCTP; it has to choose a port, though.
+    if !is_sctp || host_port == 0 {
+        let bound = bind_at(place, host_port)?;
+        host_port = bound.0;
+        socket = Some(Arc::new(bound.1));
+    }
+    let mut taken = Vec::new();
+    if is_sctp {
+        taken.push(sctp.take(place.address, host_port)?);
+        if place.is_dual {
+            taken.push(sctp.take(EVERY_IPV4, host_port)?);
+        }
+    }
+    Ok((Hold { protocol, port, socket, _sctp: taken }, host_port))
+}
+
+fn bind_at(place: Place, port: u16) -> io::Result<(u16, OwnedFd)> {
+    let Place { protocol, address, is_dual } = place;
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let kind = match protocol {
         PortProtocol::Tcp => SocketType::STREAM,
         PortProtocol::Udp => SocketType::DGRAM,
-        PortProtocol::Sctp if port != 0 => {
-            return Ok(Hold { port, _socket: None, _sctp: Some(sctp.take(address, port)?) });
-        }
         PortProtocol::Sctp => SocketType::SEQPACKET,
     };
-    let (port, socket) = bind_socket_at(kind, address, port)?;
-    let sctp = match protocol {
-        PortProtocol::Sctp => Some(sctp.take(address, port)?),
-        PortProtocol::Tcp | PortProtocol::Udp => None,
-    };
-    Ok(Hold { port, _socket: Some(socket), _sctp: sctp })
-}
-
-/// Without `SO_REUSEADDR`, with which two programs that don't listen could have the same port.
-fn bind_socket_at(kind: SocketType, address: IpAddr, port: u16) -> io::Result<(u16, OwnedFd)> {
-    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let socket = socket_with(family, kind, SocketFlags::CLOEXEC, None)?;
     if address.is_ipv6() {
-        rustix::net::sockopt::set_ipv6_v6only(&socket, true)?;
+        set_ipv6_v6only(&socket, !is_dual)?;
+    }
+    // Relayed connections that have ended may still have the port. Without this, two programs that don't listen cannot have the same
+    // one; with it, two that do cannot, and this one does.
+    let listens = protocol == PortProtocol::Tcp;
+    if listens {
+        set_socket_reuseaddr(&socket, true)?;
     }
     bind_socket(&socket, &SocketAddr::new(address, port))?;
+    if listens {
+        listen(&socket, BACKLOG)?;
+    }
     let bound = SocketAddr::try_from(getsockname(&socket)?)?;
     Ok((bound.port(), socket))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::{Ipv4Addr, TcpListener};
-
-    use super::*;
-
-    fn wish(ports: Option<RangeInclusive<u16>>) -> PortWish {
-        let host_address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        PortWish { protocol: PortProtocol::Tcp, port: 80, host_address, host_ports: ports }
-    }
-
-    #[test]
-    fn a_taken_port_is_told_and_a_range_goes_on() {
-        let other = TcpListener::bind("127.0.0.1:0").unwrap();
-        let taken = other.local_addr().unwrap().port();
-        let error =
-            bind(&[wish(None), wish(Some(taken..=taken))], &SctpPorts::default()).unwrap_err();
-        let text = error.to_string();
-        assert!(
-            text.starts_with(&format!("failed to bind host port 127.0.0.1:{taken}/tcp: ")),
-            "{text}"
-        );
-        if let Some(next) = taken.checked_add(1) {
-            let (published, held) =
-                bind(&[wish(Some(taken..=next))], &SctpPorts::default()).unwrap();
-            assert_eq!(published[0].host_port, next);
-            TcpListener::bind(("127.0.0.1", next)).unwrap_err();
-            drop(held);
-            TcpListener::bind(("127.0.0.1", next)).unwrap();
-        }
-    }
-
-    #[test]
-    fn one_that_nobody_chose_is_found() {
-        let (published, _held) = bind(&[wish(None), wish(None)], &SctpPorts::default()).unwrap();
-        assert!(published[0].host_port > 0);
-        assert_ne!(published[0].host_port, published[1].host_port);
-        let (_, errors) = bind_again(&published, &SctpPorts::default());
-        assert_eq!(errors.len(), 2);
-    }
-
-    #[test]
-    fn an_sctp_port_is_taken_once_and_free_again() {
-        let all = SctpPorts::default();
-        let bind = |address: &str| {
-            let wish = PortWish {
-                protocol: PortProtocol::Sctp,
-                host_address: address.parse().unwrap(),
-                ..wish(Some(5000..=5000))
-            };
-            bind(&[wish], &all)
-        };
-        let one = bind("127.0.0.1").unwrap();
-        bind("127.0.0.1").unwrap_err();
-        bind("0.0.0.0").unwrap_err();
-        let two = bind("127.0.0.2").unwrap();
-        let three = bind("::").unwrap();
-        drop((one, two));
-        let every = bind("0.0.0.0").unwrap();
-        bind("127.0.0.1").unwrap_err();
-        drop((every, three));
-        assert!(all.taken().is_empty());
-    }
 }

@@ -27,8 +27,9 @@ impl Register {
     pub const A: Self = Self(8);
     pub const B: Self = Self(9);
     pub const C: Self = Self(10);
-    /// Behind the name of a device in [`Self::A`].
+    /// Behind the name of a device, or an address of IPv6, in [`Self::A`].
     pub const E: Self = Self(12);
+    pub const F: Self = Self(13);
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub enum Nat {
     Masquerade,
     /// The destination becomes the IPv4 address in one register and the port in another.
     Destination4 { address: Register, port: Register },
+    /// The same with an IPv6 address.
+    Destination6 { address: Register, port: Register },
 }
 
 /// One step.
@@ -73,6 +76,18 @@ pub enum Expression {
         base: u32,
         offset: u32,
         length: u32,
+        to: Register,
+    },
+    /// Bytes from a register into the transport header, whose checksum is at the offset `checksum`.
+    Rewrite {
+        from: Register,
+        offset: u32,
+        length: u32,
+        checksum: u32,
+    },
+    /// A value into a register.
+    Load {
+        value: Vec<u8>,
         to: Register,
     },
     /// The kind of its destination address, as the routes say (`RTN_`).
@@ -149,6 +164,18 @@ impl Expression {
                     .number_be(3, *offset)
                     .number_be(4, *length)
             }),
+            // The transport header is base 2; the checksum is the internet's (1).
+            Self::Rewrite { from, offset, length, checksum } => named(element, "payload", |data| {
+                data.number_be(2, 2)
+                    .number_be(3, *offset)
+                    .number_be(4, *length)
+                    .number_be(5, from.0)
+                    .number_be(6, 1)
+                    .number_be(7, *checksum)
+            }),
+            Self::Load { value, to } => named(element, "immediate", |data| {
+                data.number_be(1, to.0).nested(2, |it| it.attribute(VALUE, value))
+            }),
             // The result is the address's type (3), the question is about the destination (2).
             Self::DestinationType { to } => named(element, "fib", |data| {
                 data.number_be(1, to.0).number_be(2, 3).number_be(3, 2)
@@ -186,12 +213,18 @@ impl Nat {
     fn write(self, element: Request) -> Request {
         match self {
             Self::Masquerade => named(element, "masq", |data| data),
-            Self::Destination4 { address, port } => named(element, "nat", |data| {
-                // NFT_NAT_DNAT, NFPROTO_IPV4.
-                data.number_be(1, 1).number_be(2, 2).number_be(3, address.0).number_be(5, port.0)
-            }),
+            // NFPROTO_IPV4 and NFPROTO_IPV6.
+            Self::Destination4 { address, port } => destination(element, 2, address, port),
+            Self::Destination6 { address, port } => destination(element, 10, address, port),
         }
     }
+}
+
+fn destination(element: Request, family: u32, address: Register, port: Register) -> Request {
+    named(element, "nat", |data| {
+        // NFT_NAT_DNAT.
+        data.number_be(1, 1).number_be(2, family).number_be(3, address.0).number_be(5, port.0)
+    })
 }
 
 impl Verdict {

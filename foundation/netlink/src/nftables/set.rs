@@ -15,6 +15,7 @@ const ELEMENTS_AT_ONCE: usize = 512;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyType {
     Ipv4Address = 7,
+    Ipv6Address = 8,
     Protocol = 12,
     Port = 13,
     DeviceName = 41,
@@ -25,7 +26,7 @@ impl KeyType {
     const fn length(self) -> u32 {
         match self {
             Self::Ipv4Address | Self::Protocol | Self::Port => 4,
-            Self::DeviceName => 16,
+            Self::Ipv6Address | Self::DeviceName => 16,
         }
     }
 

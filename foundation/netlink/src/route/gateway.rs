@@ -9,26 +9,37 @@ use crate::route::address::{address_of, octets};
 use crate::socket::Socket;
 
 const NEWROUTE: u16 = 24;
+const DELROUTE: u16 = 25;
 const GETROUTE: u16 = 26;
 /// `struct rtmsg`: family, length of the destination, of the source, service, table, protocol, scope, type, flags.
 const BODY: usize = 12;
-const CREATE_NEW: u16 = 0x400 | 0x200;
+const CREATE: u16 = 0x400;
+const REPLACE: u16 = 0x100;
 const DESTINATION: u16 = 1;
 const DEVICE: u16 = 4;
 const GATEWAY: u16 = 5;
 const TABLE_MAIN: u8 = 254;
 const PROTOCOL_BOOT: u8 = 3;
 const SCOPE_UNIVERSE: u8 = 0;
+/// Of a removal: any scope.
+const SCOPE_NOWHERE: u8 = 255;
 const UNICAST: u8 = 1;
 
-/// Everything that has no way of its own goes to `gateway`, by this device.
+/// Everything that has no way of its own goes to `gateway`, by this device, from now on.
 pub fn default_route(link: &Link, gateway: IpAddr) -> Request {
     let (family, bytes) = octets(gateway);
     let body = [family, 0, 0, 0, TABLE_MAIN, PROTOCOL_BOOT, SCOPE_UNIVERSE, UNICAST, 0, 0, 0, 0];
-    Request::new(NEWROUTE, CREATE_NEW, format!("make {gateway} the default gateway"))
+    Request::new(NEWROUTE, CREATE | REPLACE, format!("make {gateway} the default gateway"))
         .body(&body)
         .attribute(GATEWAY, &bytes)
         .number(DEVICE, link.index)
+}
+
+/// What has no way of its own goes nowhere any more. `ESRCH` says that it was so before.
+pub fn no_default_route(is_ipv4: bool) -> Request {
+    let family = if is_ipv4 { 2 } else { 10 };
+    let body = [family, 0, 0, 0, TABLE_MAIN, 0, SCOPE_NOWHERE, 0, 0, 0, 0, 0];
+    Request::new(DELROUTE, 0, "remove the default gateway").body(&body)
 }
 
 impl Socket {

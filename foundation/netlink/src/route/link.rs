@@ -25,6 +25,12 @@ const INFO_DATA: u16 = 2;
 const INFO_SLAVE_KIND: u16 = 4;
 const INFO_SLAVE_DATA: u16 = 5;
 const BRIDGE_PORT_HAIRPIN: u16 = 4;
+const BRIDGE_PORT_ISOLATED: u16 = 33;
+const LINK: u16 = 5;
+const VLAN_ID: u16 = 1;
+/// Of a macvlan and of an ipvlan.
+const MODE: u16 = 1;
+const IPVLAN_FLAGS: u16 = 2;
 const VETH_PEER: u16 = 1;
 const NET_NS_FD: u16 = 28;
 const CREATE_NEW: u16 = 0x400 | 0x200;
@@ -76,6 +82,8 @@ pub struct Link {
     pub kind: Option<String>,
     /// What somebody wrote on it (`ifalias`).
     pub alias: Option<String>,
+    /// The index of the bridge that it is in.
+    pub master: Option<u32>,
 }
 
 impl Link {
@@ -134,6 +142,7 @@ impl Link {
             flags: u32_at(message.payload, 8)?,
             kind: kind.map(str::to_owned),
             alias: attributes.text(ALIAS).map(str::to_owned),
+            master: attributes.number(MASTER),
         })
     }
 }
@@ -192,15 +201,83 @@ pub fn make_veth(name: &LinkName, bridge: u32, mtu: u32, peer: Peer<'_>) -> Requ
         })
 }
 
-/// Lets a bridge send packets back by the port that they came by.
-pub fn allow_hairpin(name: &LinkName) -> Request {
-    Request::new(NEWLINK, 0, format!("let packets turn round at the network device {name}"))
+/// How a bridge treats one of its ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BridgePort {
+    /// It may send packets back by the port that they came by.
+    pub hairpin: bool,
+    /// It lets no packets through to other ports that are isolated, too.
+    pub isolated: bool,
+}
+
+/// Sets what a device is to the bridge that it is in.
+pub fn set_bridge_port(name: &LinkName, port: BridgePort) -> Request {
+    let what = format!("set up the network device {name} in its bridge");
+    Request::new(NEWLINK, 0, what).body(&[0; BODY]).text(IFNAME, name.as_str()).nested(
+        LINK_INFO,
+        |info| {
+            info.text(INFO_SLAVE_KIND, "bridge").nested(INFO_SLAVE_DATA, |data| {
+                data.attribute(BRIDGE_PORT_HAIRPIN, &[port.hairpin.into()])
+                    .attribute(BRIDGE_PORT_ISOLATED, &[port.isolated.into()])
+            })
+        },
+    )
+}
+
+/// A VLAN on a device of this namespace, down.
+pub fn make_vlan(name: &LinkName, below: u32, id: u16) -> Request {
+    Request::new(NEWLINK, CREATE_NEW, format!("make the VLAN {name}"))
         .body(&[0; BODY])
         .text(IFNAME, name.as_str())
+        .number(LINK, below)
         .nested(LINK_INFO, |info| {
-            info.text(INFO_SLAVE_KIND, "bridge")
-                .nested(INFO_SLAVE_DATA, |data| data.attribute(BRIDGE_PORT_HAIRPIN, &[1]))
+            info.text(INFO_KIND, "vlan")
+                .nested(INFO_DATA, |data| data.attribute(VLAN_ID, &id.to_ne_bytes()))
         })
+}
+
+/// A device on another one, in a namespace of its own.
+#[derive(Debug, Clone, Copy)]
+pub struct OnParent<'a> {
+    /// `macvlan` or `ipvlan`.
+    pub kind: &'a str,
+    pub parent: u32,
+    pub namespace: BorrowedFd<'a>,
+    /// `IFLA_MACVLAN_MODE` or `IFLA_IPVLAN_MODE`.
+    pub mode: u32,
+    /// `IFLA_IPVLAN_FLAGS`.
+    pub flags: u16,
+    /// Without one, the kernel chooses.
+    pub mac: Option<MacAddress>,
+    /// Without one, the parent's.
+    pub mtu: Option<u32>,
+}
+
+/// A macvlan or ipvlan, down.
+pub fn make_on_parent(name: &LinkName, device: &OnParent<'_>) -> Request {
+    let namespace = u32::try_from(device.namespace.as_raw_fd()).unwrap_or(u32::MAX);
+    let what = format!("make the {} {name}", device.kind);
+    let mut request = Request::new(NEWLINK, CREATE_NEW, what)
+        .body(&[0; BODY])
+        .text(IFNAME, name.as_str())
+        .number(LINK, device.parent)
+        .number(NET_NS_FD, namespace);
+    if let Some(mac) = device.mac {
+        request = request.attribute(ADDRESS, &mac);
+    }
+    if let Some(mtu) = device.mtu {
+        request = request.number(MTU, mtu);
+    }
+    request.nested(LINK_INFO, |info| {
+        info.text(INFO_KIND, device.kind).nested(INFO_DATA, |data| match device.kind {
+            "ipvlan" => {
+                let mode = u16::try_from(device.mode).unwrap_or(u16::MAX);
+                data.attribute(MODE, &mode.to_ne_bytes())
+                    .attribute(IPVLAN_FLAGS, &device.flags.to_ne_bytes())
+            }
+            _ => data.number(MODE, device.mode),
+        })
+    })
 }
 
 impl Socket {

@@ -56,7 +56,14 @@ fn devices_are_found_renamed_and_set_up() {
 #[test]
 fn the_first_refusal_of_a_batch_is_named_and_the_rest_is_done() {
     let (mut socket, link) = namespace_with("batch0");
-    let nobody = Link { index: 4711, name: "nobody0".into(), flags: 0, kind: None, alias: None };
+    let nobody = Link {
+        index: 4711,
+        name: "nobody0".into(),
+        flags: 0,
+        kind: None,
+        alias: None,
+        master: None,
+    };
     let error = socket.send(&[nobody.up(), link.rename(&parse("lo")), link.up()]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(error.to_string().contains("nobody0"), "{error}");

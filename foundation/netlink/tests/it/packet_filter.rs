@@ -3,8 +3,8 @@
 use std::process::Command;
 
 use gantry_netlink::nftables::{
-    Base, Comparison, Element, Expression, Hook, KeyType, Nat, Register, Set, SetKind, Table,
-    Verdict,
+    Base, Comparison, Element, Expression, Hook, KeyType, Loss, Losses, Nat, Register, Set,
+    SetKind, Table, Verdict,
 };
 use gantry_netlink::{Request, Socket};
 use gantry_sys::clone::{Namespaces, unshare};
@@ -188,4 +188,26 @@ fn a_transaction_that_is_refused_as_a_whole_ends() {
     // And nothing is left of it that a later one could take for its own.
     socket.commit(&requests).unwrap();
     assert!(listed().contains("tcp . 8080"));
+}
+
+#[test]
+fn what_is_taken_out_is_told_and_by_whom() {
+    let (mut socket, table) = table();
+    let mut losses = Losses::subscribe().unwrap();
+    socket.commit(&destinations(&table)).unwrap();
+    assert_eq!(losses.take().unwrap(), []);
+    let own = socket.number().unwrap();
+    socket.commit(&[table.flush_chain("to-ports")]).unwrap();
+    let of = |chain: Option<&str>, by| Loss::Of {
+        table: "gantry-test".into(),
+        chain: chain.map(str::to_owned),
+        by,
+    };
+    assert_eq!(losses.take().unwrap(), [of(Some("to-ports"), own)]);
+    assert!(Command::new("nft").args(["flush", "ruleset"]).status().unwrap().success());
+    let told = losses.take().unwrap();
+    let of_others = told.iter().filter(|loss| matches!(loss, Loss::Of { by, .. } if *by != own));
+    assert_eq!(of_others.count(), told.len());
+    assert!(told.iter().any(|loss| matches!(loss, Loss::Of { chain: None, .. })), "{told:?}");
+    assert_eq!(losses.take().unwrap(), []);
 }

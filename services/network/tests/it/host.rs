@@ -14,7 +14,7 @@ use std::time::Duration;
 use gantry_db::Db;
 use gantry_netlink::Socket;
 use gantry_netlink::route::LinkName;
-use gantry_network::{Config, Endpoint, EndpointWish, Networks};
+use gantry_network::{Config, CreateOptions, Endpoint, EndpointWish, Networks, PlugOptions};
 use gantry_sys::clone::{Namespaces, setns, unshare};
 use gantry_types::{EndpointId, NetworkId, Timestamp};
 
@@ -109,16 +109,25 @@ impl Host {
     pub(crate) fn container(&mut self, network: &str, wish: &EndpointWish) -> (File, Endpoint) {
         self.ids += 1;
         let id = EndpointId::from_bytes([self.ids; 32]);
-        let endpoint = self.networks.allocate(id, network, wish).unwrap();
+        let mut endpoint = self.networks.allocate(id, network, wish).unwrap();
+        endpoint.device = "eth0".into();
         let namespace = namespace();
-        self.networks.plug(&endpoint, namespace.as_fd(), "eth0", true).unwrap();
+        self.networks.plug(&endpoint, namespace.as_fd(), &leads_out()).unwrap();
         (namespace, endpoint)
     }
+}
+
+pub(crate) fn leads_out() -> PlugOptions {
+    PlugOptions { leads_out4: true, leads_out6: true, ..PlugOptions::default() }
 }
 
 fn open(path: &std::path::Path) -> Networks {
     let config = Config {
         default_bridge: true,
+        default_network: CreateOptions::default(),
+        users_bridge: None,
+        remote: None,
+        forwards: true,
         pools: Config::default_pools(),
         mtu: 1500,
         sysctl: PathBuf::from("/proc/sys/net"),

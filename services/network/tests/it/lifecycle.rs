@@ -1,13 +1,19 @@
 //! Networks come, stay over a restart, and go without a trace.
 
-use gantry_network::{CreateOptions, EndpointWish, Error};
+use gantry_network::{Asked, CreateOptions, EndpointWish, Error};
 use gantry_types::Timestamp;
 
 use crate::host::{FORWARDING, Host, ip, ruleset};
 
 fn options(name: &str, subnet: Option<&str>) -> CreateOptions {
     let subnet = subnet.map(|subnet| subnet.parse().unwrap());
-    CreateOptions { name: name.into(), subnet, ..CreateOptions::default() }
+    let ipv4 = Some(Asked { subnet, ..Asked::default() });
+    CreateOptions { name: name.into(), ipv4, ..CreateOptions::default() }
+}
+
+fn with_gateway(mut options: CreateOptions, gateway: &str) -> CreateOptions {
+    options.ipv4.as_mut().unwrap().gateway = Some(gateway.parse().unwrap());
+    options
 }
 
 fn create(host: &mut Host, options: CreateOptions) -> Result<(), Error> {
@@ -22,11 +28,12 @@ fn the_default_networks_are_there_and_go_at_the_end() {
         .networks
         .list()
         .into_iter()
-        .map(|network| (network.name, network.driver.name()))
+        .map(|network| (network.name.clone(), network.driver.name().to_owned()))
         .collect();
     assert_eq!(
         names,
-        [("bridge".into(), "bridge"), ("host".into(), "host"), ("none".to_owned(), "null")]
+        [("bridge", "bridge"), ("host", "host"), ("none", "null")]
+            .map(|(name, driver)| (name.to_owned(), driver.to_owned()))
     );
     ip("link show gantry0");
     create(&mut host, options("inner", None)).unwrap();
@@ -55,7 +62,6 @@ fn what_makes_no_sense_is_refused_and_leaves_nothing() {
     let before = (host.networks.list(), ruleset());
     ip("link add elsewhere type veth peer name elsewhere2");
     ip("addr add 10.77.0.1/16 dev elsewhere");
-    let outside = "10.6.0.1".parse().unwrap();
     for (options, says) in [
         (options("one", None), "network with name one already exists"),
         (options("two", Some("10.5.0.128/25")), "Pool overlaps"),
@@ -64,16 +70,10 @@ fn what_makes_no_sense_is_refused_and_leaves_nothing() {
         (options("a b", None), "invalid network name"),
         (options("default", None), "means something else"),
         (
-            CreateOptions { gateway: Some(outside), ..options("two", Some("10.9.0.0/24")) },
+            with_gateway(options("two", Some("10.9.0.0/24")), "10.6.0.1"),
             "no configured subnet contains IP address 10.6.0.1",
         ),
-        (
-            CreateOptions {
-                gateway: Some("10.9.0.255".parse().unwrap()),
-                ..options("two", Some("10.9.0.0/24"))
-            },
-            "that of its broadcasts",
-        ),
+        (with_gateway(options("two", Some("10.9.0.0/24")), "10.9.0.255"), "that of its broadcasts"),
         (
             CreateOptions {
                 options: [("com.docker.network.driver.mtu".into(), "12".into())].into(),
@@ -101,9 +101,10 @@ fn a_network_in_use_and_the_predefined_ones_cannot_be_removed() {
     create(&mut host, options("mine", Some("10.5.0.0/24"))).unwrap();
     let (_namespace, endpoint) = host.container("mine", &EndpointWish::default());
     let error = host.networks.remove("mine").unwrap_err();
+    let id = host.networks.find("mine").unwrap().id;
     assert_eq!(
         error.to_string(),
-        "error while removing network: network mine has active endpoints (1)"
+        format!("error while removing network: network mine id {id} has active endpoints (1)")
     );
     for name in ["bridge", "host", "none"] {
         assert!(matches!(host.networks.remove(name), Err(Error::Predefined(_))), "{name}");
@@ -124,7 +125,7 @@ fn addresses_are_taken_once_and_inside_the_subnet() {
         ..EndpointWish::default()
     };
     let (_one, endpoint) = host.container("tiny", &EndpointWish::default());
-    assert_eq!(endpoint.address.to_string(), "10.5.0.2");
+    assert_eq!(endpoint.address4(), Some("10.5.0.2".parse().unwrap()));
     let id = gantry_types::EndpointId::from_bytes([77; 32]);
     for (wish, says) in [
         (EndpointWish::default(), "no available IPv4 addresses"),

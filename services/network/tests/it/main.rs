@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod connections;
 mod host;
 mod lifecycle;
 mod packets;
 mod published;
+mod relayed;

@@ -29,7 +29,7 @@ fn outside() -> File {
 }
 
 /// A name under which another process finds an open namespace file.
-fn fd_path(file: &File) -> String {
+pub(crate) fn fd_path(file: &File) -> String {
     use std::os::fd::AsRawFd;
     format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd())
 }
@@ -39,7 +39,7 @@ fn published(host_address: &str, host_port: u16) -> EndpointWish {
         ports: vec![PortWish {
             protocol: PortProtocol::Tcp,
             port: 80,
-            host_address: host_address.parse::<IpAddr>().unwrap(),
+            host_address: Some(host_address.parse::<IpAddr>().unwrap()),
             host_ports: Some(host_port..=host_port),
         }],
         ..EndpointWish::default()
@@ -58,8 +58,8 @@ fn neighbours_reach_one_another_and_the_outside_sees_the_host() {
     let (two, endpoint) = host.container("bridge", &EndpointWish::default());
     serve(&two, 80);
     serve(&outside, 80);
-    assert_eq!(call(Some(&one), endpoint.address, 80), Some(address("172.17.0.2")));
-    assert_eq!(call(None, endpoint.address, 80), Some(address("172.17.0.1")));
+    assert_eq!(call(Some(&one), endpoint.address4().unwrap(), 80), Some(address("172.17.0.2")));
+    assert_eq!(call(None, endpoint.address4().unwrap(), 80), Some(address("172.17.0.1")));
     assert_eq!(call(Some(&one), address("192.0.2.2"), 80), Some(address("192.0.2.1")));
 }
 
@@ -95,8 +95,8 @@ fn published_port(bridges_show_packets: &str) {
     assert!(call(None, address("127.0.0.1"), 8080).is_some());
     assert!(call(Some(&neighbour), address("192.0.2.1"), 8080).is_some());
     assert!(call(Some(&server), address("192.0.2.1"), 8080).is_some(), "itself, by the host");
-    assert!(is_cut_off(Some(&outside), endpoint.address, 80), "by its own address");
-    assert!(is_cut_off(Some(&outside), endpoint.address, 81));
+    assert!(is_cut_off(Some(&outside), endpoint.address4().unwrap(), 80), "by its own address");
+    assert!(is_cut_off(Some(&outside), endpoint.address4().unwrap(), 81));
     assert!(is_cut_off(Some(&outside), address("192.0.2.1"), 81));
     host.networks.release(&endpoint);
     assert!(is_cut_off(Some(&outside), address("192.0.2.1"), 8080));
@@ -142,7 +142,7 @@ fn networks_are_apart() {
     serve(&one, 80);
     let (other, of_other) = host.container("other", &EndpointWish::default());
     serve(&other, 80);
-    assert!(is_cut_off(Some(&one), of_other.address, 80));
+    assert!(is_cut_off(Some(&one), of_other.address4().unwrap(), 80));
     assert!(
         call(Some(&other), address("192.0.2.1"), 8080).is_some(),
         "a published port is for all"
@@ -150,11 +150,11 @@ fn networks_are_apart() {
     let (inner, of_inner) = host.container("inner", &EndpointWish::default());
     serve(&inner, 80);
     let (inner2, _) = host.container("inner", &EndpointWish::default());
-    assert!(call(Some(&inner2), of_inner.address, 80).is_some());
-    assert!(is_cut_off(Some(&one), of_inner.address, 80));
+    assert!(call(Some(&inner2), of_inner.address4().unwrap(), 80).is_some());
+    assert!(is_cut_off(Some(&one), of_inner.address4().unwrap(), 80));
     inside(&inner, || ip("route add default via 172.19.0.1"));
     assert!(is_cut_off(Some(&inner), address("192.0.2.2"), 80));
-    assert!(is_cut_off(Some(&outside), of_inner.address, 80));
+    assert!(is_cut_off(Some(&outside), of_inner.address4().unwrap(), 80));
     for gateway in ["172.19.0.1", "172.17.0.1", "192.0.2.1"] {
         assert!(is_cut_off(Some(&inner), address(gateway), 8080), "by a published port: {gateway}");
     }

@@ -7,10 +7,10 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gantry_network::{Endpoint, EndpointWish, PortProtocol, PortWish, Published};
+use gantry_network::{Endpoint, EndpointWish, Place, PortProtocol, PortWish, Published};
 use gantry_types::{EndpointId, ErrorKind};
 
-use crate::host::{Host, inside, ip, namespace, ruleset};
+use crate::host::{Host, inside, ip, leads_out, namespace, ruleset};
 
 const EVERYWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
@@ -18,7 +18,7 @@ fn wish(protocol: PortProtocol, host_ports: &[u16]) -> EndpointWish {
     let port = |port: &u16| PortWish {
         protocol,
         port: 80,
-        host_address: EVERYWHERE,
+        host_address: Some(EVERYWHERE),
         host_ports: Some(*port..=*port),
     };
     EndpointWish { ports: host_ports.iter().map(port).collect(), ..EndpointWish::default() }
@@ -47,10 +47,14 @@ fn the_ports_of_hundreds_of_containers_are_laid_out_at_once() {
             id: EndpointId::from_bytes(id),
             network_id: network.id.clone(),
             network_name: "bridge".into(),
-            address: Ipv4Addr::new(172, 17, high, low),
-            subnet: "172.17.0.0/16".parse().unwrap(),
-            gateway: Some(Ipv4Addr::new(172, 17, 0, 1)),
+            ipv4: Some(Place {
+                address: Ipv4Addr::new(172, 17, high, low),
+                subnet: "172.17.0.0/16".parse().unwrap(),
+                gateway: Some(Ipv4Addr::new(172, 17, 0, 1)),
+            }),
+            ipv6: None,
             mac: [2, 0x42, 172, 17, high, low],
+            device: "eth0".into(),
             ports: (0..32).map(port).collect(),
         }
     };
@@ -79,11 +83,52 @@ fn a_release_takes_nothing_that_belongs_to_another() {
     let (_one, first) = host.container("bridge", &wish(PortProtocol::Tcp, &[7000]));
     host.networks.release(&first);
     let (_two, second) = host.container("bridge", &wish(PortProtocol::Tcp, &[7000]));
-    assert_eq!(first.address, second.address);
+    assert_eq!(first.ipv4, second.ipv4);
     host.networks.release(&first);
     assert!(ruleset().contains("tcp . 7000"));
     let (_three, third) = host.container("bridge", &EndpointWish::default());
-    assert_ne!(third.address, second.address);
+    assert_ne!(third.ipv4, second.ipv4);
+}
+
+#[test]
+fn one_number_on_two_addresses_is_relayed_until_both_are_gone() {
+    let mut host = Host::new();
+    let on = |address: &str| {
+        ip(&format!("addr add {address}/32 dev lo"));
+        let mut wish = wish(PortProtocol::Tcp, &[7000]);
+        wish.ports[0].host_address = Some(address.parse().unwrap());
+        wish
+    };
+    let (_one, first) = host.container("bridge", &on("10.9.0.1"));
+    let (_two, second) = host.container("bridge", &on("10.9.0.2"));
+    let relayed = || {
+        let words = ["list", "set", "inet", "gantry0", "relayed"];
+        let output = Command::new("nft").args(words).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    host.networks.release(&first);
+    assert!(relayed().contains("tcp . 7000"), "{}", relayed());
+    assert!(!ruleset().contains("10.9.0.1"), "{}", ruleset());
+    host.networks.release(&second);
+    assert!(!relayed().contains("tcp . 7000"), "{}", relayed());
+}
+
+#[test]
+fn ports_that_moved_go_with_the_endpoint_that_has_them() {
+    let mut host = Host::new();
+    let (_one, first) = host.container("bridge", &wish(PortProtocol::Udp, &[7000]));
+    let (_two, second) = host.container("bridge", &EndpointWish::default());
+    let (mut from, mut to) = (first.clone(), second.clone());
+    host.networks.move_ports(&mut from, &mut to).unwrap();
+    assert!(from.ports.is_empty() && to.ports == first.ports);
+    let own = second.address4().unwrap().to_string();
+    assert!(ruleset().contains(&format!("udp . 7000 : {own} . 80")), "{}", ruleset());
+    // The copies of before the move say nothing of where the ports are.
+    host.networks.release(&first);
+    assert!(ruleset().contains("udp . 7000"), "{}", ruleset());
+    host.networks.release(&second);
+    assert!(!ruleset().contains("udp . 7000"), "{}", ruleset());
+    host.container("bridge", &wish(PortProtocol::Udp, &[7000]));
 }
 
 #[test]
@@ -102,25 +147,56 @@ fn an_emptied_packet_filter_is_filled_again() {
     let (_one, first) = host.container("bridge", &wish(PortProtocol::Tcp, &[7000]));
     let rules = ruleset();
     nft("flush ruleset");
+    is_laid_out_again(&rules);
+    nft("flush ruleset");
     let (_two, second) = host.container("bridge", &wish(PortProtocol::Tcp, &[7001]));
     assert!(ruleset().contains("tcp . 7000") && ruleset().contains("tcp . 7001"), "{}", ruleset());
     host.networks.release(&second);
-    assert_eq!(ruleset(), rules);
-    // Without a table they are closed.
+    is_laid_out_again(&rules);
     nft("flush ruleset");
     host.networks.release(&first);
+    assert!(!ruleset().contains("tcp . 7000"));
+}
+
+fn is_laid_out_again(rules: &str) {
+    let start = Instant::now();
+    while ruleset() != rules {
+        assert!(start.elapsed() < Duration::from_secs(10), "{}", ruleset());
+    }
+}
+
+#[test]
+fn what_others_take_out_is_put_back_but_not_what_the_user_has() {
+    let mut host = Host::new();
+    let (_one, _endpoint) = host.container("bridge", &wish(PortProtocol::Tcp, &[7000]));
+    let rules = ruleset();
+    nft("add rule inet gantry0 user tcp dport 9 drop");
+    nft("flush chain inet gantry0 user");
+    assert_eq!(ruleset(), rules);
+    nft("flush chain inet gantry0 forward");
+    is_laid_out_again(&rules);
+    nft("delete table inet gantry0");
+    is_laid_out_again(&rules);
+    // Another daemon's table is its own business.
+    let other = Host::another();
+    let all = ruleset();
+    nft("flush table inet gantry1");
+    is_laid_out_again(&all);
+    drop(other);
 }
 
 #[test]
 fn what_the_kernel_lacks_is_not_the_caller_s_mistake() {
     let mut host = Host::new();
     let id = EndpointId::from_bytes([200; 32]);
-    let endpoint = host.networks.allocate(id, "bridge", &EndpointWish::default()).unwrap();
+    let mut endpoint = host.networks.allocate(id, "bridge", &EndpointWish::default()).unwrap();
+    endpoint.device = "eth0".into();
     let (taken, _) = host.container("bridge", &EndpointWish::default());
     // The name is taken inside: EEXIST.
-    let error = host.networks.plug(&endpoint, taken.as_fd(), "eth0", true).unwrap_err();
+    let error = host.networks.plug(&endpoint, taken.as_fd(), &leads_out()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Internal, "{error}");
-    let error = host.networks.plug(&endpoint, namespace().as_fd(), "a/b", true).unwrap_err();
+    endpoint.device = "a/b".into();
+    let error = host.networks.plug(&endpoint, namespace().as_fd(), &leads_out()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidParameter, "{error}");
 }
 
@@ -163,7 +239,11 @@ fn who_sends_on_and_on_by_udp_finds_each_new_container() {
     host.networks.release(&first);
     host.container("bridge", &EndpointWish::default());
     let (two, second) = host.container("bridge", &wish(PortProtocol::Udp, &[9000]));
-    assert_ne!(first.address, second.address);
+    assert_ne!(first.ipv4, second.ipv4);
     name_server(&two, "two");
     assert!(is_answered_by(&client, "two"));
+    let (three, third) = host.container("bridge", &EndpointWish::default());
+    name_server(&three, "three");
+    host.networks.move_ports(&mut second.clone(), &mut third.clone()).unwrap();
+    assert!(is_answered_by(&client, "three"));
 }

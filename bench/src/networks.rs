@@ -1,0 +1,93 @@
+//! Networks: what they add to a start, and how fast packets go, beside podman and beside the same paths built by hand with `ip` and
+//! `nft`. Every engine has a host of its own: a network namespace, with another one outside.
+
+mod by_hand;
+mod crowd;
+mod dns;
+mod paths;
+mod requests;
+mod site;
+mod starts;
+mod streams;
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::compare::figures::{Figures, Limit};
+use crate::compare::{report, stage};
+use crate::machine;
+
+/// The parts, in their order.
+pub(crate) const PARTS: [&str; 6] = ["starts", "connect", "crowd", "streams", "requests", "dns"];
+
+/// Measures the parts (all of them when none is named), prints the page, and writes it to `record`.
+pub(crate) fn run(
+    arguments: &[String],
+    rounds: u32,
+    only: &[String],
+    record: Option<&Path>,
+) -> ExitCode {
+    if let Some(code) = stage::enter_private_namespace(arguments) {
+        return code;
+    }
+    let _sweeper = stage::Sweeper::new();
+    let folder = tempfile::Builder::new().prefix("gantry-bench-").tempdir();
+    let folder = folder.expect("make a folder for the networks");
+    let wanted = |part: &str| only.is_empty() || only.iter().any(|it| it == part);
+    let mut sections = Vec::new();
+    if wanted("starts") {
+        sections.push(starts::figures(folder.path(), rounds));
+    }
+    if wanted("connect") {
+        sections.push(starts::connections(folder.path(), rounds));
+    }
+    if wanted("crowd") {
+        sections.push(crowd::figures());
+    }
+    if wanted("dns") {
+        sections.push(dns::figures(folder.path(), rounds.min(9)));
+    }
+    if wanted("streams") {
+        sections.push(streams::figures(rounds.min(15)));
+    }
+    if wanted("requests") {
+        sections.push(requests::figures(folder.path(), rounds.min(9)));
+    }
+    let page = page(&sections, rounds);
+    println!("{page}");
+    if let Some(path) = record {
+        fs::write(path, page).unwrap_or_else(|error| panic!("write {}: {error}", path.display()));
+    }
+    ExitCode::SUCCESS
+}
+
+fn page(sections: &[Figures], rounds: u32) -> String {
+    let mut page = String::from("# Networks\n\nMade by `make bench-networks`; do not edit.\n\n");
+    report::line(&mut page, &format!("- date: {}", machine::date()));
+    report::line(&mut page, &format!("- machine: {}", machine::describe()));
+    report::line(
+        &mut page,
+        &format!(
+            "- method: interleaved rounds ({rounds}; 15 of streams, 9 of requests, at most), medians"
+        ),
+    );
+    report::line(&mut page, &format!("- versions: {}; podman with netavark", report::versions()));
+    for section in sections {
+        report::figures(&mut page, section);
+    }
+    page
+}
+
+/// The median of what was counted.
+fn median(numbers: &[f64]) -> f64 {
+    let mut sorted = numbers.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// A promise that ours is at least `least` times as fast, where higher numbers are faster.
+fn at_least(what: &str, ours: f64, peer: f64, least: f64) -> Limit {
+    let promise = format!("{what} ≥ {least} × by hand, as by hand ÷ ours ≤ {:.3}", 1.0 / least);
+    Limit::new(promise, peer / ours, 1.0 / least)
+}

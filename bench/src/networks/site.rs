@@ -1,0 +1,98 @@
+//! Where engines run: a host with a machine outside, and the engine on it.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use gantry_testkit::{Binaries, Daemon, NetworkHost, Options, busybox};
+
+use crate::compare::peer::Podman;
+
+/// The host's address on the wire.
+pub(super) const HOST: &str = "192.0.2.1";
+
+/// A host, and a machine outside that is wired to it.
+pub(super) struct Site {
+    pub(super) host: Arc<NetworkHost>,
+    pub(super) outside: NetworkHost,
+}
+
+impl Site {
+    pub(super) fn new() -> Self {
+        let (host, outside) = (Arc::new(NetworkHost::new()), NetworkHost::new());
+        host.connect("wire", &format!("{HOST}/24"), &outside, "192.0.2.2/24");
+        Self { host, outside }
+    }
+}
+
+/// A command on a host instead of here.
+pub(super) fn on(host: &NetworkHost, command: &Command) -> Command {
+    let mut there = host.command(command.get_program());
+    there.args(command.get_args());
+    for (name, value) in command.get_envs() {
+        if let Some(value) = value {
+            there.env(name, value);
+        }
+    }
+    there
+}
+
+/// Ours.
+pub(super) struct Gantry {
+    pub(super) site: Site,
+    pub(super) daemon: Daemon,
+}
+
+impl Gantry {
+    pub(super) fn start() -> Self {
+        let site = Site::new();
+        let network = Some(Arc::clone(&site.host));
+        let daemon = Daemon::start_with(Options { network, ..Options::default() });
+        daemon.load(&busybox());
+        Self { site, daemon }
+    }
+
+    pub(super) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(Binaries::find().path("gantry"));
+        command.args(["-H", &self.daemon.host()]).args(arguments);
+        command
+    }
+
+    /// A container that does nothing, by the id of its process.
+    pub(super) fn idle(&self, flags: &[&str]) -> String {
+        let id = self.daemon.ok(&[&["run", "-d"], flags, &["busybox", "sleep", "86400"]].concat());
+        self.daemon.ok(&["inspect", "-f", "{{.State.Pid}}", id.trim()]).trim().to_owned()
+    }
+}
+
+/// Podman with netavark, on a host of its own.
+pub(super) struct Peer {
+    site: Site,
+    podman: Podman,
+    config: String,
+}
+
+impl Peer {
+    /// None when it is not installed.
+    pub(super) fn prepare(folder: &Path) -> Option<Self> {
+        let archive = folder.join("busybox.tar");
+        fs::write(&archive, busybox().docker_archive()).expect("write the image archive");
+        let podman = Podman::prepare(folder, &archive)?;
+        let config = folder.join("networks.conf").display().to_string();
+        let lines = fs::read_to_string(folder.join("podman/containers.conf"))
+            .expect("read podman's configuration");
+        let networks = folder.join("podman/networks").display().to_string();
+        let more = format!(
+            "[network]\nnetwork_backend = \"netavark\"\nnetwork_config_dir = {networks:?}\n"
+        );
+        fs::write(&config, format!("{lines}{more}")).expect("write podman's configuration");
+        Some(Self { site: Site::new(), podman, config })
+    }
+
+    pub(super) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = on(&self.site.host, &self.podman.command(arguments));
+        command.env("CONTAINERS_CONF", &self.config);
+        command
+    }
+}

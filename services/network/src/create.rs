@@ -1,0 +1,374 @@
+//! Making a network: what was asked for, completed and checked, then the devices and rules.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use gantry_netlink::route::LinkName;
+use gantry_types::{NetworkId, Timestamp};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use crate::addresses::Addresses;
+use crate::family::Family;
+use crate::network::{
+    Bridge, DEFAULT_NETWORK, Driver, Ipam, NETWORKS, Network, Subnet, Subnet4, Subnet6,
+};
+use crate::options::{self, BridgeOptions, GatewayMode};
+use crate::state::{Live, State};
+use crate::{Error, Networks, Result, host, parent, pools};
+
+/// What is asked of a new network.
+#[derive(Debug, Clone)]
+pub struct CreateOptions {
+    pub name: String,
+    pub driver: Driver,
+    /// Nothing for a network without IPv4.
+    pub ipv4: Option<Asked<Ipv4Addr, Ipv4Net>>,
+    pub ipv6: Option<Asked<Ipv6Addr, Ipv6Net>>,
+    pub internal: bool,
+    pub attachable: bool,
+    pub config_only: bool,
+    /// The network whose settings it gets; empty for none.
+    pub config_from: String,
+    pub ipam: Ipam,
+    pub options: BTreeMap<String, String>,
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Default for CreateOptions {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            driver: Driver::Bridge,
+            ipv4: Some(Asked::default()),
+            ipv6: None,
+            internal: false,
+            attachable: false,
+            config_only: false,
+            config_from: String::new(),
+            ipam: Ipam::default(),
+            options: BTreeMap::new(),
+            labels: BTreeMap::new(),
+        }
+    }
+}
+
+/// Addresses of one family; what is not given is chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked<A, N> {
+    pub subnet: Option<N>,
+    pub range: Option<N>,
+    pub gateway: Option<A>,
+    pub auxiliary: BTreeMap<String, A>,
+    /// Who leads out instead of the gateway.
+    pub router: Option<A>,
+}
+
+impl<A, N> Default for Asked<A, N> {
+    fn default() -> Self {
+        let auxiliary = BTreeMap::new();
+        Self { subnet: None, range: None, gateway: None, auxiliary, router: None }
+    }
+}
+
+const DEFAULT_DEVICE: &str = "gantry";
+
+impl Networks {
+    /// Makes a network.
+    ///
+    /// # Errors
+    /// The name is taken, a subnet meets another one or the host's own, an address lies outside of it, or what is asked for contradicts
+    /// itself.
+    pub fn create(
+        &self,
+        id: NetworkId,
+        mut options: CreateOptions,
+        now: Timestamp,
+    ) -> Result<Network> {
+        check_name(&options.name)?;
+        if !options.config_only && options.driver == Driver::Bridge {
+            self.ready()?;
+        }
+        self.check_plugins(&options)?;
+        self.request_pools(&mut options)?;
+        let is_remote = matches!(options.driver, Driver::Plugin(_));
+        let given = options.clone();
+        let created = self.record(id, options, now, is_remote).and_then(|network| {
+            if !is_remote {
+                return Ok(network);
+            }
+            // No lock is held: a plugin may take long.
+            let made = self.create_remote(&network);
+            self.settle(&network, made.is_ok())?;
+            made.map(|()| network)
+        });
+        if created.is_err() {
+            self.release_pools(&given);
+        }
+        created
+    }
+
+    fn record(
+        &self,
+        id: NetworkId,
+        mut options: CreateOptions,
+        now: Timestamp,
+        is_in_change: bool,
+    ) -> Result<Network> {
+        let _lock = host::lock()?;
+        let mut state = self.state();
+        if state.find_by_name(&options.name).is_some() {
+            return Err(Error::NameTaken(options.name));
+        }
+        take_config(&state, &mut options)?;
+        let network = self.plan(&mut state, id, options, now)?;
+        let live = Live { is_in_change, ..Live::new(network.clone()) };
+        // The record is first and goes last: a device without one would stay for ever.
+        self.db.write(|tx| NETWORKS.put(tx, network.id.as_str(), &network))?;
+        if let Err(error) = self.bring_up(&mut state, &live) {
+            self.db.write(|tx| NETWORKS.remove(tx, network.id.as_str()))?;
+            return Err(error);
+        }
+        state.insert(live);
+        Ok(network)
+    }
+
+    /// A plugin has answered: the network is there, or it is not.
+    fn settle(&self, network: &Network, is_there: bool) -> Result<()> {
+        let mut state = self.state();
+        if is_there {
+            state.get_mut(&network.id)?.is_in_change = false;
+            return Ok(());
+        }
+        state.remove(&network.id);
+        self.db.write(|tx| NETWORKS.remove(tx, network.id.as_str()))?;
+        Ok(())
+    }
+
+    /// The network that the options make; nothing is done yet.
+    pub(crate) fn plan(
+        &self,
+        state: &mut State,
+        id: NetworkId,
+        options: CreateOptions,
+        now: Timestamp,
+    ) -> Result<Network> {
+        let mut network = Network {
+            id,
+            name: options.name.clone(),
+            driver: options.driver.clone(),
+            created_at: now,
+            ipv4: None,
+            ipv6: None,
+            bridge: None,
+            parent: None,
+            internal: options.internal,
+            attachable: options.attachable,
+            config_only: options.config_only,
+            config_from: options.config_from.clone(),
+            ipam: options.ipam.clone(),
+            options: options.options.clone(),
+            labels: options.labels.clone(),
+        };
+        if options.config_only {
+            network.ipv4 = as_given(options.ipv4);
+            network.ipv6 = as_given(options.ipv6);
+            return Ok(network);
+        }
+        match options.driver {
+            Driver::Macvlan | Driver::Ipvlan => {
+                network.parent = Some(parent::plan(state, &network)?);
+            }
+            Driver::Bridge => network.bridge = Some(self.plan_bridge(state, &network)?),
+            Driver::Host | Driver::Null | Driver::Plugin(_) => {}
+        }
+        (network.ipv4, network.ipv6) = self.subnets(state, &network, &options)?;
+        if network.ipv4.is_none() && network.ipv6.is_none() && network.bridge.is_some() {
+            let reason = "IPv4 or IPv6 must be enabled".to_owned();
+            return Err(Error::Contradiction { reason });
+        }
+        Ok(network)
+    }
+
+    fn plan_bridge(&self, state: &mut State, network: &Network) -> Result<Bridge> {
+        let is_default = network.name == DEFAULT_NETWORK;
+        let users = self.config.users_bridge.as_ref().filter(|_| is_default);
+        Ok(Bridge {
+            device: match users {
+                Some(device) => device.clone(),
+                None => device(state, network)?,
+            },
+            mtu: options::mtu(&network.options, self.config.mtu, network.ipv6.is_some())?,
+            is_users: users.is_some(),
+            options: BridgeOptions::parse(&network.options, network.internal)?,
+            earlier: None,
+        })
+    }
+
+    fn subnets(
+        &self,
+        state: &mut State,
+        network: &Network,
+        options: &CreateOptions,
+    ) -> Result<(Option<Subnet4>, Option<Subnet6>)> {
+        // Containers on the host's own devices share those devices' subnets.
+        let shares =
+            network.parent.is_some() || network.bridge.as_ref().is_some_and(|it| it.is_users);
+        let mut used = if shares { Vec::new() } else { state.used_subnets()? };
+        let mut ipv4 = None;
+        if let Some(asked) = &options.ipv4 {
+            let chosen = |used: &[IpNet]| pools::choose4(&self.config.pools, used);
+            ipv4 = Some(complete(network, asked, &used, chosen)?);
+        }
+        if let Some(own) = &ipv4 {
+            used.push((own.subnet.into(), "this network itself".to_owned()));
+        }
+        let mut ipv6 = None;
+        if let Some(asked) = &options.ipv6 {
+            let chosen = |used: &[IpNet]| pools::choose6(&self.config.pools, used);
+            ipv6 = Some(complete(network, asked, &used, chosen)?);
+        }
+        Ok((ipv4, ipv6))
+    }
+}
+
+/// The settings of a network that has nothing else.
+fn take_config(state: &State, options: &mut CreateOptions) -> Result<()> {
+    if options.config_from.is_empty() {
+        return Ok(());
+    }
+    let contradiction = |reason: &str| Err(Error::Contradiction { reason: reason.to_owned() });
+    let found = state.find(&options.config_from)?.network.clone();
+    if !found.config_only {
+        return contradiction(&format!("network {:?} is not a configuration network", found.name));
+    }
+    let own = [
+        (!options.options.is_empty(), "driver options"),
+        (options.ipv4.as_ref().is_some_and(|it| *it != Asked::default()), "addresses"),
+        (options.ipv6.as_ref().is_some_and(|it| *it != Asked::default()), "IPv6 addresses"),
+        (!options.labels.is_empty(), "labels"),
+    ];
+    if let Some((_, what)) = own.iter().find(|(given, _)| *given) {
+        return contradiction(&format!(
+            "user specified configurations are not supported if the network depends on a configuration network: leave out the {what}"
+        ));
+    }
+    options.config_from = found.name;
+    options.options = found.options;
+    options.labels = found.labels;
+    options.ipv4 = found.ipv4.map(|it| asked_of(it, Ipv4Addr::UNSPECIFIED)).or(options.ipv4.take());
+    options.ipv6 = found.ipv6.map(|it| asked_of(it, Ipv6Addr::UNSPECIFIED)).or(options.ipv6.take());
+    Ok(())
+}
+
+/// What a configuration says of addresses; the whole family as a subnet stands for none.
+fn as_given<A: Family>(asked: Option<Asked<A, A::Net>>) -> Option<Subnet<A, A::Net>> {
+    let Asked { subnet, range, gateway, auxiliary, router } = asked?;
+    Some(Subnet { subnet: subnet?, range, gateway, auxiliary, router })
+}
+
+fn asked_of<A: Family>(subnet: Subnet<A, A::Net>, _family: A) -> Asked<A, A::Net> {
+    let Subnet { subnet, range, gateway, auxiliary, router } = subnet;
+    Asked { subnet: Some(subnet), range, gateway, auxiliary, router }
+}
+
+/// The subnet that was asked for, if it meets no other; else the first free one of the pools.
+fn complete<A: Family>(
+    network: &Network,
+    asked: &Asked<A, A::Net>,
+    used: &[(IpNet, String)],
+    choose: impl FnOnce(&[IpNet]) -> Option<A::Net>,
+) -> Result<Subnet<A, A::Net>> {
+    let subnet = match asked.subnet {
+        None => {
+            let used: Vec<IpNet> = used.iter().map(|(subnet, _)| *subnet).collect();
+            choose(&used).ok_or(Error::NoPool { family: A::NAME })?
+        }
+        Some(subnet) if A::trunc(subnet) != subnet => {
+            let right = A::trunc(subnet).into();
+            return Err(Error::InvalidSubnet { subnet: subnet.into(), right });
+        }
+        Some(subnet) => subnet,
+    };
+    let meets = |(other, _): &&(IpNet, String)| pools::overlap(*other, subnet.into());
+    if let Some((_, by)) = used.iter().find(meets) {
+        return Err(Error::Overlap { subnet: subnet.into(), by: by.clone() });
+    }
+    let gateway = gateway(network, subnet, asked)?;
+    let Asked { range, auxiliary, router, .. } = asked.clone();
+    Ok(Subnet { subnet, range, gateway, auxiliary, router })
+}
+
+/// The gateway, after a look at every address that was given by hand.
+fn gateway<A: Family>(
+    network: &Network,
+    subnet: A::Net,
+    asked: &Asked<A, A::Net>,
+) -> Result<Option<A>> {
+    let (name, net) = (|| network.name.clone(), subnet.into());
+    let range: Option<IpNet> = asked.range.map(Into::into);
+    if let Some(range) = range.filter(|range| !net.contains(range)) {
+        return Err(Error::Outside { address: range.addr(), network: name(), subnet: net });
+    }
+    let mut addresses = Addresses::new(subnet, asked.range);
+    for given in asked.auxiliary.values().chain(&asked.gateway).chain(&asked.router) {
+        let address: IpAddr = (*given).into();
+        if !net.contains(&address) {
+            return Err(Error::Outside { address, network: name(), subnet: net });
+        }
+        if !given.is_host(subnet) {
+            return Err(Error::NotAHost { address, network: name(), subnet: net });
+        }
+        if !addresses.take(*given) {
+            return Err(Error::AddressTaken { address, network: name() });
+        }
+    }
+    let isolated = network.bridge.as_ref().is_some_and(|bridge| {
+        let mode = match net {
+            IpNet::V4(_) => bridge.options.gateway_mode4,
+            IpNet::V6(_) => bridge.options.gateway_mode6,
+        };
+        mode == GatewayMode::Isolated
+    });
+    if asked.gateway.is_some() || isolated {
+        return Ok(asked.gateway);
+    }
+    let chosen = addresses.next();
+    chosen.map(Some).ok_or_else(|| Error::NoAddress { network: name(), subnet: net })
+}
+
+/// The bridge's device, which must be new.
+fn device(state: &mut State, network: &Network) -> Result<String> {
+    let device = match network.options.get(options::DEVICE) {
+        Some(name) => name.clone(),
+        None if network.name == DEFAULT_NETWORK => return free_device(state),
+        None => format!("br-{}", network.id.short()),
+    };
+    if state.route()?.link(&device.parse::<LinkName>()?)?.is_some() {
+        return Err(Error::DeviceTaken { device });
+    }
+    Ok(device)
+}
+
+/// The default bridges of the daemons of a host are numbered.
+fn free_device(state: &mut State) -> Result<String> {
+    for number in 0_u32.. {
+        let name = format!("{DEFAULT_DEVICE}{number}");
+        if state.route()?.link(&name.parse()?)?.is_none() {
+            return Ok(name);
+        }
+    }
+    Err(Error::NoDevice)
+}
+
+/// By the rule for names of containers; the words for modes are no names.
+fn check_name(name: &str) -> Result<()> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+    let starts_well = name.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric);
+    if !starts_well || !name.bytes().all(allowed) || name.len() > 255 {
+        return Err(Error::InvalidName(name.to_owned()));
+    }
+    if name == "default" || name == "container" {
+        return Err(Error::ReservedName(name.to_owned()));
+    }
+    Ok(())
+}
