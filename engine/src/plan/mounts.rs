@@ -1,12 +1,22 @@
 //! Mounts that the user asked for: `-v`, `--mount` and `--tmpfs`, parsed and checked as far as that needs no I/O.
 
+mod bind;
+mod image;
+mod inherited;
 mod tmpfs;
+mod volume;
+mod words;
 
 use gantry_api::container::HostConfig;
 use gantry_api::mount::{Mount, MountPoint};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+
+pub(crate) use bind::BindSource;
+pub(crate) use image::ImageSource;
+pub(crate) use inherited::{VolumesFrom, complete as complete_mounts};
+pub(crate) use volume::VolumeSource;
 
 /// One mount of a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,50 +31,37 @@ pub(crate) struct MountPlan {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum MountSource {
     Bind(BindSource),
+    Volume(VolumeSource),
+    Image(ImageSource),
     /// With the options of `tmpfs(5)`.
     Tmpfs {
         options: Vec<String>,
     },
 }
 
-/// A path of the host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct BindSource {
-    pub path: String,
-    /// Make a directory where nothing is; `-v` does, `--mount` does not.
-    pub create: bool,
-    pub recursive: bool,
-    /// `rprivate` unless asked otherwise.
-    pub propagation: String,
-    /// Read-only mounts are read-only with all that lies below them.
-    #[serde(default)]
-    pub read_only_below: bool,
-    /// The options as they were written, for `inspect`.
-    pub mode: String,
-}
-
-const PROPAGATIONS: [&str; 6] = ["private", "rprivate", "shared", "rshared", "slave", "rslave"];
-const DEFAULT_PROPAGATION: &str = "rprivate";
-
 /// All mounts, shallow targets first, so that a mount never hides one that was made before it.
 pub(super) fn resolve(host: &HostConfig) -> Result<Vec<MountPlan>, Error> {
     let mut mounts = Vec::new();
     for bind in &host.binds {
-        mounts.push(parse_bind(bind)?);
+        mounts.push(parse_bind(bind, &host.volume_driver)?);
     }
     for mount in &host.mounts {
-        mounts.push(parse_mount(mount)?);
+        mounts.push(parse_mount(mount, &host.volume_driver)?);
     }
     for (target, options) in &host.tmpfs {
         mounts.push(parse_tmpfs(target, options)?);
     }
-    mounts.sort_by_key(|mount: &MountPlan| (depth(&mount.target), mount.target.clone()));
+    sort(&mut mounts);
     for pair in mounts.windows(2) {
         if pair[0].target == pair[1].target {
             return Err(Error::invalid(format!("Duplicate mount point: {}", pair[0].target)));
         }
     }
     Ok(mounts)
+}
+
+fn sort(mounts: &mut [MountPlan]) {
+    mounts.sort_by_key(|mount: &MountPlan| (depth(&mount.target), mount.target.clone()));
 }
 
 fn depth(path: &str) -> usize {
@@ -102,48 +99,31 @@ fn refuse_nul(path: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// `source:target[:options]` of `-v`.
-fn parse_bind(text: &str) -> Result<MountPlan, Error> {
+/// `[source:]target[:options]` of `-v`. A source that is no absolute path names a volume.
+fn parse_bind(text: &str, driver: &str) -> Result<MountPlan, Error> {
     let invalid = || Error::invalid(format!("invalid volume specification: '{text}'"));
     let parts: Vec<&str> = text.split(':').collect();
     let (source, to, mode) = match parts[..] {
-        [_] => return Err(Error::not_there_yet("anonymous volumes (-v /path)")),
-        [source, to] => (source, to, ""),
-        [source, to, mode] => (source, to, mode),
+        [to] => ("", to, ""),
+        [source, to] if !source.is_empty() => (source, to, ""),
+        [source, to, mode] if !source.is_empty() => (source, to, mode),
         _ => return Err(invalid()),
     };
-    if source.is_empty() || to.is_empty() {
+    if to.is_empty() {
         return Err(invalid());
     }
-    if !source.starts_with('/') {
-        return Err(Error::not_there_yet(format!(
-            "named volumes (-v {source}:{to}); an absolute path of the host works"
-        )));
-    }
     refuse_nul(source)?;
-    let mut bind = BindSource {
-        path: source.to_owned(),
-        create: true,
-        recursive: true,
-        propagation: DEFAULT_PROPAGATION.to_owned(),
-        read_only_below: false,
-        mode: mode.to_owned(),
+    let words = words::parse(mode)?;
+    let source_ = if source.starts_with('/') {
+        MountSource::Bind(bind::of_words(source, &words, mode))
+    } else {
+        MountSource::Volume(volume::of_words(source, &words, (mode, driver))?)
     };
-    let mut read_only = false;
-    for option in mode.split(',').filter(|option| !option.is_empty()) {
-        match option {
-            "ro" | "readonly" => read_only = true,
-            // SELinux labels: this build knows no host with SELinux, where they mean something.
-            "rw" | "z" | "Z" | "nocopy" | "consistent" | "cached" | "delegated" => {}
-            option if PROPAGATIONS.contains(&option) => option.clone_into(&mut bind.propagation),
-            _ => return Err(Error::invalid(format!("invalid mode: {mode}"))),
-        }
-    }
-    Ok(MountPlan { target: target(to)?, source: MountSource::Bind(bind), read_only })
+    Ok(MountPlan { target: target(to)?, source: source_, read_only: words.read_only })
 }
 
 /// One entry of `--mount`.
-fn parse_mount(mount: &Mount) -> Result<MountPlan, Error> {
+fn parse_mount(mount: &Mount, driver: &str) -> Result<MountPlan, Error> {
     let kind = mount.r#type.as_str();
     let invalid =
         |why: String| Error::invalid(format!("invalid mount config for type \"{kind}\": {why}"));
@@ -151,7 +131,10 @@ fn parse_mount(mount: &Mount) -> Result<MountPlan, Error> {
         return Err(invalid("field Target must not be empty".to_owned()));
     }
     let (source, read_only) = match kind {
-        "bind" => (bind_source(mount).map_err(invalid)?, mount.read_only),
+        "bind" => (bind::of_mount(mount).map_err(invalid)?, mount.read_only),
+        "volume" => (volume::of_mount(mount, driver).map_err(invalid)?, mount.read_only),
+        // Nobody writes into an image.
+        "image" => (image::of_mount(mount).map_err(invalid)?, true),
         "tmpfs" => {
             let (source, read_only) = tmpfs_source(mount).map_err(invalid)?;
             (source, mount.read_only || read_only)
@@ -175,32 +158,6 @@ fn foreign_options(mount: &Mount) -> Option<&'static str> {
     ];
     let foreign = |(kind, _, is_given): &(&str, &str, bool)| *is_given && *kind != mount.r#type;
     options.into_iter().find(foreign).map(|(_, field, _)| field)
-}
-
-/// A bind; the error says why it is none.
-fn bind_source(mount: &Mount) -> Result<MountSource, String> {
-    let path = &mount.source;
-    if path.is_empty() {
-        return Err("field Source must not be empty".to_owned());
-    }
-    if !path.starts_with('/') {
-        return Err(format!("invalid mount path: '{path}' mount path must be absolute"));
-    }
-    refuse_nul(path).map_err(|error| error.to_string())?;
-    let options = mount.bind_options.clone().unwrap_or_default();
-    let propagation = match options.propagation.as_str() {
-        "" => DEFAULT_PROPAGATION,
-        known if PROPAGATIONS.contains(&known) => known,
-        other => return Err(format!("invalid propagation mode: {other}")),
-    };
-    Ok(MountSource::Bind(BindSource {
-        path: path.clone(),
-        create: options.create_mountpoint,
-        recursive: !options.non_recursive,
-        propagation: propagation.to_owned(),
-        read_only_below: options.read_only_force_recursive,
-        mode: String::new(),
-    }))
 }
 
 /// A tmpfs, and whether its options make it read-only; the error says why it is none.
@@ -239,20 +196,41 @@ fn parse_tmpfs(to: &str, options: &str) -> Result<MountPlan, Error> {
 }
 
 impl MountPlan {
+    /// The volume that is mounted, if it is one.
+    pub(crate) fn volume(&self) -> Option<&VolumeSource> {
+        match &self.source {
+            MountSource::Volume(volume) => Some(volume),
+            _ => None,
+        }
+    }
+
     /// The mount as `inspect` shows it.
     pub(crate) fn to_mount_point(&self) -> MountPoint {
-        let (kind, source, mode, propagation) = match &self.source {
-            MountSource::Bind(bind) => ("bind", &*bind.path, &*bind.mode, &*bind.propagation),
-            MountSource::Tmpfs { .. } => ("tmpfs", "", "", ""),
-        };
-        MountPoint {
-            r#type: kind.to_owned(),
-            source: source.to_owned(),
+        let point = MountPoint {
             destination: self.target.clone(),
-            mode: mode.to_owned(),
             rw: !self.read_only,
-            propagation: propagation.to_owned(),
             ..MountPoint::default()
+        };
+        match &self.source {
+            MountSource::Bind(bind) => MountPoint {
+                r#type: "bind".to_owned(),
+                source: bind.path.clone(),
+                mode: bind.mode.clone(),
+                propagation: bind.propagation.clone(),
+                ..point
+            },
+            MountSource::Volume(volume) => MountPoint {
+                r#type: "volume".to_owned(),
+                name: volume.name_text().to_owned(),
+                source: volume.path.clone(),
+                driver: volume.driver.clone(),
+                mode: volume.mode.clone(),
+                ..point
+            },
+            MountSource::Image(image) => {
+                MountPoint { r#type: "image".to_owned(), source: image.reference.clone(), ..point }
+            }
+            MountSource::Tmpfs { .. } => MountPoint { r#type: "tmpfs".to_owned(), ..point },
         }
     }
 }

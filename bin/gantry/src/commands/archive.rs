@@ -23,6 +23,13 @@ pub(super) async fn receive(mut archive: BodyReader, output: Option<&Path>) -> R
     let Some(path) = output else {
         return copy_raw(&mut archive, &mut tokio::io::stdout()).await;
     };
+    // A device or a pipe is written to; nothing takes its place.
+    if tokio::fs::metadata(path).await.is_ok_and(|there| !there.is_file()) {
+        let open = tokio::fs::OpenOptions::new().write(true).open(path).await;
+        let mut there = open.map_err(Error::file("open", path))?;
+        copy_raw(&mut archive, &mut there).await?;
+        return there.flush().await.map_err(Error::file("write", path));
+    }
     let partial = partial(path);
     let mut file =
         tokio::fs::File::create(&partial).await.map_err(Error::file("create", &partial))?;

@@ -2,8 +2,8 @@
 
 use gantry_oci::runtime::Mount;
 
-use super::super::{BindSource, ContainerPlan, Ipc, MountPlan, MountSource, Network};
-use super::SpecFacts;
+use super::super::{ContainerPlan, Ipc, MountPlan, MountSource, Network};
+use super::{FoundSource, SpecFacts};
 
 /// Where the tiny init appears in the container.
 pub(super) const INIT_TARGET: &str = "/sbin/docker-init";
@@ -13,7 +13,7 @@ pub(super) fn all(plan: &ContainerPlan, facts: &SpecFacts) -> Vec<Mount> {
     let mut mounts = system(plan);
     mounts.extend(engine_files(plan, facts));
     mounts.retain(|mount| plan.mounts.iter().all(|own| own.target != mount.destination));
-    mounts.extend(plan.mounts.iter().map(user));
+    mounts.extend(plan.mounts.iter().map(|own| user(own, facts)));
     mounts
 }
 
@@ -93,14 +93,39 @@ fn engine_files(plan: &ContainerPlan, facts: &SpecFacts) -> Vec<Mount> {
     mounts
 }
 
-fn user(plan: &MountPlan) -> Mount {
+fn user(plan: &MountPlan, facts: &SpecFacts) -> Mount {
     let access = if plan.read_only { "ro" } else { "rw" };
+    // As Docker has it: with all that lies below, where the kernel can.
+    let deep = if plan.read_only && facts.recursive_read_only { "rro" } else { access };
     match &plan.source {
-        MountSource::Bind(BindSource { path, recursive, propagation, read_only_below, .. }) => {
-            let bind = if *recursive { "rbind" } else { "bind" };
-            let access = if plan.read_only && *read_only_below { "rro" } else { access };
-            mount(&plan.target, "bind", path, &[bind, access, propagation])
+        MountSource::Bind(bind) => {
+            let how = if bind.recursive { "rbind" } else { "bind" };
+            let access = if bind.writable_below || !bind.recursive {
+                access
+            } else if plan.read_only && bind.read_only_below {
+                "rro"
+            } else {
+                deep
+            };
+            mount(&plan.target, "bind", &bind.path, &[how, access, &bind.propagation])
         }
+        MountSource::Volume(volume) => match facts.sources.get(&plan.target) {
+            Some(FoundSource::Path(path)) => {
+                mount(&plan.target, "bind", path, &["rbind", deep, "rprivate"])
+            }
+            _ => mount(&plan.target, "bind", &volume.path, &["rbind", deep, "rprivate"]),
+        },
+        MountSource::Image(image) => match facts.sources.get(&plan.target) {
+            Some(FoundSource::Mount { kind, options }) => {
+                let options: Vec<&str> =
+                    options.iter().map(String::as_str).chain(["ro", "nodev"]).collect();
+                mount(&plan.target, kind, kind, &options)
+            }
+            Some(FoundSource::Path(path)) => {
+                mount(&plan.target, "bind", path, &["bind", "ro", "nodev", "rprivate"])
+            }
+            None => mount(&plan.target, "bind", &image.reference, &["bind", "ro"]),
+        },
         MountSource::Tmpfs { options } => {
             let options: Vec<&str> = options.iter().map(String::as_str).chain([access]).collect();
             mount(&plan.target, "tmpfs", "tmpfs", &options)

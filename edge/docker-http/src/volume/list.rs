@@ -1,0 +1,13 @@
+//! `GET /volumes`.
+
+use gantry_engine::Engine;
+use gantry_engine::volume::list;
+use hyper::StatusCode;
+
+use crate::call::Call;
+use crate::error::Error;
+use crate::reply::{self, Reply};
+
+pub(crate) fn handle(engine: &Engine, call: &Call) -> Result<Reply, Error> {
+    reply::json(StatusCode::OK, &list(engine, &call.query.filters()?)?)
+}
