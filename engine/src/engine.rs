@@ -9,17 +9,22 @@ use gantry_db::{Db, Table};
 use gantry_images::Images;
 use gantry_layers::Layers;
 use gantry_network::Networks;
+use gantry_plugins::Plugins;
 use gantry_shims::Shims;
 use gantry_types::{ContainerId, ExecId, error_chain};
+use gantry_volumes::Volumes;
 
 use crate::blocking::block;
 use crate::error::Error;
+use crate::events::Events;
 use crate::exec::ExecSession;
 use crate::plan::HostFacts;
 use crate::record::{ContainerRecord, Snapshot};
 use crate::registry::{Handle, Registry};
 use crate::settings::Settings;
-use crate::{Result, cgroups, container, facts, housekeeping, image, network, random};
+use crate::{
+    Result, build, cgroups, container, facts, housekeeping, image, network, random, volume,
+};
 
 /// One container engine over one data root. Cheap to clone.
 #[derive(Clone)]
@@ -31,14 +36,26 @@ pub struct Inner {
     pub(crate) db: Arc<Db>,
     pub(crate) images: Images,
     pub(crate) layers: Layers,
+    /// What earlier builds have given.
+    pub(crate) build_memory: gantry_build::Memory,
+    /// Who has which cache mount.
+    pub(crate) build_caches: build::Caches,
     pub(crate) registries: Arc<gantry_registry_client::Client>,
     /// What images from registries must fulfil, where the administrator says so.
     pub(crate) signature_policy: Option<gantry_trust::Policy>,
+    pub(crate) plugins: Arc<Plugins>,
     pub(crate) networks: Networks,
+    /// Containers' name servers.
+    pub(crate) dns: gantry_dns::Dns,
+    pub(crate) volumes: Volumes,
     pub(crate) shims: Shims,
     pub(crate) cgroups: Hierarchies,
     pub(crate) containers: Registry,
+    /// What happens, for those who listen.
+    pub(crate) events: Events,
     pub(crate) execs: Mutex<HashMap<ExecId, Arc<ExecSession>>>,
+    /// Keeps containers from starting while somebody writes into their files.
+    pub(crate) rooms: container::Rooms,
     /// Keeps layers from going while somebody begins to need them.
     pub(crate) image_changes: image::Changes,
     /// Held by a check that reads everything.
@@ -62,6 +79,8 @@ impl Engine {
     /// data root is new.
     pub async fn open(settings: Settings) -> Result<Self> {
         let (engine, records) = block(move || Self::open_services(settings)).await?;
+        let (volumes, users) = (engine.clone(), volume::of_running(&records));
+        block(move || volumes.volumes.restore(users)).await;
         let (networks, running) = (engine.clone(), network::of_running(&records));
         block(move || network::restore(&networks, running)).await?;
         for record in records {
@@ -71,7 +90,11 @@ impl Engine {
             }
         }
         let keep = engine.clone();
-        block(move || keep.remove_strangers()).await?;
+        block(move || {
+            keep.remove_strangers()?;
+            build::reconcile(&keep)
+        })
+        .await?;
         image::unpack::collect_now(&engine).await;
         image::embed(&engine).await?;
         Ok(engine)
@@ -103,19 +126,35 @@ impl Engine {
         let signature_policy =
             settings.signature_policy.as_deref().map(gantry_trust::Policy::read).transpose()?;
         let cgroups = Hierarchies::detect()?;
+        let plugins = Arc::new(Plugins::new(settings.plugins.clone()));
         let inner = Inner {
             host: facts::gather(&cgroups, settings.default_bridge),
-            networks: Networks::open(network::config(&settings), Arc::clone(&db))?,
+            dns: gantry_dns::Dns::new(gantry_dns::Config {
+                resolv_conf: settings.names.resolv_conf.clone(),
+            })?,
+            networks: Networks::open(
+                network::config(&settings, &identity(&db)?, &plugins),
+                Arc::clone(&db),
+            )?,
+            volumes: Volumes::open(
+                &gantry_volumes::Config { root: settings.data_root.clone() },
+                Arc::clone(&db),
+            )?,
             shims: Shims::new()?,
             cgroups,
             registries: Arc::new(gantry_registry_client::Client::new(settings.registries.clone())),
             signature_policy,
+            plugins,
             settings,
+            build_memory: gantry_build::Memory::new(Arc::clone(&db)),
+            build_caches: build::Caches::default(),
             db,
             images,
             layers,
             containers: Registry::default(),
+            events: Events::default(),
             execs: Mutex::default(),
+            rooms: container::Rooms::default(),
             image_changes: image::Changes::default(),
             deep_check: Arc::default(),
             image_rows: image::Rows::default(),
@@ -165,19 +204,7 @@ impl Engine {
 
     /// What this engine calls itself in `info`: made once for each data root.
     pub(crate) fn identity(&self) -> Result<String> {
-        const IDENTITY: Table<String> = Table::new("identity");
-        if let Some(known) = self.db.read(|tx| IDENTITY.get(tx, "engine"))? {
-            return Ok(known);
-        }
-        let random = random::bytes()?;
-        self.db.write(|tx| {
-            if let Some(known) = IDENTITY.get(tx, "engine")? {
-                return Ok(known);
-            }
-            let new = ContainerId::from_bytes(random).to_string();
-            IDENTITY.put(tx, "engine", &new)?;
-            Ok(new)
-        })
+        identity(&self.db)
     }
 
     /// Fails when a test asked for a failure at this step.
@@ -198,6 +225,22 @@ impl Engine {
     pub(crate) fn snapshot(&self, text: &str) -> Result<Snapshot> {
         Ok(self.container(text)?.snapshot())
     }
+}
+
+fn identity(db: &Db) -> Result<String> {
+    const IDENTITY: Table<String> = Table::new("identity");
+    if let Some(known) = db.read(|tx| IDENTITY.get(tx, "engine"))? {
+        return Ok(known);
+    }
+    let random = random::bytes()?;
+    db.write(|tx| {
+        if let Some(known) = IDENTITY.get(tx, "engine")? {
+            return Ok(known);
+        }
+        let new = ContainerId::from_bytes(random).to_string();
+        IDENTITY.put(tx, "engine", &new)?;
+        Ok(new)
+    })
 }
 
 /// The records of all containers; one that cannot be read is told of and left alone.
@@ -239,7 +282,9 @@ fn make_dir(path: &Path, mode: u32) -> Result<()> {
         .map_err(Error::file("create directory", path))
 }
 
+/// Hidden ones are nobody's: the shims keep compiled filters beside their bundles.
 pub(crate) fn names_in(dir: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter(|name| !name.starts_with('.')).collect()
 }

@@ -34,6 +34,14 @@ pub enum Error {
     AlreadyIn { id: String, state: &'static str },
     #[error("container {0} is not running")]
     NotRunning(String),
+    #[error("Container {0} is already paused")]
+    AlreadyPaused(String),
+    #[error("Container {0} is not paused")]
+    NotPaused(String),
+    #[error("Container {0} is paused, unpause the container before exec")]
+    ExecInPaused(String),
+    #[error("Container {0} is restarting, wait until the container is running")]
+    Restarting(String),
     #[error(
         "cannot remove container \"/{name}\": container is running: stop the container before removing or force remove"
     )]
@@ -55,6 +63,23 @@ pub enum Error {
     NoBindSource { path: String },
     #[error("error gathering device information while adding custom device \"{path}\"")]
     Device { path: String, source: io::Error },
+    /// What the caller asks for is never possible with this container.
+    #[error("{reason}")]
+    Refused { reason: String },
+    #[error("endpoint with name {container} already exists in network {network}")]
+    EndpointExists { container: String, network: String },
+    #[error("container {container} is not connected to the network {network}")]
+    NotConnected { container: String, network: String },
+    #[error("Cannot link to a non running container: {target} AS {alias}")]
+    LinksToStopped { target: String, alias: String },
+    #[error("cannot join network of a non running container: {id}")]
+    JoinsStopped { id: String },
+    #[error("Could not find the file {path} in container {container}")]
+    NoSuchFile { path: String, container: String },
+    #[error("{what} is marked read-only")]
+    ReadOnly { what: String },
+    #[error("copy files of container {container}")]
+    Copy { container: String, source: gantry_archive::Error },
     #[error("{action} {path}")]
     File { action: &'static str, path: PathBuf, source: io::Error },
     #[error("An image does not exist locally with the tag: {repository}")]
@@ -70,6 +95,8 @@ pub enum Error {
     #[error("failure injected at {step}")]
     Injected { step: &'static str },
     #[error(transparent)]
+    Build(#[from] gantry_build::Error),
+    #[error(transparent)]
     Images(#[from] gantry_images::Error),
     #[error(transparent)]
     Registry(#[from] gantry_registry_client::Error),
@@ -79,6 +106,12 @@ pub enum Error {
     Layers(#[from] gantry_layers::Error),
     #[error(transparent)]
     Networks(#[from] gantry_network::Error),
+    #[error(transparent)]
+    Dns(#[from] gantry_dns::Error),
+    #[error(transparent)]
+    Plugins(#[from] gantry_plugins::Error),
+    #[error(transparent)]
+    Volumes(#[from] gantry_volumes::Error),
     #[error(transparent)]
     Shims(#[from] gantry_shims::Error),
     #[error(transparent)]
@@ -124,24 +157,40 @@ impl Error {
             Self::NotThereYet { .. } => ErrorKind::NotImplemented,
             Self::NoSuchContainer(_)
             | Self::NoSuchExec(_)
+            | Self::NoSuchFile { .. }
             | Self::NothingToPush { .. }
             | Self::WrongPlatform { .. } => ErrorKind::NotFound,
             Self::NameInUse { .. }
+            | Self::JoinsStopped { .. }
+            | Self::LinksToStopped { .. }
             | Self::NotRunning(_)
+            | Self::AlreadyPaused(_)
+            | Self::NotPaused(_)
+            | Self::ExecInPaused(_)
+            | Self::Restarting(_)
             | Self::RemoveRunning { .. }
             | Self::TooManyAttached(_)
             | Self::TooManyExecs(_)
             | Self::ExecHasRun(_) => ErrorKind::Conflict,
+            Self::Refused { .. } | Self::EndpointExists { .. } | Self::NotConnected { .. } => {
+                ErrorKind::Forbidden
+            }
             Self::AlreadyIn { .. } => ErrorKind::NotModified,
+            Self::ReadOnly { .. } => ErrorKind::Forbidden,
+            Self::Copy { source, .. } => source.kind(),
             Self::ShuttingDown => ErrorKind::Unavailable,
             Self::Full { .. } => ErrorKind::StorageFull,
             Self::File { .. } | Self::Device { .. } | Self::Injected { .. } => ErrorKind::Internal,
             Self::Container { source, .. } => source.kind(),
+            Self::Build(error) => error.kind(),
             Self::Images(error) => error.kind(),
             Self::Registry(error) => error.kind(),
             Self::Trust(error) => error.kind(),
             Self::Layers(error) => error.kind(),
             Self::Networks(error) => error.kind(),
+            Self::Dns(error) => error.kind(),
+            Self::Plugins(error) => error.kind(),
+            Self::Volumes(error) => error.kind(),
             Self::Shims(error) => error.kind(),
             Self::Logs(error) => error.kind(),
             Self::Database(error) => error.kind(),

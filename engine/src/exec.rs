@@ -1,10 +1,14 @@
-//! Exec: further processes in a running container. Sessions live as long as the daemon and their container's process.
+//! Exec: further processes in a running container. Sessions live as long as their container's process; those that run
+//! are found again after a start of the daemon.
 
 mod create;
 mod inspect;
+mod probe;
 mod resize;
+mod restore;
 mod start;
 
+use std::borrow::Cow;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,13 +17,17 @@ use gantry_types::{ContainerId, ExecId, Timestamp};
 use tokio::sync::watch;
 
 use crate::Result;
+use crate::container::event_of;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::events::Event;
 use crate::record::Snapshot;
 
 pub use create::create;
 pub use inspect::inspect;
+pub(crate) use probe::{ProbeRequest, probe};
 pub use resize::resize;
+pub(crate) use restore::restore;
 pub use start::start;
 
 /// How long a session that has ended can still be inspected.
@@ -34,7 +42,35 @@ pub(crate) struct ExecSession {
     /// The container as it was when the session was made; its shim serves the session.
     pub container: Snapshot,
     pub request: ExecCreateRequest,
+    /// It is a health check's, whose daemon limits its time.
+    pub is_probe: bool,
     pub state: watch::Sender<ExecState>,
+}
+
+impl ExecSession {
+    /// Something that happened to it, which is told as its container's.
+    fn event(&self, action: impl Into<Cow<'static, str>>) -> Event {
+        event_of(&self.container.record, action).with("execID", self.id.as_str())
+    }
+
+    /// What it runs, as events show it.
+    fn words(&self) -> String {
+        self.request.cmd.join(" ")
+    }
+
+    /// Lets everybody know its end, unless they do already.
+    fn end(&self, engine: &Engine, code: i32, at: Timestamp) {
+        let ended = self.state.send_if_modified(|state| {
+            let was = std::mem::replace(state, ExecState::Ended { code, at });
+            if let ExecState::Ended { .. } = was {
+                *state = was;
+            }
+            !matches!(was, ExecState::Ended { .. })
+        });
+        if ended {
+            engine.events.tell(self.event("exec_die").with("exitCode", code.to_string()));
+        }
+    }
 }
 
 /// Where a session is in its life.
@@ -87,20 +123,25 @@ impl Engine {
     /// The container's first process has ended, and with it every other.
     pub(crate) fn end_execs(&self, container: &ContainerId) {
         const KILLED: i32 = 137;
-        let ended = ExecState::Ended { code: KILLED, at: gantry_sys::clock::now() };
-        self.exec_sessions().retain(|_, session| {
-            let own = session.container.record.id == *container;
-            if own {
-                session.state.send_if_modified(|state| {
-                    let open = !matches!(state, ExecState::Ended { .. });
-                    if open {
-                        *state = ended;
-                    }
-                    open
-                });
-            }
-            !own
-        });
+        let now = gantry_sys::clock::now();
+        let own: Vec<_> = {
+            let mut sessions = self.exec_sessions();
+            sessions.extract_if(|_, session| session.container.record.id == *container).collect()
+        };
+        for (_, session) in own {
+            session.end(self, KILLED, now);
+        }
+    }
+
+    /// Forgets a session that nobody asks for any more, if it has ended.
+    fn forget_exec(&self, id: &str) {
+        let Ok(id) = id.parse::<ExecId>() else { return };
+        let is_over =
+            |session: &Arc<ExecSession>| matches!(*session.state.borrow(), ExecState::Ended { .. });
+        let mut sessions = self.exec_sessions();
+        if sessions.get(&id).is_some_and(is_over) {
+            sessions.remove(&id);
+        }
     }
 
     /// Forgets sessions that ended long ago.

@@ -15,7 +15,19 @@ pub(crate) fn gather(cgroups: &Hierarchies, default_bridge: bool) -> HostFacts {
         capability_bounds: capability_bounds(),
         cgroup_v2: cgroups.layout() == Layout::Unified,
         default_bridge,
+        recursive_read_only: recursive_read_only(),
         hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+    }
+}
+
+/// Changes nothing about a mount, which a kernel that knows the call has nothing against but perhaps the place.
+fn recursive_read_only() -> bool {
+    use std::os::fd::AsFd;
+    let Ok(root) = fs::File::open("/") else { return false };
+    let nothing = gantry_sys::mount::Change::default();
+    match gantry_sys::mount::set_attributes(root.as_fd(), nothing) {
+        Ok(()) => true,
+        Err(error) => error.kind() == std::io::ErrorKind::InvalidInput,
     }
 }
 

@@ -5,10 +5,12 @@
 
 mod archive_stream;
 mod blocking;
+pub mod build;
 mod cgroups;
 pub mod container;
 mod engine;
 mod error;
+mod events;
 pub mod exec;
 mod facts;
 mod housekeeping;
@@ -22,13 +24,15 @@ mod registry;
 mod rollback;
 mod settings;
 pub mod system;
+pub mod volume;
 
 pub use archive_stream::Pieces;
 pub use engine::Engine;
 pub use error::Error;
 pub use gantry_layers::Format as LayerFormat;
+pub use gantry_plugins::Config as PluginConfig;
 pub use gantry_registry_client::{Config as RegistryConfig, Credentials, Proxies};
-pub use settings::Settings;
+pub use settings::{NameSettings, NetworkSettings, Settings};
 
 /// What every use case returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

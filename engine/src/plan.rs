@@ -4,15 +4,18 @@
 
 mod capabilities;
 mod checks;
+mod endpoint_options;
 mod endpoints;
 mod modes;
 mod mounts;
+mod ports;
 mod process;
 mod refused;
 mod resources;
 mod security;
 mod spec;
 mod sysctls;
+mod update;
 
 use gantry_api::container::{Config, CreateRequest, HostConfig};
 use gantry_api::image::ImageConfig;
@@ -22,11 +25,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
-pub(crate) use endpoints::{EndpointPlan, ports};
-pub(crate) use modes::{CgroupNamespace, Ipc, Network, Sharing};
-pub(crate) use mounts::{BindSource, MountPlan, MountSource};
+pub(crate) use endpoints::{EndpointPlan, endpoint, refusal};
+pub(crate) use modes::{CgroupNamespace, Ipc, Network, Sharing, joined};
+pub(crate) use mounts::{
+    ImageSource, MountPlan, MountSource, VolumeSource, VolumesFrom, complete_mounts,
+};
+pub(crate) use ports::{parse_port, ports};
 pub(crate) use security::{SeccompPlan, SecurityPlan};
-pub(crate) use spec::{SpecFacts, exec_process, mount_points, to_spec};
+pub(crate) use spec::{FoundSource, SpecFacts, exec_process, mount_points, to_spec};
 
 /// What the host can give; gathered once, when the engine opens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +45,8 @@ pub(crate) struct HostFacts {
     pub capability_bounds: u64,
     /// Whether the unified hierarchy carries the controllers.
     pub cgroup_v2: bool,
+    /// Whether the kernel makes mounts read-only with all that lies below them.
+    pub recursive_read_only: bool,
     /// The host's name.
     pub hostname: String,
     /// Whether there is a default bridge.
@@ -112,8 +120,14 @@ impl ContainerPlan {
         refused::check(&request)?;
         let CreateRequest { config, mut host_config, networking_config } = request;
         let mut config = process::complete(config, image)?;
-        warnings.extend(refused::image_warnings(image));
+        if let Some(check) = &config.healthcheck {
+            crate::container::validate_health_check(check)?;
+        }
+        update::restart_policy(&host_config.restart_policy, host_config.auto_remove)?;
         let network = Network::parse(&host_config.network_mode, &config, host.default_bridge)?;
+        if network == Network::Container {
+            modes::check_joined(&host_config, &config)?;
+        }
         let endpoints = endpoints::resolve(network, &mut host_config, networking_config)?;
         // Checked now, chosen at each start.
         ports(&config, &host_config)?;

@@ -7,7 +7,7 @@ use gantry_shims::Shim;
 use gantry_types::{ContainerId, ContainerName, Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::plan::ContainerPlan;
+use crate::plan::{ContainerPlan, MountSource};
 
 /// A container as the database keeps it. Only the container's own task changes it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -21,6 +21,29 @@ pub(crate) struct ContainerRecord {
     /// Its places in networks while it runs.
     #[serde(default)]
     pub endpoints: Vec<Endpoint>,
+    /// Those of its last run, whose addresses it gets again if nobody else has them.
+    #[serde(default)]
+    pub earlier_endpoints: Vec<Endpoint>,
+    /// How often its restart policy has started it since somebody did.
+    #[serde(default)]
+    pub restart_count: u32,
+    /// Somebody ended it, which `unless-stopped` honours over a start of the daemon.
+    #[serde(default)]
+    pub manually_stopped: bool,
+    /// What its health check found; `None` without one, and before the first start.
+    #[serde(default)]
+    pub health: Option<HealthRecord>,
+}
+
+impl ContainerRecord {
+    /// The layers that must stay: those of its image, and those of images that it mounts.
+    pub(crate) fn chains(&self) -> Vec<Vec<Digest>> {
+        let mounted = self.plan.mounts.iter().filter_map(|mount| match &mount.source {
+            MountSource::Image(image) => Some(image.chain.clone()),
+            _ => None,
+        });
+        std::iter::once(self.image.chain.clone()).chain(mounted).collect()
+    }
 }
 
 /// The image a container was made from, as it was then.
@@ -36,12 +59,13 @@ pub(crate) struct ImageUsed {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum State {
     /// Made and never run, perhaps because a start failed.
-    Created {
-        failure: Option<StartFailure>,
-    },
+    Created { failure: Option<StartFailure> },
     Running {
         pid: u32,
         started_at: Timestamp,
+        /// Its processes stand still, because somebody wants it so.
+        #[serde(default)]
+        paused: bool,
     },
     Exited {
         code: u8,
@@ -51,7 +75,50 @@ pub(crate) enum State {
         #[serde(default)]
         oom_killed: bool,
         failure: Option<StartFailure>,
+        /// Its restart policy is about to start it again.
+        #[serde(default)]
+        restarting: bool,
     },
+}
+
+/// What the probes of a container's run found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HealthRecord {
+    pub status: HealthStatus,
+    /// Failures since the last success, those of the start period left out.
+    pub failing_streak: u32,
+    /// The latest probes, oldest first.
+    pub log: Vec<Probe>,
+}
+
+/// What the probes say in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum HealthStatus {
+    Starting,
+    Healthy,
+    Unhealthy,
+}
+
+impl HealthStatus {
+    /// The word of the Engine API.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+        }
+    }
+}
+
+/// One probe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Probe {
+    pub start: Timestamp,
+    pub end: Timestamp,
+    /// −1 when it took too long or could not be run.
+    pub code: i32,
+    /// The beginning of what it wrote.
+    pub output: String,
 }
 
 /// A start that failed: what `inspect` shows until the next one.
@@ -67,11 +134,29 @@ impl State {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Created { .. } => "created",
+            Self::Running { paused: true, .. } => "paused",
             Self::Running { .. } => "running",
+            Self::Exited { restarting: true, .. } => "restarting",
             Self::Exited { .. } => "exited",
         }
     }
 
+    /// Whether its processes stand still because somebody wants it so.
+    pub(crate) fn is_paused(&self) -> bool {
+        matches!(self, Self::Running { paused: true, .. })
+    }
+
+    /// Whether its restart policy is about to start it again.
+    pub(crate) fn is_restarting(&self) -> bool {
+        matches!(self, Self::Exited { restarting: true, .. })
+    }
+
+    /// Whether it has a process, or will have one soon.
+    pub(crate) fn is_active(&self) -> bool {
+        self.is_running() || self.is_restarting()
+    }
+
+    /// Whether it has a process, which may stand still.
     pub(crate) fn is_running(&self) -> bool {
         matches!(self, Self::Running { .. })
     }

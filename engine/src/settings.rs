@@ -1,5 +1,6 @@
 //! What the daemon tells the engine once, at start. No defaults live here: `bin/gantryd` resolves them.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Where the engine keeps things and which programs it starts.
@@ -19,6 +20,12 @@ pub struct Settings {
     pub layer_format: Option<gantry_layers::Format>,
     /// Whether there is a default bridge; without one, containers that ask for no network have none.
     pub default_bridge: bool,
+    /// Where plugins are.
+    pub plugins: gantry_plugins::Config,
+    /// What networks get that ask for nothing else.
+    pub networks: NetworkSettings,
+    /// Names of containers and of the world outside.
+    pub names: NameSettings,
     /// Which registries may be spoken to, and how.
     pub registries: gantry_registry_client::Config,
     /// The signature policy that images from registries must fulfil; none lets everything in.
@@ -29,6 +36,63 @@ pub struct Settings {
     pub embedded_image: &'static [u8],
     /// The step at which a start fails on purpose; for tests of the undo.
     pub fail_at: Option<String>,
+}
+
+/// What containers get that ask for nothing else, for the names that they ask for.
+#[derive(Debug, Clone)]
+pub struct NameSettings {
+    /// Name servers, instead of the host's.
+    pub servers: Vec<std::net::IpAddr>,
+    /// Domains that are tried behind a name, instead of the host's.
+    pub search: Vec<String>,
+    /// Options of `resolv.conf(5)`, instead of the host's.
+    pub options: Vec<String>,
+    /// What `host-gateway` means in `--add-host`; the default bridge's own address where there is none.
+    pub host_gateways: Vec<std::net::IpAddr>,
+    /// The host's own file.
+    pub resolv_conf: PathBuf,
+}
+
+impl Default for NameSettings {
+    fn default() -> Self {
+        Self {
+            servers: Vec::new(),
+            search: Vec::new(),
+            options: Vec::new(),
+            host_gateways: Vec::new(),
+            resolv_conf: "/etc/resolv.conf".into(),
+        }
+    }
+}
+
+/// What networks get that ask for nothing else.
+#[derive(Debug, Clone)]
+pub struct NetworkSettings {
+    /// What the default network is told; its name is passed over.
+    pub default_network: gantry_network::CreateOptions,
+    /// A bridge that the user made for the default network.
+    pub users_bridge: Option<String>,
+    /// Whether the host may be made a router.
+    pub forwards: bool,
+    /// Subnets, each cut into pieces of that many bits; Docker's for a family that has none.
+    pub pools: Vec<(ipnet::IpNet, u8)>,
+    /// Bytes in a packet.
+    pub mtu: Option<u32>,
+    /// Options by driver.
+    pub options: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+impl Default for NetworkSettings {
+    fn default() -> Self {
+        Self {
+            default_network: gantry_network::CreateOptions::default(),
+            users_bridge: None,
+            forwards: true,
+            pools: Vec::new(),
+            mtu: None,
+            options: BTreeMap::new(),
+        }
+    }
 }
 
 impl Settings {

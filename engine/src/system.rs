@@ -2,10 +2,12 @@
 
 mod check;
 mod df;
+mod events;
 mod info;
 mod version;
 
 pub use check::{CheckOptions, check};
 pub use df::{DiskUsageOptions, df};
+pub use events::{Ended, EventStream, EventsOptions, events};
 pub use info::info;
-pub use version::{MIN_API_VERSION, NEWEST_API_VERSION, version};
+pub use version::version;

@@ -1,6 +1,8 @@
 //! The commands, one file each, by what they work on.
 
 mod archive;
+pub(crate) mod build;
+pub(crate) mod builder;
 mod confirm;
 pub(crate) mod container;
 pub(crate) mod image;
@@ -8,6 +10,7 @@ pub(crate) mod network;
 mod progress;
 pub(crate) mod registry;
 pub(crate) mod system;
+pub(crate) mod volume;
 
 /// A filter as the user writes it: `key=value`.
 pub(crate) fn filter(text: &str) -> Result<(String, String), String> {

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 pub(crate) struct Environment {
     /// `GANTRY_HOST`, else `DOCKER_HOST`.
     pub(crate) host: Option<String>,
+    /// `DOCKER_API_VERSION`: the version to speak, whatever the daemon offers.
+    pub(crate) api_version: Option<String>,
     /// Whether a daemon may be started: anything but `GANTRY_AUTOSTART=0`.
     pub(crate) autostart: bool,
     /// `XDG_STATE_HOME` or `$HOME/.local/state`, for the daemon's log when `/var/log` is closed to us.
@@ -24,6 +26,7 @@ impl Environment {
         let home = || Some(PathBuf::from(variable("HOME")?).join(".local/state"));
         Self {
             host: variable("GANTRY_HOST").or_else(|| variable("DOCKER_HOST")),
+            api_version: variable("DOCKER_API_VERSION"),
             autostart: !matches!(
                 variable("GANTRY_AUTOSTART").as_deref(),
                 Some("0" | "false" | "no" | "off")

@@ -2,7 +2,6 @@
 //!
 //! Each group's file has its flags and writes them into the request. Defaults that are the daemon's are left to it.
 
-mod csv;
 mod gpus;
 mod health;
 mod limits;
@@ -22,8 +21,8 @@ use crate::error::Error;
 
 pub(crate) use lines::{env_file, environment_entry};
 pub(crate) use process::Streams;
-pub(crate) use supervision::Pull;
-pub(crate) use value::{detach_keys, duration_ns, environment};
+pub(crate) use supervision::{Pull, restart_policy};
+pub(crate) use value::{detach_keys, duration_ns, environment, label};
 
 /// What a container is made from: all flags and the image with its command.
 #[derive(Debug, clap::Args)]

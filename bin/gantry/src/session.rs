@@ -50,6 +50,19 @@ impl Session {
 
     /// Connects to the daemon, starting one if nobody named another and none is there.
     pub(crate) async fn connect(&self) -> Result<Client, Error> {
+        let client = self.reach().await?;
+        match &self.environment.api_version {
+            None => Ok(client),
+            Some(text) => {
+                let invalid = |error: gantry_client::InvalidVersion| {
+                    Error::refused(format!("DOCKER_API_VERSION: {error}"))
+                };
+                Ok(client.with_version(text.parse().map_err(invalid)?))
+            }
+        }
+    }
+
+    async fn reach(&self) -> Result<Client, Error> {
         match Client::connect(self.host.clone()).await {
             Err(error)
                 if error.nobody_listens() && self.is_default && self.environment.autostart =>

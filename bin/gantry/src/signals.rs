@@ -176,7 +176,7 @@ mod tests {
         let mut gave_up = Some(gave_up);
         let next = |signal, name: &str| {
             kill_process(getpid(), signal).unwrap();
-            let expected = format!("POST /v1.50/containers/web/kill?signal={name} HTTP/1.1");
+            let expected = format!("POST /v1.55/containers/web/kill?signal={name} HTTP/1.1");
             let receive = || requests.recv_timeout(Duration::from_secs(10)).unwrap();
             let received = tokio::task::block_in_place(receive);
             assert_eq!(received, expected);

@@ -1,12 +1,14 @@
 //! `daemon.json`: Docker's keys, as far as they mean something here. An unknown key is an error that names it.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use crate::error::Error;
-use crate::flags::{Bridge, LayerFormat, LogFormat, LogLevel};
+use crate::flags::{LayerFormat, LogFormat, LogLevel};
+use crate::networks::{Bridge, Pool};
 
 /// The file that is read when none is named and it is there.
 const DEFAULT_PATH: &str = "/etc/gantry/daemon.json";
@@ -28,6 +30,27 @@ pub(crate) struct ConfigFile {
     pub signature_policy: Option<PathBuf>,
     pub layer_format: Option<LayerFormat>,
     pub bridge: Option<Bridge>,
+    pub bip: Option<String>,
+    pub bip6: Option<String>,
+    pub fixed_cidr: Option<String>,
+    pub fixed_cidr_v6: Option<String>,
+    pub default_gateway: Option<String>,
+    pub default_gateway_v6: Option<String>,
+    pub default_address_pools: Option<Vec<Pool>>,
+    pub default_network_opts: Option<BTreeMap<String, BTreeMap<String, String>>>,
+    pub dns: Option<Vec<String>>,
+    pub dns_search: Option<Vec<String>>,
+    pub dns_opts: Option<Vec<String>>,
+    pub host_gateway_ip: Option<String>,
+    pub host_gateway_ips: Option<Vec<String>>,
+    pub ip: Option<String>,
+    pub mtu: Option<u32>,
+    pub icc: Option<bool>,
+    pub ip_forward: Option<bool>,
+    pub ip_masq: Option<bool>,
+    pub ipv6: Option<bool>,
+    pub max_api_version: Option<String>,
+    pub min_api_version: Option<String>,
     pub debug: Option<bool>,
     pub log_level: Option<LogLevel>,
     pub log_format: Option<LogFormat>,

@@ -39,6 +39,12 @@ pub(crate) enum Error {
     RelativePath { flag: &'static str, path: PathBuf },
     #[error("--cgroup-parent {path:?} is no path of a cgroup: names between slashes are needed")]
     CgroupParent { path: String },
+    #[error("{key} in the configuration file")]
+    ApiVersion { key: &'static str, source: gantry_docker_http::InvalidVersion },
+    #[error("choose the versions of the API")]
+    ApiVersions { source: gantry_docker_http::Error },
+    #[error("{key} cannot be {value}: {why}")]
+    Network { key: &'static str, value: String, why: String },
     #[error("gantryd needs to run as root")]
     NotRoot,
     #[error("start the log")]

@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, ValueEnum};
 
+use crate::names::NameFlags;
+use crate::networks::{Bridge, NetworkFlags};
+
 /// A container engine: Docker's API, its own runtime.
 #[derive(Debug, Parser)]
 #[command(name = "gantryd", version = env!("CARGO_PKG_VERSION"), disable_version_flag = true)]
@@ -38,9 +41,22 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "FORMAT")]
     pub layer_format: Option<LayerFormat>,
     /// The default bridge: auto makes one; none makes no bridges at all, and containers get no network unless they ask
-    /// for the host's [default: auto]
+    /// for the host's; a name means one that is there [default: auto]
     #[arg(short = 'b', long, value_name = "BRIDGE")]
     pub bridge: Option<Bridge>,
+    #[command(flatten)]
+    pub networks: NetworkFlags,
+    /// A folder of plugins' sockets and spec files, looked at before Docker's own; may be repeated
+    #[arg(long = "plugin-dir", value_name = "DIR")]
+    pub plugin_dirs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub names: NameFlags,
+    /// The newest version of the API that clients are offered [default: 1.55]
+    #[arg(long, value_name = "VERSION")]
+    pub max_api_version: Option<gantry_docker_http::ApiVersion>,
+    /// The oldest version of the API that clients may speak [default: 1.40]
+    #[arg(long, value_name = "VERSION")]
+    pub min_api_version: Option<gantry_docker_http::ApiVersion>,
     /// Settings in JSON; a key that a flag gives too is an error [default: /etc/gantry/daemon.json, if it is there]
     #[arg(long, value_name = "FILE")]
     pub config_file: Option<PathBuf>,
@@ -56,14 +72,6 @@ pub(crate) struct Flags {
     /// Print the version
     #[arg(short = 'v', long, action = ArgAction::Version)]
     version: (),
-}
-
-/// Whether there are bridges.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Bridge {
-    Auto,
-    None,
 }
 
 /// dockerd's levels, as far as there is something to tell at them.

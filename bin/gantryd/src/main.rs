@@ -10,6 +10,8 @@ mod fresh_dirs;
 mod listen;
 mod lock;
 mod logging;
+mod names;
+mod networks;
 mod settings;
 
 use std::process::ExitCode;
@@ -71,6 +73,8 @@ async fn daemon(settings: Settings, claim: &mut Claim) -> Result<(), Error> {
         hosts = ?settings.hosts,
         "ready"
     );
+    let mut api = Config::new(env!("CARGO_PKG_VERSION"));
+    api.versions = settings.api_versions;
     let mut servers = tokio::task::JoinSet::new();
     let mut sockets = Vec::new();
     for listen::Bound { listener, socket } in listeners {
@@ -80,12 +84,7 @@ async fn daemon(settings: Settings, claim: &mut Claim) -> Result<(), Error> {
             // The sender lives as long as the process.
             drop(ending.wait_for(|ending| *ending).await);
         };
-        servers.spawn(serve(
-            listener,
-            engine.clone(),
-            Config::new(env!("CARGO_PKG_VERSION")),
-            shutdown,
-        ));
+        servers.spawn(serve(listener, engine.clone(), api.clone(), shutdown));
     }
     let mut result = Ok(());
     while let Some(ended) = servers.join_next().await {

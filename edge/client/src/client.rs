@@ -42,7 +42,8 @@ pub(crate) struct Call {
     path: String,
     body: Upload,
     content_type: Option<&'static str>,
-    registry_auth: Option<String>,
+    /// Beside those of every request.
+    headers: Vec<(&'static str, String)>,
 }
 
 impl Call {
@@ -64,7 +65,7 @@ impl Call {
             path: path.into(),
             body: Upload::empty(),
             content_type: None,
-            registry_auth: None,
+            headers: Vec::new(),
         }
     }
 
@@ -78,12 +79,18 @@ impl Call {
     }
 
     /// Sends a user's credentials for a registry along.
-    pub(crate) fn registry_auth(mut self, credentials: Option<&AuthConfig>) -> Result<Self> {
-        if let Some(credentials) = credentials {
-            let text = serde_json::to_vec(credentials)
-                .map_err(|source| Error::Body { request: self.name(), source })?;
-            self.registry_auth = Some(URL_SAFE.encode(text));
+    pub(crate) fn registry_auth(self, credentials: Option<&AuthConfig>) -> Result<Self> {
+        match credentials {
+            Some(credentials) => self.header("X-Registry-Auth", credentials),
+            None => Ok(self),
         }
+    }
+
+    /// Sends a document along in a header, as Docker does: JSON in base64.
+    pub(crate) fn header(mut self, name: &'static str, document: &impl Serialize) -> Result<Self> {
+        let text = serde_json::to_vec(document)
+            .map_err(|source| Error::Body { request: self.name(), source })?;
+        self.headers.push((name, URL_SAFE.encode(text)));
         Ok(self)
     }
 
@@ -160,6 +167,27 @@ impl Client {
         let (_, response) = self.send(call, false).await?;
         let response = accepted(&name, response).await?;
         Ok(BodyReader::new(name, response.into_body()))
+    }
+
+    /// Makes a call whose answer goes on, for its headers, too.
+    pub(crate) async fn stream_with_headers(
+        &self,
+        call: Call,
+    ) -> Result<(hyper::HeaderMap, BodyReader)> {
+        let name = call.name();
+        let (_, response) = self.send(call, false).await?;
+        let response = accepted(&name, response).await?;
+        let headers = response.headers().clone();
+        Ok((headers, BodyReader::new(name, response.into_body())))
+    }
+
+    /// Makes a call that is answered by headers alone.
+    pub(crate) async fn versioned_headers(&self, call: Call) -> Result<hyper::HeaderMap> {
+        let name = call.name();
+        let (sender, response) = self.send(call, false).await?;
+        let response = accepted(&name, response).await?;
+        self.put_back(sender);
+        Ok(response.headers().clone())
     }
 
     /// Makes a call without a version that is answered by headers alone.
@@ -249,8 +277,8 @@ fn build(host: &Host, call: Call, prefix: String, upgrade: bool) -> Result<Reque
     if let Some(content_type) = call.content_type {
         request = request.header(CONTENT_TYPE, content_type);
     }
-    if let Some(credentials) = call.registry_auth {
-        request = request.header("X-Registry-Auth", credentials);
+    for (name, value) in call.headers {
+        request = request.header(name, value);
     }
     if upgrade {
         request = request.header(CONNECTION, "Upgrade").header(UPGRADE, "tcp");
@@ -294,7 +322,7 @@ mod tests {
 
     #[test]
     fn agrees_on_the_newest_common_version() {
-        for (theirs, agreed) in [("1.50", "1.50"), ("1.55", "1.50"), ("1.43", "1.43"), ("", "1.50")]
+        for (theirs, agreed) in [("1.50", "1.50"), ("1.99", "1.55"), ("1.43", "1.43"), ("", "1.55")]
         {
             assert_eq!(agree(theirs).unwrap().to_string(), agreed, "{theirs}");
         }

@@ -1,13 +1,14 @@
 //! The calls on containers.
 
 use gantry_api::container::{
-    CommitResponse, ContainerInspect, ContainerSummary, ContainersPruned, CreateRequest,
-    CreateResponse, FileChange, WaitResponse,
+    CommitResponse, ContainerInspect, ContainerStats, ContainerSummary, ContainerTop,
+    ContainersPruned, CreateRequest, CreateResponse, FileChange, HostConfig, UpdateResponse,
+    WaitResponse,
 };
 use gantry_types::Filters;
 
 use crate::Result;
-use crate::body::BodyReader;
+use crate::body::{BodyReader, JsonLines};
 use crate::client::{Call, Client};
 use crate::hijack::Hijacked;
 use crate::query::{Query, segment};
@@ -158,6 +159,36 @@ impl Client {
     /// Sends a signal, by name or number; an empty one is `KILL`.
     pub async fn container_kill(&self, id: &str, signal: &str) -> Result<()> {
         self.act(id, "kill", &Query::default().text("signal", signal)).await
+    }
+
+    /// Lets a container's processes stand still.
+    pub async fn container_pause(&self, id: &str) -> Result<()> {
+        self.act(id, "pause", &Query::default()).await
+    }
+
+    /// Lets a container's processes go on.
+    pub async fn container_unpause(&self, id: &str) -> Result<()> {
+        self.act(id, "unpause", &Query::default()).await
+    }
+
+    /// Changes a container's limits and restart policy: what is not zero or empty.
+    pub async fn container_update(&self, id: &str, change: &HostConfig) -> Result<UpdateResponse> {
+        self.json(Call::post(path(id, "update", &Query::default())?).json(change)?).await
+    }
+
+    /// A container's processes, in the columns that the arguments of `ps` ask for.
+    pub async fn container_top(&self, id: &str, ps_args: &str) -> Result<ContainerTop> {
+        self.json(Call::get(path(id, "top", &Query::default().text("ps_args", ps_args))?)).await
+    }
+
+    /// What a container uses: one sample, or one every second.
+    pub async fn container_stats(
+        &self,
+        id: &str,
+        stream: bool,
+    ) -> Result<JsonLines<ContainerStats>> {
+        let query = Query::default().text("stream", if stream { "1" } else { "0" });
+        Ok(self.stream(Call::get(path(id, "stats", &query)?)).await?.json_lines())
     }
 
     /// Gives a container another name.

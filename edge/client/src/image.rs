@@ -21,6 +21,8 @@ pub struct ImageListQuery {
     pub all: bool,
     /// Digests too.
     pub digests: bool,
+    /// What is here for which platform.
+    pub manifests: bool,
     pub filters: Filters,
 }
 
@@ -81,6 +83,10 @@ pub struct ImageRemoveQuery {
 pub struct Progress(JsonLines<ProgressMessage>);
 
 impl Progress {
+    pub(crate) fn of(body: BodyReader) -> Self {
+        Self(body.json_lines())
+    }
+
     /// The next message, or `None` when the operation is done; a failure is an error here.
     pub async fn next(&mut self) -> Result<Option<ProgressMessage>> {
         match self.0.next().await? {
@@ -101,6 +107,7 @@ impl Client {
         let query = Query::default()
             .flag("all", options.all)
             .flag("digests", options.digests)
+            .flag("manifests", options.manifests)
             .filters(&options.filters);
         self.json(Call::get(format!("/images/json{}", query.as_str()))).await
     }

@@ -3,7 +3,9 @@
 //! It carries requests and answers and knows nothing of terminals, environments or starting a daemon: those are the
 //! command line's. What the documents mean is `gantry-api`'s.
 
+mod archive;
 mod body;
+mod build;
 mod client;
 mod connection;
 mod container;
@@ -18,8 +20,11 @@ mod query;
 mod system;
 mod upload;
 mod version;
+mod volume;
 
+pub use archive::CopyInQuery;
 pub use body::{BodyReader, JsonLines};
+pub use build::BuildQuery;
 pub use client::Client;
 pub use container::{
     AttachQuery, CommitQuery, ListQuery, LogsQuery, PendingWait, RemoveQuery, StopQuery,
@@ -32,7 +37,7 @@ pub use host::{Host, InvalidHost};
 pub use image::{ImageListQuery, ImageRemoveQuery, ImportQuery, Progress, PullQuery, PushQuery};
 pub use system::Ping;
 pub use upload::Upload;
-pub use version::ApiVersion;
+pub use version::{ApiVersion, InvalidVersion};
 
 /// What every call gives.
 pub type Result<T> = std::result::Result<T, Error>;

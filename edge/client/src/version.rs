@@ -12,7 +12,7 @@ pub struct ApiVersion {
 
 impl ApiVersion {
     /// The newest version that this client speaks.
-    pub const NEWEST: Self = Self { major: 1, minor: 50 };
+    pub const NEWEST: Self = Self { major: 1, minor: 55 };
     /// The oldest version that this client speaks.
     pub const OLDEST: Self = Self { major: 1, minor: 40 };
 }
@@ -48,7 +48,7 @@ mod tests {
     fn compares_as_numbers() {
         let version = |text: &str| text.parse::<ApiVersion>().unwrap();
         assert!(version("1.9") < version("1.40"));
-        assert_eq!(version("1.50"), ApiVersion::NEWEST);
+        assert_eq!(version("1.55"), ApiVersion::NEWEST);
         for text in ["", "1", "1.", "a.b", "1.50.1"] {
             assert!(text.parse::<ApiVersion>().is_err(), "{text}");
         }

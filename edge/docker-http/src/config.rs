@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use crate::version::Versions;
+
 /// How one server behaves; the same for all its connections.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// What the `Server` header says: `Gantry/<version> (linux)`. Clients read the system's name from the brackets.
     pub server: String,
+    /// The versions of the API that it speaks; all of those that are known by default.
+    pub versions: Versions,
     /// Bytes of one JSON body; archives are streamed and have no limit here.
     pub max_body_bytes: usize,
     /// How long one JSON body may take to arrive.
@@ -27,6 +31,7 @@ impl Config {
     pub fn new(version: &str) -> Self {
         Self {
             server: format!("Gantry/{version} (linux)"),
+            versions: Versions::default(),
             max_body_bytes: 4 << 20,
             body_timeout: Duration::from_mins(1),
             archive_stall: Duration::from_mins(1),

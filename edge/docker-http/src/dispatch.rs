@@ -1,6 +1,6 @@
 //! From a request to its handler, and from the handler's result to an answer.
 
-use gantry_engine::system::NEWEST_API_VERSION;
+use gantry_engine::Engine;
 use hyper::body::Incoming;
 use hyper::header::{HeaderName, HeaderValue, SERVER};
 use hyper::{Method, Request};
@@ -12,8 +12,8 @@ use crate::query::{self, Query};
 use crate::reply::{self, Reply};
 use crate::route::{self, Endpoint, Found, Target};
 use crate::serve::Server;
-use crate::version::ApiVersion;
-use crate::{body, container, exec, image, network, nothing, system};
+use crate::version::{ApiVersion, Versions};
+use crate::{body, build, container, exec, image, network, system, volume};
 
 /// What becomes of a request.
 pub(crate) enum Outcome {
@@ -31,7 +31,12 @@ impl From<Reply> for Outcome {
 /// Whether the request is one of those that turn the connection into raw bytes.
 pub(crate) fn takes_over(request: &Request<Incoming>) -> bool {
     find(request).is_ok_and(|(_, found)| {
-        matches!(found.route.target, Target::Serve(Endpoint::ContainerAttach | Endpoint::ExecStart))
+        matches!(
+            found.route.target,
+            Target::Serve(
+                Endpoint::ContainerAttach | Endpoint::ContainerAttachWs | Endpoint::ExecStart
+            )
+        )
     })
 }
 
@@ -46,7 +51,9 @@ pub(crate) async fn dispatch(request: Request<Incoming>, server: Server) -> Outc
     match outcome {
         Outcome::Reply(mut reply) => {
             let headers = reply.headers_mut();
-            headers.insert(API_VERSION, HeaderValue::from_static(NEWEST_API_VERSION));
+            if let Ok(newest) = HeaderValue::from_str(&config.versions.newest().to_string()) {
+                headers.insert(API_VERSION, newest);
+            }
             headers.insert(OSTYPE, HeaderValue::from_static("linux"));
             headers.insert(EXPERIMENTAL, HeaderValue::from_static("false"));
             if let Ok(name) = HeaderValue::from_str(&config.server) {
@@ -62,7 +69,8 @@ const API_VERSION: HeaderName = HeaderName::from_static("api-version");
 const OSTYPE: HeaderName = HeaderName::from_static("ostype");
 const EXPERIMENTAL: HeaderName = HeaderName::from_static("docker-experimental");
 
-fn find(request: &Request<Incoming>) -> Result<(ApiVersion, Found), Error> {
+/// The route, and the version that the path asks for.
+fn find(request: &Request<Incoming>) -> Result<(Option<ApiVersion>, Found), Error> {
     let path = query::decode(request.uri().path(), false)?;
     let (version, rest) = ApiVersion::split(&path);
     let found = route::find(request.method(), rest).ok_or(Error::NoSuchRoute)?;
@@ -70,9 +78,13 @@ fn find(request: &Request<Incoming>) -> Result<(ApiVersion, Found), Error> {
 }
 
 /// The handler that a request is for, if there is one.
-fn endpoint(request: &Request<Incoming>) -> Result<(ApiVersion, Endpoint, String, Query), Error> {
-    let (version, Found { route, name }) = find(request)?;
-    version.check()?;
+fn endpoint(
+    request: &Request<Incoming>,
+    versions: Versions,
+) -> Result<(ApiVersion, Endpoint, String, Query), Error> {
+    let (asked, Found { route, name }) = find(request)?;
+    let version = asked.unwrap_or(versions.newest());
+    versions.check(version)?;
     let query = Query::parse(request.uri().query().unwrap_or_default())?;
     match route.target {
         Target::Serve(endpoint) => Ok((version, endpoint, name, query)),
@@ -86,7 +98,7 @@ fn endpoint(request: &Request<Incoming>) -> Result<(ApiVersion, Endpoint, String
 }
 
 async fn served(request: Request<Incoming>, server: Server) -> Result<Outcome, Error> {
-    let found = endpoint(&request);
+    let found = endpoint(&request, server.config.versions);
     let (head, mut body) = request.into_parts();
     let (version, endpoint, name, query) = match found {
         Ok(found) => found,
@@ -98,30 +110,37 @@ async fn served(request: Request<Incoming>, server: Server) -> Result<Outcome, E
     let engine = server.engine.clone();
     let is_head = head.method == Method::HEAD;
     let call = Call { server, version, is_head, name, query, headers: head.headers, body };
+    // Attach, wait, logs and check end with their client. The rest goes on to its end even when nobody waits for the
+    // answer any more: a client that is interrupted must not leave half a container.
     match endpoint {
-        // Attach, wait, logs and check end with their client. The rest goes on to its end even when nobody waits for the
-        // answer any more: a client that is interrupted must not leave half a container.
-        Endpoint::ContainerAttach => container::attach::handle(engine, call).await,
-        Endpoint::ContainerCommit => to_its_end(container::commit::handle(engine, call)).await,
-        Endpoint::ContainerCreate => to_its_end(container::create::handle(engine, call)).await,
-        Endpoint::ContainerDiff => to_its_end(container::diff::handle(engine, call)).await,
-        Endpoint::ContainerExport => to_its_end(container::export::handle(engine, call)).await,
-        Endpoint::ContainerInspect => to_its_end(container::inspect::handle(engine, call)).await,
-        Endpoint::ContainerKill => to_its_end(container::kill::handle(engine, call)).await,
-        Endpoint::ContainerList => to_its_end(container::list::handle(engine, call)).await,
-        Endpoint::ContainerLogs => Ok(container::logs::handle(engine, call).await?.into()),
-        Endpoint::ContainerPrune => to_its_end(container::prune::handle(engine, call)).await,
-        Endpoint::ContainerRemove => to_its_end(container::remove::handle(engine, call)).await,
-        Endpoint::ContainerRename => to_its_end(container::rename::handle(engine, call)).await,
-        Endpoint::ContainerResize => to_its_end(container::resize::handle(engine, call)).await,
-        Endpoint::ContainerRestart => to_its_end(container::restart::handle(engine, call)).await,
-        Endpoint::ContainerStart => to_its_end(container::start::handle(engine, call)).await,
-        Endpoint::ContainerStop => to_its_end(container::stop::handle(engine, call)).await,
-        Endpoint::ContainerWait => Ok(container::wait::handle(&engine, &call)?.into()),
-        Endpoint::ExecCreate => to_its_end(exec::create::handle(engine, call)).await,
-        Endpoint::ExecInspect => Ok(exec::inspect::handle(&engine, &call)?.into()),
-        Endpoint::ExecResize => to_its_end(exec::resize::handle(engine, call)).await,
-        Endpoint::ExecStart => to_its_end(exec::start::handle(engine, call)).await,
+        Endpoint::BuildPrune => to_its_end(build::prune::handle(engine, call)).await,
+        Endpoint::BuildStart => Ok(build::start::handle(engine, call).await?.into()),
+        Endpoint::SystemAuth => to_its_end(system::auth::handle(engine, call)).await,
+        Endpoint::SystemCheck => Ok(system::check::handle(engine, call).await?.into()),
+        Endpoint::SystemDf => to_its_end(system::df::handle(engine, call)).await,
+        Endpoint::SystemEvents => Ok(system::events::handle(&engine, &call)?.into()),
+        Endpoint::SystemInfo => to_its_end(system::info::handle(engine, call)).await,
+        Endpoint::SystemPing => Ok(system::ping::handle(&call).into()),
+        Endpoint::VolumeClone => to_its_end(volume::clone::handle(engine, call)).await,
+        Endpoint::VolumeCreate => to_its_end(volume::create::handle(engine, call)).await,
+        Endpoint::VolumeExport => Ok(volume::export::handle(engine, call).await?.into()),
+        Endpoint::VolumeImport => to_its_end(volume::import::handle(engine, call)).await,
+        Endpoint::VolumeInspect => to_its_end(volume::inspect::handle(engine, call)).await,
+        Endpoint::VolumeList => Ok(volume::list::handle(&engine, &call)?.into()),
+        Endpoint::VolumePrune => to_its_end(volume::prune::handle(engine, call)).await,
+        Endpoint::VolumeRemove => to_its_end(volume::remove::handle(engine, call)).await,
+        Endpoint::VolumeRename => to_its_end(volume::rename::handle(engine, call)).await,
+        Endpoint::SystemVersion => Ok(system::version::handle(&call)?.into()),
+        other => Box::pin(images_and_networks(other, engine, call)).await,
+    }
+}
+
+async fn images_and_networks(
+    endpoint: Endpoint,
+    engine: Engine,
+    call: Call,
+) -> Result<Outcome, Error> {
+    match endpoint {
         Endpoint::ImageCreate => to_its_end(image::create::handle(engine, call)).await,
         Endpoint::ImageDistribution => to_its_end(image::distribution::handle(engine, call)).await,
         Endpoint::ImageHistory => to_its_end(image::history::handle(engine, call)).await,
@@ -136,18 +155,57 @@ async fn served(request: Request<Incoming>, server: Server) -> Result<Outcome, E
         Endpoint::ImageSave => Ok(image::save::handle(engine, call).await?.into()),
         Endpoint::ImageSearch => to_its_end(image::search::handle(engine, call)).await,
         Endpoint::ImageTag => to_its_end(image::tag::handle(engine, call)).await,
+        Endpoint::NetworkConnect => to_its_end(network::connect::handle(engine, call)).await,
+        Endpoint::NetworkDisconnect => to_its_end(network::disconnect::handle(engine, call)).await,
         Endpoint::NetworkCreate => to_its_end(network::create::handle(engine, call)).await,
         Endpoint::NetworkInspect => to_its_end(network::inspect::handle(engine, call)).await,
         Endpoint::NetworkList => to_its_end(network::list::handle(engine, call)).await,
         Endpoint::NetworkPrune => to_its_end(network::prune::handle(engine, call)).await,
         Endpoint::NetworkRemove => to_its_end(network::remove::handle(engine, call)).await,
-        Endpoint::NothingToPrune(report) => Ok(nothing::pruned(report).into()),
-        Endpoint::SystemAuth => to_its_end(system::auth::handle(engine, call)).await,
-        Endpoint::SystemCheck => Ok(system::check::handle(engine, call).await?.into()),
-        Endpoint::SystemDf => to_its_end(system::df::handle(engine, call)).await,
-        Endpoint::SystemInfo => to_its_end(system::info::handle(engine, call)).await,
-        Endpoint::SystemPing => Ok(system::ping::handle(&call).into()),
-        Endpoint::SystemVersion => Ok(system::version::handle()?.into()),
+        other => Box::pin(containers(other, engine, call)).await,
+    }
+}
+
+async fn containers(endpoint: Endpoint, engine: Engine, call: Call) -> Result<Outcome, Error> {
+    match endpoint {
+        Endpoint::ContainerArchiveGet => {
+            Ok(container::archive::handle_get(engine, call).await?.into())
+        }
+        Endpoint::ContainerArchivePut => {
+            to_its_end(container::archive::handle_put(engine, call)).await
+        }
+        Endpoint::ContainerArchiveStat => {
+            to_its_end(container::archive::handle_stat(engine, call)).await
+        }
+        Endpoint::ContainerAttach => container::attach::handle(engine, call).await,
+        Endpoint::ContainerAttachWs => container::attach_ws::handle(engine, call).await,
+        Endpoint::ContainerCommit => to_its_end(container::commit::handle(engine, call)).await,
+        Endpoint::ContainerCreate => to_its_end(container::create::handle(engine, call)).await,
+        Endpoint::ContainerDiff => to_its_end(container::diff::handle(engine, call)).await,
+        Endpoint::ContainerExport => to_its_end(container::export::handle(engine, call)).await,
+        Endpoint::ContainerInspect => to_its_end(container::inspect::handle(engine, call)).await,
+        Endpoint::ContainerKill => to_its_end(container::kill::handle(engine, call)).await,
+        Endpoint::ContainerList => to_its_end(container::list::handle(engine, call)).await,
+        Endpoint::ContainerLogs => Ok(container::logs::handle(engine, call).await?.into()),
+        Endpoint::ContainerPause => to_its_end(container::pause::handle(engine, call)).await,
+        Endpoint::ContainerPrune => to_its_end(container::prune::handle(engine, call)).await,
+        Endpoint::ContainerRemove => to_its_end(container::remove::handle(engine, call)).await,
+        Endpoint::ContainerRename => to_its_end(container::rename::handle(engine, call)).await,
+        Endpoint::ContainerResize => to_its_end(container::resize::handle(engine, call)).await,
+        Endpoint::ContainerRestart => to_its_end(container::restart::handle(engine, call)).await,
+        Endpoint::ContainerStart => to_its_end(container::start::handle(engine, call)).await,
+        Endpoint::ContainerStats => Ok(container::stats::handle(&engine, &call)?.into()),
+        Endpoint::ContainerStop => to_its_end(container::stop::handle(engine, call)).await,
+        Endpoint::ContainerTop => to_its_end(container::top::handle(engine, call)).await,
+        Endpoint::ContainerUnpause => to_its_end(container::unpause::handle(engine, call)).await,
+        Endpoint::ContainerUpdate => to_its_end(container::update::handle(engine, call)).await,
+        Endpoint::ContainerWait => Ok(container::wait::handle(&engine, &call)?.into()),
+        Endpoint::ExecCreate => to_its_end(exec::create::handle(engine, call)).await,
+        Endpoint::ExecInspect => Ok(exec::inspect::handle(&engine, &call)?.into()),
+        Endpoint::ExecResize => to_its_end(exec::resize::handle(engine, call)).await,
+        Endpoint::ExecStart => to_its_end(exec::start::handle(engine, call)).await,
+        // The table names no other.
+        _ => Err(Error::NoSuchRoute),
     }
 }
 

@@ -27,6 +27,12 @@ pub enum Error {
          newer version"
     )]
     TooOld { asked: ApiVersion, oldest: ApiVersion },
+    #[error(
+        "the API versions {oldest} to {newest} cannot be spoken: choose a range within {} to {}",
+        ApiVersion::OLDEST,
+        ApiVersion::NEWEST
+    )]
+    Versions { oldest: ApiVersion, newest: ApiVersion },
     #[error("{0}")]
     Invalid(String),
     #[error("invalid value {value:?} for the parameter {name:?}: {wanted}")]
@@ -67,6 +73,7 @@ impl Error {
             Self::TooLarge { .. } => ErrorKind::TooLarge,
             Self::TooNew { .. }
             | Self::TooOld { .. }
+            | Self::Versions { .. }
             | Self::Invalid(_)
             | Self::Parameter { .. }
             | Self::Filters { .. }

@@ -2,12 +2,14 @@
 
 mod detach;
 mod relay;
+mod websocket;
 
 use bytes::Bytes;
 use gantry_engine::container::Attachment;
 
 pub(crate) use detach::DetachKeys;
 pub(crate) use relay::relay;
+pub(crate) use websocket::head as websocket_head;
 
 /// What a connection turns into.
 pub(crate) struct Takeover {
@@ -20,6 +22,8 @@ pub(crate) struct Takeover {
     pub(crate) detach_keys: DetachKeys,
     /// Whether the client is told in its stream that the process did not start; otherwise whoever started it is.
     pub(crate) tells_failure: bool,
+    /// Whether both directions go in a web socket's frames.
+    pub(crate) websocket: bool,
 }
 
 pub(crate) const RAW_STREAM: &str = "application/vnd.docker.raw-stream";

@@ -1,4 +1,4 @@
-//! Images: one file per endpoint, and the progress lines of the long ones.
+//! Images: one file per endpoint.
 
 pub(crate) mod create;
 pub(crate) mod distribution;
@@ -7,7 +7,6 @@ pub(crate) mod inspect;
 pub(crate) mod layers;
 pub(crate) mod list;
 pub(crate) mod load;
-mod progress;
 pub(crate) mod prune;
 pub(crate) mod push;
 pub(crate) mod remove;

@@ -4,6 +4,7 @@
 //! calls one use case and writes its answer; [`compat`] holds what older versions say differently.
 
 mod body;
+mod build;
 mod call;
 mod compat;
 mod config;
@@ -16,7 +17,7 @@ mod hijack;
 mod image;
 mod listener;
 mod network;
-mod nothing;
+mod progress;
 mod query;
 mod registry_auth;
 mod reply;
@@ -26,9 +27,10 @@ mod socket;
 mod status;
 mod system;
 mod version;
+mod volume;
 
 pub use config::Config;
 pub use error::Error;
 pub use listener::Listener;
 pub use serve::serve;
-pub use version::ApiVersion;
+pub use version::{ApiVersion, InvalidVersion, Versions};

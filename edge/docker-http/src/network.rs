@@ -1,6 +1,8 @@
 //! The routes of networks.
 
+pub(crate) mod connect;
 pub(crate) mod create;
+pub(crate) mod disconnect;
 pub(crate) mod inspect;
 pub(crate) mod list;
 pub(crate) mod prune;

@@ -1,4 +1,6 @@
-//! The header `X-Registry-Auth`: a user's credentials for one registry, as JSON in base64.
+//! The headers `X-Registry-Auth` and `X-Registry-Config`: a user's credentials for one registry or several, as JSON in base64.
+
+use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::alphabet;
@@ -10,6 +12,10 @@ use hyper::header::HeaderMap;
 use crate::error::Error;
 
 const NAME: &str = "x-registry-auth";
+const CONFIG: &str = "x-registry-config";
+/// Docker Hub, and what clients call it where they keep credentials.
+const HUB: &str = "docker.io";
+const HUB_KEY: &str = "https://index.docker.io/v1/";
 
 const LENIENT: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
@@ -29,6 +35,27 @@ pub(crate) fn from_headers(headers: &HeaderMap) -> Result<Option<Credentials>, E
     });
     let invalid = "invalid X-Registry-Auth header: it must be base64 of a JSON object";
     credentials(parsed.ok_or_else(|| Error::Invalid(invalid.to_owned()))?)
+}
+
+/// The credentials by registry that a build brings in `X-Registry-Config`; none where it brings none.
+pub(crate) fn of_builds(headers: &HeaderMap) -> Result<BTreeMap<String, Credentials>, Error> {
+    let Some(value) = headers.get(CONFIG).filter(|value| !value.is_empty()) else {
+        return Ok(BTreeMap::new());
+    };
+    let bytes = URL_SAFE.decode(value).or_else(|_| STANDARD.decode(value));
+    let parsed: Option<Option<BTreeMap<String, AuthConfig>>> =
+        bytes.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let invalid = "invalid X-Registry-Config header: it must be base64 of a JSON object";
+    let given = parsed.ok_or_else(|| Error::Invalid(invalid.to_owned()))?.unwrap_or_default();
+    let mut all = BTreeMap::new();
+    for (registry, auth) in given {
+        // Under its old name, which is an address.
+        let domain = if registry == HUB_KEY { HUB.to_owned() } else { registry };
+        if let Some(credentials) = credentials(auth)? {
+            all.insert(domain, credentials);
+        }
+    }
+    Ok(all)
 }
 
 /// The credentials that a client's document holds; none when all of it is empty.

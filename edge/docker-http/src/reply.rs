@@ -110,7 +110,12 @@ pub(crate) fn json<T: Serialize + ?Sized>(
     status: StatusCode,
     document: &T,
 ) -> Result<Reply, Error> {
-    Ok(typed(status, JSON, ReplyBody::Whole(Some(json_line(document)?))))
+    Ok(json_bytes(status, json_line(document)?))
+}
+
+/// A document that has been written already.
+pub(crate) fn json_bytes(status: StatusCode, document: Bytes) -> Reply {
+    typed(status, JSON, ReplyBody::Whole(Some(document)))
 }
 
 /// One document as one line.

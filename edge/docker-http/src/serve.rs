@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use crate::config::Config;
 use crate::connection;
 use crate::error::Error;
+use crate::image;
 use crate::listener::Listener;
 
 /// How long to wait before accepting again when the process is out of descriptors or memory.
@@ -22,6 +23,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) struct Server {
     pub(crate) engine: Engine,
     pub(crate) config: Arc<Config>,
+    pub(crate) images: Arc<image::list::Answered>,
 }
 
 /// Serves the API on `listener` until `shutdown` is ready; then connections get [`Config::drain`] to finish.
@@ -34,7 +36,8 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), Error> {
     let places = Arc::new(Semaphore::new(config.max_connections));
-    let server = Server { engine, config: Arc::new(config) };
+    let (config, images) = (Arc::new(config), Arc::default());
+    let server = Server { engine, config, images };
     let (ending, ended) = watch::channel(false);
     let mut connections = JoinSet::new();
     tokio::pin!(shutdown);

@@ -8,6 +8,7 @@ use gantry_shims::Shim;
 use tokio::net::UnixStream;
 use tokio::sync::{oneshot, watch};
 
+use super::announce;
 use super::logs::{self, LogStream, LogsOptions};
 use super::task::{self, Command, PendingAttach, Task};
 use crate::Result;
@@ -86,6 +87,7 @@ pub async fn attach(
     let handle = engine.container(container)?;
     let record = handle.snapshot().record;
     let Streams { stdin, stdout, stderr } = options.streams;
+    announce::tell(engine, &record, "attach");
     let past = if options.logs && record.plan.log.is_some() {
         let past = LogsOptions { streams: options.streams, ..LogsOptions::default() };
         Some(logs::logs(engine, container, past).await?)

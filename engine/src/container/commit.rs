@@ -8,6 +8,7 @@ use gantry_images::{CommitOptions, ImageId, Loaded};
 use gantry_oci::image::{ContainerConfig, Healthcheck};
 use gantry_types::ImageReference;
 
+use super::announce;
 use super::stillness::Stillness;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -43,7 +44,7 @@ pub async fn commit(engine: &Engine, container: &str, request: CommitRequest) ->
     let record = handle.snapshot().record;
     let pauses = request.pause && record.state.is_running();
     let still = if pauses { Some(Stillness::of(&handle).await?) } else { None };
-    let taking = (engine.clone(), record);
+    let taking = (engine.clone(), Arc::clone(&record));
     let taken = image::intake(move || take_in(&taking.0, &taking.1, request, reference)).await;
     if let Some(still) = still {
         still.end().await?;
@@ -51,6 +52,7 @@ pub async fn commit(engine: &Engine, container: &str, request: CommitRequest) ->
     let loaded = taken?;
     let id = loaded.id.to_string();
     image::unpack::unpack(engine, vec![loaded]).await?;
+    engine.events.tell(announce::event(&record, "commit").with("imageID", id.as_str()));
     housekeeping::flush_soon(engine);
     Ok(id)
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use gantry_api::container::{CreateRequest, CreateResponse};
 use gantry_types::{ContainerId, ContainerName};
 
-use super::{etc_files, task};
+use super::{announce, endpoints, etc_files, joined, links, task};
 use crate::blocking::block;
 use crate::engine::{CONTAINERS, Engine};
 use crate::error::Error;
 use crate::plan::{ContainerPlan, MountSource};
-use crate::record::{ContainerRecord, State};
+use crate::record::{ContainerRecord, ImageUsed, State};
 use crate::rollback::Rollback;
-use crate::{Result, image, names, random};
+use crate::{Result, image, names, random, volume};
 
 /// How often a suggested name may be taken before we give up.
 const NAME_ATTEMPTS: u32 = 100;
@@ -39,43 +39,81 @@ pub async fn create(
     let (used, defaults) =
         image::for_container(engine, &request.config.image, query.platform.as_deref()).await?;
     let id = ContainerId::from_bytes(random::bytes()?);
-    let (plan, warnings) = ContainerPlan::resolve(&id, request, &defaults, &engine.host)?;
+    let request = links::complete(engine, joined::complete(engine, request)?)?;
+    let (mut plan, warnings) = ContainerPlan::resolve(&id, request, &defaults, &engine.host)?;
+    endpoints::complete(engine, &mut plan);
+    etc_files::check(engine, &plan)?;
+    let engine_ = engine.clone();
+    let mut plan = block(move || volume::complete(&engine_, &mut plan).map(|()| plan)).await?;
     check_bind_sources(&plan).await?;
 
     let mut rollback = Rollback::new();
     let name = reserve_name(engine, wanted, &id, &mut rollback)?;
-    let record = Arc::new(ContainerRecord {
-        id: id.clone(),
-        name,
-        created_at: gantry_sys::clock::now(),
-        image: used,
-        plan: Arc::new(plan),
-        state: State::Created { failure: None },
-        endpoints: Vec::new(),
-    });
     // Until the container's record names them. Nothing in between may wait for a client or a foreign file system.
     let layers_stay = engine.image_changes.creating().await;
-    let (engine_, record_) = (engine.clone(), Arc::clone(&record));
+    let engine_ = engine.clone();
     let (rollback, made) = block(move || {
-        let made = make(&engine_, &record_, &mut rollback);
+        let made = volume::make(&engine_, &mut plan, &used.chain, &mut rollback);
+        let made = made.and_then(|volumes| {
+            let record = Arc::new(new_record((id, name), used, plan));
+            make(&engine_, &record, &mut rollback)?;
+            Ok((record, volumes))
+        });
         (rollback, made)
     })
     .await;
-    if let Err(error) = made {
-        rollback.undo().await;
-        return Err(error);
-    }
+    let (record, volumes) = match made {
+        Ok(made) => made,
+        Err(error) => {
+            rollback.undo().await;
+            return Err(error);
+        }
+    };
     rollback.keep();
+    announce::tell(engine, &record, "create");
+    let id = record.id.to_string();
     adopt(engine, record);
-    drop(layers_stay);
-    Ok(CreateResponse { id: id.to_string(), warnings })
+    drop((layers_stay, volumes));
+    Ok(CreateResponse { id, warnings })
 }
 
-/// Everything on disk: the writable layer, the files for `/etc`, the record last.
+/// A record of a container that has not run.
+pub(crate) fn new_record(
+    (id, name): (ContainerId, ContainerName),
+    image: ImageUsed,
+    plan: ContainerPlan,
+) -> ContainerRecord {
+    ContainerRecord {
+        id,
+        name,
+        created_at: gantry_sys::clock::now(),
+        image,
+        plan: Arc::new(plan),
+        state: State::Created { failure: None },
+        endpoints: Vec::new(),
+        earlier_endpoints: Vec::new(),
+        restart_count: 0,
+        manually_stopped: false,
+        health: None,
+    }
+}
+
+/// Everything on disk, the record last.
 fn make(engine: &Engine, record: &Arc<ContainerRecord>, rollback: &mut Rollback) -> Result<()> {
-    let id = record.id.to_string();
     // Since it was chosen, it may have been removed.
     engine.images.resolve(&record.image.id.to_string())?;
+    make_files(engine, record, rollback)?;
+    engine.failpoint("create-record")?;
+    engine.db.write(|tx| CONTAINERS.put(tx, record.id.as_str(), record)).map_err(Error::Database)
+}
+
+/// The writable layer, and the files for `/etc`.
+pub(crate) fn make_files(
+    engine: &Engine,
+    record: &ContainerRecord,
+    rollback: &mut Rollback,
+) -> Result<()> {
+    let id = record.id.to_string();
     engine.failpoint("create-layer")?;
     engine.layers.prepare(&id, &record.image.chain)?;
     let undo = (engine.clone(), id.clone());
@@ -98,9 +136,7 @@ fn make(engine: &Engine, record: &Arc<ContainerRecord>, rollback: &mut Rollback)
             tracing::warn!(error = gantry_types::error_chain(&error), path = %undo.display(), "cannot undo a container's directory");
         }
     });
-    etc_files::write(&dir, &record.plan)?;
-    engine.failpoint("create-record")?;
-    engine.db.write(|tx| CONTAINERS.put(tx, &id, record)).map_err(Error::Database)
+    etc_files::write(engine, &dir, record)
 }
 
 /// Gives a new or restored record its task.

@@ -1,66 +1,201 @@
 //! A container's places in its networks: taken before it is made, plugged in when it has a namespace, given back when it has ended.
+//! What changes while it runs is in `connections`.
 
+use std::cmp::Reverse;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 
-use gantry_network::{Endpoint, EndpointWish};
+use gantry_network::{Endpoint, EndpointWish, Network, PlugOptions};
 use gantry_types::EndpointId;
 
+use super::names;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::events::{Event, Kind};
+use crate::plan::{ContainerPlan, EndpointPlan};
 use crate::record::ContainerRecord;
 use crate::rollback::Rollback;
 use crate::{Result, plan, random};
 
-/// Chooses addresses and takes the host's ports.
+/// Writes the whole id for the beginning of one, which could begin another network's later.
+pub(super) fn complete(engine: &Engine, plan: &mut ContainerPlan) {
+    for asked in &mut plan.endpoints {
+        if let Ok(network) = engine.networks.find(&asked.network)
+            && network.name != asked.network
+        {
+            asked.network = network.id.to_string();
+        }
+    }
+}
+
+/// Chooses addresses and takes the host's ports; the best way out comes first, and the devices are named in this order.
 pub(super) fn take(
     engine: &Engine,
     record: &ContainerRecord,
     rollback: &mut Rollback,
 ) -> Result<Vec<Endpoint>> {
     let mut ports = plan::ports(&record.plan.config, &record.plan.host_config)?;
-    let mut endpoints = Vec::with_capacity(record.plan.endpoints.len());
-    let mut way_out = None;
-    for (number, asked) in record.plan.endpoints.iter().enumerate() {
-        if !engine.networks.find(&asked.network)?.internal {
-            way_out.get_or_insert(number);
-        }
+    let mut asked = Vec::with_capacity(record.plan.endpoints.len());
+    for endpoint in &record.plan.endpoints {
+        let network = engine.networks.find(&endpoint.network)?;
+        asked.push((rank(endpoint, &network), endpoint, network));
     }
-    for (number, asked) in record.plan.endpoints.iter().enumerate() {
+    asked.sort_by(|(one, ..), (other, ..)| one.cmp(other));
+    let way_out = asked.iter().position(|(.., network)| leads_out(network));
+    let mut endpoints: Vec<Endpoint> = Vec::with_capacity(asked.len());
+    for (number, (_, endpoint, network)) in asked.iter().enumerate() {
         let is_way_out = way_out == Some(number);
-        let wish = EndpointWish {
-            address: asked.address,
-            mac: asked.mac,
-            ports: if is_way_out { std::mem::take(&mut ports) } else { Vec::new() },
-        };
-        let id = EndpointId::from_bytes(random::bytes()?);
-        let endpoint = engine.networks.allocate(id, &asked.network, &wish)?;
-        let undo = (engine.clone(), endpoint.clone());
+        let wanted = if is_way_out { std::mem::take(&mut ports) } else { Vec::new() };
+        let wish = EndpointWish { ports: wanted, ..wish(record, endpoint, network) };
+        let mut taken = engine.networks.allocate(new_id()?, network.id.as_str(), &wish)?;
+        let undo = (engine.clone(), taken.clone());
         rollback.on_failure(move || undo.0.networks.release(&undo.1));
-        endpoints.push(endpoint);
+        taken.device = device(&endpoints, endpoint, network)?;
+        endpoints.push(taken);
     }
     Ok(endpoints)
 }
 
+/// Docker's order: by priority, then whoever leads out, then whoever does so for both families, then by name.
+type Rank = (Reverse<i64>, bool, bool, String);
+
+pub(super) fn rank(asked: &EndpointPlan, network: &Network) -> Rank {
+    let priority = Reverse(asked.settings.gw_priority);
+    let is_dual = network.ipv4.is_some() && network.ipv6.is_some();
+    (priority, !leads_out(network), !is_dual, network.name.clone())
+}
+
+pub(super) fn leads_out(network: &Network) -> bool {
+    let gateway4 = network.ipv4.as_ref().and_then(gantry_network::Subnet::way_out);
+    let gateway6 = network.ipv6.as_ref().and_then(gantry_network::Subnet::way_out);
+    !network.internal && (gateway4.is_some() || gateway6.is_some())
+}
+
+/// What a container asks of a network, but for its ports.
+pub(super) fn wish(
+    record: &ContainerRecord,
+    asked: &EndpointPlan,
+    network: &Network,
+) -> EndpointWish {
+    let earlier = record.earlier_endpoints.iter().find(|it| it.network_id == network.id);
+    EndpointWish {
+        address: asked.address,
+        address6: asked.address6,
+        earlier: earlier.and_then(Endpoint::address4),
+        earlier6: earlier.and_then(Endpoint::address6),
+        mac: asked.mac,
+        ports: Vec::new(),
+    }
+}
+
+/// The name of a new device: the one that was asked for, else the first number that none of the others has.
+pub(super) fn device(
+    others: &[Endpoint],
+    asked: &EndpointPlan,
+    network: &Network,
+) -> Result<String> {
+    let is_taken = |name: &str| others.iter().any(|other| other.device == name);
+    if let Some(name) = &asked.options.device {
+        if is_taken(name) {
+            let network = &network.name;
+            return Err(Error::invalid(format!(
+                "the interface name {name} for the network {network} is taken by another network"
+            )));
+        }
+        return Ok(name.clone());
+    }
+    let prefix = network.interface_prefix();
+    let mut names = (0_u32..).map(|number| format!("{prefix}{number}"));
+    Ok(names.find(|name| !is_taken(name)).unwrap_or_default())
+}
+
+pub(super) fn new_id() -> Result<EndpointId> {
+    Ok(EndpointId::from_bytes(random::bytes()?))
+}
+
+/// The endpoints by which a container's packets go out, for each family. They come in the order of [`take`].
+pub(super) fn ways_out(endpoints: &[Endpoint]) -> [Option<&Endpoint>; 2] {
+    let gateway4 = |it: &&Endpoint| it.ipv4.is_some_and(|place| place.gateway.is_some());
+    let gateway6 = |it: &&Endpoint| it.ipv6.is_some_and(|place| place.gateway.is_some());
+    [endpoints.iter().find(gateway4), endpoints.iter().find(gateway6)]
+}
+
+/// What is asked of the network that an endpoint is in.
+pub(super) fn asked_of<'a>(
+    record: &'a ContainerRecord,
+    endpoint: &Endpoint,
+) -> Option<&'a EndpointPlan> {
+    record.plan.endpoints.iter().find(|asked| is_of(asked, endpoint))
+}
+
+/// Whether what was asked means the network of this endpoint.
+pub(super) fn is_of(asked: &EndpointPlan, endpoint: &Endpoint) -> bool {
+    asked.network == endpoint.network_name || asked.network == endpoint.network_id.as_str()
+}
+
 /// Makes the devices in the namespace of a process that waits at its gate.
-pub(super) fn plug_in(engine: &Engine, endpoints: &[Endpoint], pid: u32) -> Result<()> {
+pub(super) fn plug_in(
+    engine: &Engine,
+    record: &ContainerRecord,
+    endpoints: &[Endpoint],
+    pid: u32,
+) -> Result<()> {
     if endpoints.is_empty() {
         return Ok(());
     }
-    let namespace = namespace_of(pid)?;
-    // As in `take`: internal networks have no gateway.
-    let way_out = endpoints.iter().position(|endpoint| endpoint.gateway.is_some());
-    for (number, endpoint) in endpoints.iter().enumerate() {
-        let name = format!("eth{number}");
-        engine.networks.plug(endpoint, namespace.as_fd(), &name, way_out == Some(number))?;
+    let namespace = namespace_of(pid, true)?;
+    let [way4, way6] = ways_out(endpoints).map(|way| way.map(|it| it.id.clone()));
+    for endpoint in endpoints {
+        let leads_out4 = way4.as_ref() == Some(&endpoint.id);
+        let leads_out6 = way6.as_ref() == Some(&endpoint.id);
+        let asked = asked_of(record, endpoint);
+        let options = PlugOptions { leads_out4, leads_out6, ..own_options(asked, endpoint) };
+        engine.networks.plug(endpoint, namespace.as_fd(), &options)?;
+    }
+    let record = ContainerRecord { endpoints: endpoints.to_vec(), ..record.clone() };
+    changed(engine, &record, Some(pid))?;
+    for endpoint in endpoints {
+        tell(engine, &record, endpoint, "connect");
     }
     Ok(())
 }
 
-/// The network namespace of a process that lives and has one of its own: a container's device in the daemon's would be the host's.
-fn namespace_of(pid: u32) -> Result<File> {
+/// What the user says of one device.
+pub(super) fn own_options(asked: Option<&EndpointPlan>, endpoint: &Endpoint) -> PlugOptions {
+    let Some(asked) = asked else { return PlugOptions::default() };
+    PlugOptions {
+        sysctls: asked.options.sysctls_of(&endpoint.device),
+        link_local: asked.link_local.clone(),
+        ..PlugOptions::default()
+    }
+}
+
+/// Called whenever a container's endpoints have changed: with the process in its namespace, or without one when the container has ended
+/// and gives back what it had.
+pub(super) fn changed(engine: &Engine, record: &ContainerRecord, pid: Option<u32>) -> Result<()> {
+    names::follow(engine, record, pid)
+}
+
+/// Tells everybody that a container came to a network, or left it.
+pub(super) fn tell(
+    engine: &Engine,
+    record: &ContainerRecord,
+    endpoint: &Endpoint,
+    action: &'static str,
+) {
+    let kind = engine.networks.find(endpoint.network_id.as_str());
+    let event = Event::new(Kind::Network, action, endpoint.network_id.to_string())
+        .with("container", record.id.to_string())
+        .with("name", endpoint.network_name.clone())
+        .with("type", kind.map(|network| network.driver.name().to_owned()).unwrap_or_default());
+    engine.events.tell(event);
+}
+
+/// The network namespace of a process that lives. With `is_own`, it has one of its own: a container's device in the daemon's would be the
+/// host's.
+pub(super) fn namespace_of(pid: u32, is_own: bool) -> Result<File> {
     let path = format!("/proc/{pid}/ns/net");
     let own = "/proc/self/ns/net";
     let failed = |source| Error::file("find the process of", &path)(source);
@@ -73,7 +208,7 @@ fn namespace_of(pid: u32) -> Result<File> {
     }
     let there = namespace.metadata().map_err(Error::file("examine", &path))?;
     let here = fs::metadata(own).map_err(Error::file("examine", own))?;
-    if (there.dev(), there.ino()) == (here.dev(), here.ino()) {
+    if is_own && (there.dev(), there.ino()) == (here.dev(), here.ino()) {
         let reason = io::Error::other("it is the daemon's own");
         return Err(Error::file("use the network namespace", path)(reason));
     }
@@ -82,8 +217,13 @@ fn namespace_of(pid: u32) -> Result<File> {
 
 /// Gives back what a run had.
 pub(super) fn give_back(engine: &Engine, record: &ContainerRecord) {
+    if let Err(error) = changed(engine, record, None) {
+        let error = gantry_types::error_chain(&error);
+        tracing::warn!(error, id = %record.id, "what a container had of names cannot be removed");
+    }
     for endpoint in &record.endpoints {
         engine.networks.release(endpoint);
+        tell(engine, record, endpoint, "disconnect");
     }
 }
 
@@ -93,8 +233,9 @@ mod tests {
 
     #[test]
     fn the_daemon_s_own_namespace_is_no_container_s() {
-        let error = namespace_of(std::process::id()).unwrap_err();
+        let error = namespace_of(std::process::id(), true).unwrap_err();
         assert!(gantry_types::error_chain(&error).contains("the daemon's own"), "{error}");
-        namespace_of(u32::MAX).unwrap_err();
+        namespace_of(std::process::id(), false).unwrap();
+        namespace_of(u32::MAX, true).unwrap_err();
     }
 }

@@ -1,4 +1,5 @@
-//! After a process has ended: the shim goes, the record says how it ended, the bundle goes, waiters wake.
+//! After a process has ended: the shim goes, the record says how it ended, the bundle goes, waiters wake, and the
+//! restart policy is asked.
 
 use std::sync::Arc;
 
@@ -6,7 +7,7 @@ use gantry_shims::ExitNotice;
 use gantry_types::{Timestamp, error_chain};
 
 use super::task::{self, Task};
-use super::{endpoints, leftovers, remove};
+use super::{announce, endpoints, health, leftovers, remove, restart_policy};
 use crate::blocking::block;
 use crate::cgroups;
 use crate::record::{ContainerRecord, State};
@@ -18,13 +19,27 @@ const KILLED: u8 = 137;
 pub(super) async fn finish(task: &mut Task, notice: ExitNotice) -> bool {
     let Some(started_at) = task.record.state.started_at() else { return false };
     let (code, finished_at) = outcome(notice);
+    let run = finished_at.since(started_at);
+    task.companions.end();
     let oom_killed = take_down(task, code).await;
-    let state = State::Exited { code, started_at, finished_at, oom_killed, failure: None };
-    let record =
-        ContainerRecord { state, endpoints: Vec::new(), ..ContainerRecord::clone(&task.record) };
+    let again = restart_policy::pause_after(task, code, run);
+    let record = after(&task.record, again.is_some(), |restarting| State::Exited {
+        code,
+        started_at,
+        finished_at,
+        oom_killed,
+        failure: None,
+        restarting,
+    });
     let record = Arc::new(record);
-    let removes_itself = record.plan.host_config.auto_remove && !task.keep_once;
+    let removes_itself = record.plan.host_config.auto_remove && !task.keep_once && again.is_none();
     task.keep_once = false;
+    if oom_killed {
+        announce::tell(&task.engine, &record, "oom");
+    }
+    if removes_itself {
+        restart_policy::tell_end(task, code, run);
+    }
     let removed = removes_itself && remove::remove_now(task).await.is_ok();
     if !removed {
         match task::save(&task.engine, &record).await {
@@ -39,8 +54,29 @@ pub(super) async fn finish(task: &mut Task, notice: ExitNotice) -> bool {
         }
     }
     task.show(record, true);
+    if !removes_itself {
+        restart_policy::tell_end(task, code, run);
+    }
     task.engine.end_execs(&task.record.id);
+    if let Some(pause) = again {
+        restart_policy::arm(task, pause);
+    }
     removed
+}
+
+/// The record of a container that has ended.
+fn after(
+    record: &ContainerRecord,
+    restarting: bool,
+    state: impl FnOnce(bool) -> State,
+) -> ContainerRecord {
+    ContainerRecord {
+        state: state(restarting),
+        endpoints: Vec::new(),
+        restart_count: record.restart_count + u32::from(restarting),
+        health: health::without_process(record.health.clone()),
+        ..record.clone()
+    }
 }
 
 fn outcome(notice: ExitNotice) -> (u8, Timestamp) {
@@ -62,6 +98,7 @@ async fn take_down(task: &mut Task, code: u8) -> bool {
             leftovers::take_down(&engine, &shim, &record);
         }
         endpoints::give_back(&engine, &record);
+        crate::volume::give_back(&engine, &record);
         oom_killed
     })
     .await

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use gantry_api::container::{ContainerInspect, ContainerState, GraphDriver};
+use gantry_api::container::{ContainerInspect, ContainerState, GraphDriver, HostConfig};
 use gantry_types::{ErrorKind, Timestamp};
 
 use super::launch::LOG_FILE;
-use super::network_settings;
+use super::{health, links, network_settings};
 use crate::Result;
 use crate::blocking::block;
 use crate::engine::Engine;
@@ -31,7 +31,8 @@ fn document(engine: &Engine, record: &ContainerRecord, size: bool) -> Result<Con
         created: record.created_at.to_string(),
         path: plan.args.first().cloned().unwrap_or_default(),
         args: plan.args.iter().skip(1).cloned().collect(),
-        state: state(&record.state),
+        state: state(record),
+        restart_count: i64::from(record.restart_count),
         image: record.image.id.to_string(),
         resolv_conf_path: file("resolv.conf"),
         hostname_path: file("hostname"),
@@ -41,7 +42,7 @@ fn document(engine: &Engine, record: &ContainerRecord, size: bool) -> Result<Con
         driver: "overlay2".to_owned(),
         platform: "linux".to_owned(),
         exec_ids: engine.exec_ids(&record.id),
-        host_config: plan.host_config.clone(),
+        host_config: HostConfig { links: links::shown(engine, record), ..plan.host_config.clone() },
         graph_driver: GraphDriver {
             name: "overlay2".to_owned(),
             data: layer_paths(engine, record)?,
@@ -60,11 +61,14 @@ fn document(engine: &Engine, record: &ContainerRecord, size: bool) -> Result<Con
     Ok(document)
 }
 
-fn state(state: &State) -> ContainerState {
+fn state(record: &ContainerRecord) -> ContainerState {
+    let state = &record.state;
     let moment = |moment: Option<Timestamp>| moment.unwrap_or(Timestamp::ZERO).to_string();
     ContainerState {
         status: state.name().to_owned(),
-        running: state.is_running(),
+        running: state.is_active(),
+        paused: state.is_paused(),
+        restarting: state.is_restarting(),
         pid: match state {
             State::Running { pid, .. } => i32::try_from(*pid).unwrap_or(0),
             _ => 0,
@@ -74,6 +78,7 @@ fn state(state: &State) -> ContainerState {
         error: state.failure().map(|failure| failure.message.clone()).unwrap_or_default(),
         started_at: moment(state.started_at()),
         finished_at: moment(state.finished_at()),
+        health: record.health.as_ref().map(health::document),
         ..ContainerState::default()
     }
 }

@@ -1,5 +1,6 @@
 //! A launch, step by step: bundle, shim, task, attachers, process. Each step registers its undo.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,18 +11,31 @@ use gantry_shim_protocol::stdio::{Input, LogTarget, Output};
 use gantry_shim_protocol::task::Mount;
 use gantry_shims::{CreateOptions, LaunchOptions, Shim};
 
+use super::joined::{self, Joined};
 use super::task::Task;
-use super::{attach, devices, endpoints, etc_files, leftovers};
+use super::{
+    announce, attach, devices, endpoints, etc_files, health, leftovers, links, names,
+    restart_policy,
+};
 use crate::blocking::block;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::plan::{self, ContainerPlan, MountSource, SpecFacts};
 use crate::record::{ContainerRecord, StartFailure, State};
 use crate::rollback::Rollback;
-use crate::{Result, cgroups};
+use crate::{Result, cgroups, volume};
 
 /// The name of a container's log file.
 pub(super) const LOG_FILE: &str = "json.log";
+
+/// The task's side of a start that somebody asks for: the restart policy begins anew.
+pub(super) async fn launch_on_request(task: &mut Task) -> Result<()> {
+    if task.record.state.is_active() {
+        return Err(Error::AlreadyIn { id: task.record.id.to_string(), state: "started" });
+    }
+    restart_policy::begin_anew(task);
+    launch(task).await
+}
 
 /// Runs the container's process. On failure everything is as before, but for the failure in the record.
 pub(super) async fn launch(task: &mut Task) -> Result<()> {
@@ -55,6 +69,7 @@ fn without_endpoints(record: &ContainerRecord) -> Arc<ContainerRecord> {
 }
 
 async fn steps(task: &mut Task, rollback: &mut Rollback) -> Result<()> {
+    let _room = task.engine.rooms.enter(&task.record.id).await;
     let (engine, record) = (task.engine.clone(), Arc::clone(&task.record));
     let taken = std::mem::take(rollback);
     let (taken, created) = block(move || {
@@ -65,9 +80,14 @@ async fn steps(task: &mut Task, rollback: &mut Rollback) -> Result<()> {
     .await;
     *rollback = taken;
     let (shim, endpoints) = created?;
-    task.record = Arc::new(ContainerRecord { endpoints, ..ContainerRecord::clone(&task.record) });
+    task.record = Arc::new(ContainerRecord {
+        earlier_endpoints: endpoints.clone(),
+        endpoints,
+        ..ContainerRecord::clone(&task.record)
+    });
     task.run += 1;
     task.keep_once = false;
+    task.expects_end = false;
     task.engine.failpoint("start-attach")?;
     attach::connect_pending(task, &shim).await;
     shim.on_exit("", task.exit_listener());
@@ -76,21 +96,42 @@ async fn steps(task: &mut Task, rollback: &mut Rollback) -> Result<()> {
     let pid = block(move || running.start("")).await?;
     task.engine.failpoint("start-record")?;
     task.shim = Some(shim);
-    task.enter(State::Running { pid, started_at: gantry_sys::clock::now() }).await
+    let started_at = gantry_sys::clock::now();
+    let record = ContainerRecord {
+        state: State::Running { pid, started_at, paused: false },
+        // Whatever started it: from now on only a new end is one that somebody wants.
+        manually_stopped: false,
+        health: health::at_start(&task.record),
+        ..ContainerRecord::clone(&task.record)
+    };
+    task.save(Arc::new(record)).await?;
+    let (engine, record) = (task.engine.clone(), Arc::clone(&task.record));
+    block(move || names::tell_linked(&engine, &record)).await;
+    announce::tell(&task.engine, &task.record, "start");
+    health::begin(task);
+    Ok(())
 }
 
 /// Bundle, shim and task; the process waits at its gate afterwards.
-fn create_task(
+pub(crate) fn create_task(
     engine: &Engine,
     record: &Arc<ContainerRecord>,
     rollback: &mut Rollback,
 ) -> Result<(Arc<Shim>, Vec<Endpoint>)> {
     let id = record.id.as_str();
     make_bind_sources(&record.plan, rollback)?;
-    let spec = plan::to_spec(&record.plan, &spec_facts(engine, record)?);
+    // Held until the process has entered it.
+    let joined = joined::find(engine, record)?;
+    let found = Arc::new(volume::take(engine, record, rollback)?);
+    let facts = spec_facts(engine, record, joined.as_ref())?;
+    let environment = links::environment(engine, record)?;
+    let facts = SpecFacts { sources: found.sources.clone(), environment, ..facts };
+    let spec = plan::to_spec(&record.plan, &facts);
     engine.failpoint("start-network")?;
     let places = endpoints::take(engine, record, rollback)?;
-    etc_files::write_hosts(engine, record, &places)?;
+    if places.is_empty() {
+        etc_files::refresh(engine, record)?;
+    }
     engine.failpoint("start-bundle")?;
     leftovers::clear(engine, id, &cgroups::path_of(engine, record));
     let bundle = engine.settings.bundle(id);
@@ -98,7 +139,7 @@ fn create_task(
     engine.failpoint("start-shim")?;
     let recipe = Arc::new(recipe(engine, record)?);
     // Undone after the shim: one that is slow to answer may still be at work on the mounts.
-    let held = Arc::clone(&recipe);
+    let held = (Arc::clone(&recipe), Arc::clone(&found));
     rollback.on_failure(move || drop(held));
     let shim = engine.shims.launch(&LaunchOptions {
         binary: engine.settings.shim.clone(),
@@ -118,7 +159,10 @@ fn create_task(
         stderr: stderr.to_string(),
     })?;
     engine.failpoint("start-plug")?;
-    endpoints::plug_in(engine, &places, pid)?;
+    let undo = (engine.clone(), Arc::clone(record));
+    rollback.on_failure(move || undo.0.dns.stop(undo.1.id.as_str()));
+    endpoints::plug_in(engine, record, &places, pid)?;
+    drop((joined, found));
     Ok((shim, places))
 }
 
@@ -181,17 +225,27 @@ fn make_bind_sources(plan: &ContainerPlan, rollback: &mut Rollback) -> Result<()
     Ok(())
 }
 
-fn spec_facts(engine: &Engine, record: &ContainerRecord) -> Result<SpecFacts> {
+fn spec_facts(
+    engine: &Engine,
+    record: &ContainerRecord,
+    joined: Option<&Joined>,
+) -> Result<SpecFacts> {
     let host = &record.plan.host_config;
     let mut given = if host.privileged { devices::all_of_host() } else { Vec::new() };
     for mapping in &host.devices {
         given.push(devices::asked(mapping)?);
     }
     Ok(SpecFacts {
-        container_dir: engine.settings.container_dir(record.id.as_str()),
+        container_dir: engine
+            .settings
+            .container_dir(joined.map_or(record.id.as_str(), |joined| &joined.container)),
+        network_namespace: joined.map(Joined::path),
         init: host.init.unwrap_or(false).then(|| engine.settings.init.clone()),
         devices: given,
         cgroup_path: cgroups::path_of(engine, record),
+        recursive_read_only: engine.host.recursive_read_only,
+        sources: BTreeMap::new(),
+        environment: Vec::new(),
     })
 }
 
@@ -215,8 +269,8 @@ async fn record_failure(task: &mut Task, error: &Error) {
     let message = gantry_types::error_chain(error);
     let failure = Some(StartFailure { code: failure_code(&message), message });
     let state = match task.record.state.clone() {
-        State::Exited { code, started_at, finished_at, oom_killed, .. } => {
-            State::Exited { code, started_at, finished_at, oom_killed, failure }
+        State::Exited { code, started_at, finished_at, oom_killed, restarting, .. } => {
+            State::Exited { code, started_at, finished_at, oom_killed, failure, restarting }
         }
         _ => State::Created { failure },
     };

@@ -1,5 +1,7 @@
 //! `list`: one row per container, newest first.
 
+mod conditions;
+
 use gantry_api::container::{ContainerSummary, SummaryHostConfig, SummaryNetworkSettings};
 use gantry_types::{Filters, Timestamp};
 
@@ -8,16 +10,8 @@ use super::network_settings;
 use crate::Result;
 use crate::blocking::block;
 use crate::engine::Engine;
-use crate::error::Error;
-use crate::record::{ContainerRecord, Snapshot, State};
+use crate::record::{ContainerRecord, HealthStatus, Snapshot, State};
 use crate::{image, plan::MountPlan};
-
-const FILTERS: [&str; 9] =
-    ["id", "name", "label", "status", "exited", "ancestor", "before", "since", "network"];
-
-/// Every state of the Engine API, whether ours have it or not.
-const STATUSES: [&str; 7] =
-    ["created", "running", "paused", "restarting", "removing", "exited", "dead"];
 
 /// Which containers, and how much of each.
 #[derive(Debug, Clone, Default)]
@@ -33,26 +27,9 @@ pub struct ListOptions {
 
 /// Lists containers.
 pub async fn list(engine: &Engine, options: ListOptions) -> Result<Vec<ContainerSummary>> {
-    check_filters(&options.filters)?;
+    conditions::check(&options.filters)?;
     let engine = engine.clone();
     block(move || rows(&engine, &options)).await
-}
-
-/// Fails on keys that are no filters, and on values that nothing could ever have.
-fn check_filters(filters: &Filters) -> Result<()> {
-    filters.check_keys(&FILTERS).map_err(|error| Error::invalid(error.to_string()))?;
-    let check = |key: &str, is_valid: fn(&str) -> bool| {
-        let values = filters.get(key).into_iter().flatten();
-        let invalid = values.into_iter().find(|value| !is_valid(value));
-        invalid
-            .map_or(Ok(()), |value| Err(Error::invalid(format!("invalid filter '{key}={value}'"))))
-    };
-    check("status", |value| STATUSES.contains(&value))?;
-    check("exited", |value| exit_code(value).is_some())
-}
-
-fn exit_code(text: &str) -> Option<i64> {
-    text.parse().ok()
 }
 
 fn rows(engine: &Engine, options: &ListOptions) -> Result<Vec<ContainerSummary>> {
@@ -67,9 +44,9 @@ fn rows(engine: &Engine, options: &ListOptions) -> Result<Vec<ContainerSummary>>
     let mut names = image::NameCache::new(engine);
     let mut rows = Vec::new();
     for Snapshot { record, .. } in snapshots {
-        if !(every_state || record.state.is_running())
+        if !(every_state || record.state.is_active())
             || !bounds.hold(&record)
-            || !matches(&record, &options.filters, &mut names)
+            || !conditions::hold(&record, &options.filters, &mut names)
         {
             continue;
         }
@@ -102,21 +79,6 @@ impl Bounds {
     }
 }
 
-fn matches(record: &ContainerRecord, filters: &Filters, names: &mut image::NameCache<'_>) -> bool {
-    // Several labels must all be there; several values of any other key are alternatives.
-    filters.has_labels("label", &record.plan.config.labels)
-        && filters.allows("id", |text| record.id.as_str().starts_with(text.as_str()))
-        && filters
-            .allows("name", |text| record.name.as_str().contains(text.trim_start_matches('/')))
-        && filters.allows("status", |text| record.state.name() == text)
-        && filters.allows("exited", |text| {
-            matches!(record.state, State::Exited { .. })
-                && exit_code(text) == Some(i64::from(record.state.exit_code()))
-        })
-        && filters.allows("network", |text| network_settings::is_in(record, text))
-        && filters.allows("ancestor", |text| names.is_ancestor(record, text))
-}
-
 fn row(
     engine: &Engine,
     record: &ContainerRecord,
@@ -134,7 +96,7 @@ fn row(
         created: record.created_at.seconds,
         labels: plan.config.labels.clone(),
         state: record.state.name().to_owned(),
-        status: status(&record.state, now),
+        status: status(record, now),
         host_config: SummaryHostConfig {
             network_mode: plan.host_config.network_mode.clone(),
             ..SummaryHostConfig::default()
@@ -154,12 +116,23 @@ fn row(
 }
 
 /// The state for people, as Docker words it.
-fn status(state: &State, now: Timestamp) -> String {
-    match state {
+fn status(record: &ContainerRecord, now: Timestamp) -> String {
+    match &record.state {
         State::Created { .. } => "Created".to_owned(),
-        State::Running { started_at, .. } => format!("Up {}", human(now, *started_at)),
-        State::Exited { finished_at, .. } => {
-            format!("Exited ({}) {} ago", state.exit_code(), human(now, *finished_at))
+        State::Running { started_at, paused, .. } => {
+            let health = record.health.as_ref().map(|health| health.status);
+            let remark = match (paused, health) {
+                (true, _) => " (Paused)",
+                (false, Some(HealthStatus::Starting)) => " (health: starting)",
+                (false, Some(HealthStatus::Healthy)) => " (healthy)",
+                (false, Some(HealthStatus::Unhealthy)) => " (unhealthy)",
+                (false, None) => "",
+            };
+            format!("Up {}{remark}", human(now, *started_at))
+        }
+        State::Exited { finished_at, restarting, .. } => {
+            let word = if *restarting { "Restarting" } else { "Exited" };
+            format!("{word} ({}) {} ago", record.state.exit_code(), human(now, *finished_at))
         }
     }
 }

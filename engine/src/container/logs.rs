@@ -1,5 +1,7 @@
 //! `logs`: what a container wrote, from its log, framed for the wire.
 
+mod attributes;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use gantry_logs::{Entry, FollowHandle, LogReader, ReadOptions, Stream, Tail};
 use gantry_shim_protocol::attach::Streams;
@@ -29,7 +31,7 @@ pub struct LogsOptions {
     pub until: Option<Timestamp>,
     /// Put each line's time before it.
     pub timestamps: bool,
-    /// Put the log's extra attributes before each line; the json-file driver has none here.
+    /// Put what the log's options name of the container's labels and variables before each line.
     pub details: bool,
 }
 
@@ -66,9 +68,11 @@ pub async fn logs(engine: &Engine, container: &str, options: LogsOptions) -> Res
         tokio::spawn(end_with(handle.snapshots, reader.handle(), sender.clone()));
     }
     let tty = record.plan.tty();
+    let details = if options.details { attributes::of(&record) + " " } else { String::new() };
+    let form = Form { tty, timestamps: options.timestamps, details };
     thread("logs", move || {
         for entry in reader {
-            let chunk = entry.map(|entry| format(&entry, tty, options)).map_err(Error::from);
+            let chunk = entry.map(|entry| format(&entry, &form)).map_err(Error::from);
             if sender.blocking_send(chunk).is_err() {
                 break;
             }
@@ -85,23 +89,29 @@ async fn end_with(
 ) {
     tokio::select! {
         // An error means that the container is gone, which is an end as well.
-        _ = snapshots.wait_for(|snapshot| !snapshot.record.state.is_running()) => reader.finish(),
+        _ = snapshots.wait_for(|snapshot| !snapshot.record.state.is_active()) => reader.finish(),
         () = sender.closed() => reader.cancel(),
     }
 }
 
-fn format(entry: &Entry, tty: bool, options: LogsOptions) -> Bytes {
+/// How lines look.
+struct Form {
+    tty: bool,
+    timestamps: bool,
+    /// What comes before each line.
+    details: String,
+}
+
+fn format(entry: &Entry, form: &Form) -> Bytes {
     let mut prefix = String::new();
-    if options.timestamps {
+    if form.timestamps {
         prefix = entry.time.to_fixed_string();
         prefix.push(' ');
     }
-    if options.details {
-        prefix.push(' ');
-    }
+    prefix.push_str(&form.details);
     let length = prefix.len() + entry.line.len();
     let mut chunk = BytesMut::with_capacity(8 + length);
-    if !tty {
+    if !form.tty {
         chunk.put_u8(match entry.stream {
             Stream::Stdout => 1,
             Stream::Stderr => 2,

@@ -3,29 +3,22 @@
 use std::collections::BTreeMap;
 
 use gantry_api::network::{EndpointSettings, NetworkSettings, Port, PortBinding, PortMap};
-use gantry_network::{DEFAULT_NETWORK, Endpoint};
+use gantry_network::Endpoint;
 
+use super::{endpoints, names};
 use crate::engine::Engine;
 use crate::network::mac_text;
-use crate::plan::EndpointPlan;
+use crate::plan::{EndpointPlan, Network};
 use crate::record::{ContainerRecord, State};
 
 /// The block of `inspect`.
 pub(super) fn whole(engine: &Engine, record: &ContainerRecord) -> NetworkSettings {
-    let mut settings = NetworkSettings {
+    NetworkSettings {
         sandbox_key: sandbox(&record.state),
         ports: port_map(record),
         networks: networks(engine, record),
         ..NetworkSettings::default()
-    };
-    if let Some(default) = settings.networks.get(DEFAULT_NETWORK) {
-        settings.endpoint_id.clone_from(&default.endpoint_id);
-        settings.gateway.clone_from(&default.gateway);
-        settings.ip_address.clone_from(&default.ip_address);
-        settings.ip_prefix_len = default.ip_prefix_len;
-        settings.mac_address.clone_from(&default.mac_address);
     }
-    settings
 }
 
 /// Each network with what was asked of it and, while the container runs, what it gave.
@@ -34,6 +27,9 @@ pub(super) fn networks(
     record: &ContainerRecord,
 ) -> BTreeMap<String, EndpointSettings> {
     let plan = &record.plan;
+    if plan.endpoints.is_empty() && matches!(plan.network, Network::Bridge | Network::Container) {
+        return BTreeMap::new();
+    }
     if plan.endpoints.is_empty() {
         let name = plan.host_config.network_mode.clone();
         let id = engine.networks.find(&name).map(|network| network.id.to_string());
@@ -41,26 +37,35 @@ pub(super) fn networks(
             EndpointSettings { network_id: id.unwrap_or_default(), ..EndpointSettings::default() };
         return BTreeMap::from([(name, settings)]);
     }
-    let endpoint = |(number, asked): (usize, &EndpointPlan)| {
+    let endpoint = |asked: &EndpointPlan| {
         let mut settings = asked.settings.clone();
         let mut name = asked.network.clone();
         if let Ok(network) = engine.networks.find(&asked.network) {
             settings.network_id = network.id.to_string();
             name = network.name;
         }
-        if let Some(endpoint) = record.endpoints.get(number) {
+        if let Some(endpoint) = record.endpoints.iter().find(|it| endpoints::is_of(asked, it)) {
             fill(&mut settings, endpoint);
+            settings.dns_names = names::of_endpoint(record, endpoint);
         }
         (name, settings)
     };
-    plan.endpoints.iter().enumerate().map(endpoint).collect()
+    plan.endpoints.iter().map(endpoint).collect()
 }
 
 fn fill(settings: &mut EndpointSettings, endpoint: &Endpoint) {
     settings.endpoint_id = endpoint.id.to_string();
-    settings.gateway = endpoint.gateway.map(|gateway| gateway.to_string()).unwrap_or_default();
-    settings.ip_address = endpoint.address.to_string();
-    settings.ip_prefix_len = endpoint.subnet.prefix_len().into();
+    if let Some(place) = endpoint.ipv4 {
+        settings.gateway = place.gateway.map(|gateway| gateway.to_string()).unwrap_or_default();
+        settings.ip_address = place.address.to_string();
+        settings.ip_prefix_len = place.subnet.prefix_len().into();
+    }
+    if let Some(place) = endpoint.ipv6 {
+        let gateway = place.gateway.map(|gateway| gateway.to_string());
+        settings.ipv6_gateway = gateway.unwrap_or_default();
+        settings.global_ipv6_address = place.address.to_string();
+        settings.global_ipv6_prefix_len = place.subnet.prefix_len().into();
+    }
     settings.mac_address = mac_text(endpoint.mac);
 }
 

@@ -17,7 +17,7 @@ pub async fn prune(engine: &Engine, filters: Filters) -> Result<ContainersPruned
     filters.check_keys(&FILTERS)?;
     let until = filters.moment("until", gantry_sys::clock::now())?;
     let goes = |record: &ContainerRecord| {
-        !record.state.is_running()
+        !record.state.is_active()
             && until.is_none_or(|until| record.created_at <= until)
             && filters.allows_labels(&record.plan.config.labels)
     };

@@ -5,39 +5,54 @@ use std::sync::Arc;
 use gantry_types::{ErrorKind, Signal, error_chain};
 
 use super::task::{self, Command, Task};
-use super::{kill, leftovers};
-use crate::Result;
+use super::{announce, kill, leftovers};
 use crate::blocking::block;
 use crate::engine::{CONTAINERS, Engine};
 use crate::error::Error;
 use crate::record::ContainerRecord;
+use crate::{Result, volume};
+
+/// How often a removal by force ends a container that somebody starts at the same time.
+const KILLS: u32 = 5;
 
 /// What a removal may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RemoveOptions {
     /// Kill the process first if there is one.
     pub force: bool,
-    /// Remove anonymous volumes too; there are none yet.
+    /// Remove its nameless volumes too, but for those that other containers have.
     pub volumes: bool,
 }
 
 /// Removes a container. Returns when nothing of it is left.
 pub async fn remove(engine: &Engine, container: &str, options: RemoveOptions) -> Result<()> {
     let handle = engine.container(container)?;
-    let killed = options.force && handle.snapshot().record.state.is_running();
-    if killed {
-        kill::end(&handle, Signal::KILL, None).await?;
+    let (mut killed, mut tries) = (false, 0);
+    loop {
+        tries += 1;
+        if options.force && handle.snapshot().record.state.is_active() {
+            kill::end(engine, &handle, Signal::KILL, None).await?;
+            killed = true;
+        }
+        match task::ask(&handle, |reply| Command::Remove { reply }).await {
+            Ok(()) => break,
+            // It removed itself when its process ended.
+            Err(Error::NoSuchContainer(_)) if killed => break,
+            // A start was on its way.
+            Err(Error::RemoveRunning { .. }) if options.force && tries < KILLS => {}
+            Err(error) => return Err(error),
+        }
     }
-    match task::ask(&handle, |reply| Command::Remove { reply }).await {
-        // It removed itself when its process ended.
-        Err(Error::NoSuchContainer(_)) if killed => Ok(()),
-        result => result,
+    if options.volumes {
+        let (engine, record) = (engine.clone(), handle.snapshot().record);
+        block(move || volume::remove_anonymous(&engine, &record)).await;
     }
+    Ok(())
 }
 
 /// The task's side of [`remove`].
 pub(super) async fn remove_on_request(task: &mut Task) -> Result<()> {
-    if task.record.state.is_running() {
+    if task.record.state.is_active() {
         return Err(Error::RemoveRunning { name: task.record.name.clone() });
     }
     remove_now(task).await
@@ -51,6 +66,10 @@ pub(super) async fn remove_now(task: &mut Task) -> Result<()> {
         forget(&engine, &record)?;
         remove_files(&engine, &record);
         engine.containers.remove(&record.id, &record.name);
+        announce::tell(&engine, &record, "destroy");
+        if record.plan.host_config.auto_remove {
+            volume::remove_anonymous(&engine, &record);
+        }
         Ok(())
     })
     .await

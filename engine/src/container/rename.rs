@@ -5,10 +5,12 @@ use std::sync::Arc;
 use gantry_types::ContainerName;
 
 use super::task::{self, Command, Task};
+use super::{announce, names};
 use crate::Result;
+use crate::blocking::block;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::record::ContainerRecord;
+use crate::record::{ContainerRecord, State};
 
 /// Gives a container another name, which nobody may have.
 pub async fn rename(engine: &Engine, container: &str, name: &str) -> Result<()> {
@@ -30,5 +32,24 @@ pub(super) async fn rename_now(task: &mut Task, name: ContainerName) -> Result<(
     let record = ContainerRecord { name: name.clone(), ..ContainerRecord::clone(&task.record) };
     let saved = task.save(Arc::new(record)).await;
     task.engine.containers.release(if saved.is_ok() { &old } else { &name });
+    if saved.is_ok() {
+        follow(task).await;
+        let event = announce::event(&task.record, "rename").with("oldName", format!("/{old}"));
+        task.engine.events.tell(event);
+    }
     saved
+}
+
+/// Lets the neighbours find a running container by its new name.
+async fn follow(task: &Task) {
+    let State::Running { pid, .. } = task.record.state else { return };
+    let (engine, record) = (task.engine.clone(), Arc::clone(&task.record));
+    block(move || {
+        if let Err(error) = names::follow(&engine, &record, Some(pid)) {
+            let error = gantry_types::error_chain(&error);
+            tracing::warn!(error, id = %record.id, "neighbours may not find a renamed container");
+        }
+        names::tell_linked(&engine, &record);
+    })
+    .await;
 }

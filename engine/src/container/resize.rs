@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::announce;
 use crate::Result;
 use crate::blocking::block;
 use crate::engine::Engine;
@@ -20,5 +21,10 @@ pub async fn resize(engine: &Engine, container: &str, size: TerminalSize) -> Res
     let Some(shim) = snapshot.shim.as_ref().map(Arc::clone) else {
         return Err(Error::NotRunning(snapshot.record.id.to_string()));
     };
-    Ok(block(move || shim.resize("", size.rows, size.columns)).await?)
+    block(move || shim.resize("", size.rows, size.columns)).await?;
+    let event = announce::event(&snapshot.record, "resize")
+        .with("height", size.rows.to_string())
+        .with("width", size.columns.to_string());
+    engine.events.tell(event);
+    Ok(())
 }

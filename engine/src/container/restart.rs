@@ -1,7 +1,7 @@
 //! `restart`: stop if it runs, then start.
 
 use super::task::{self, Command};
-use super::{StopOptions, start, stop};
+use super::{StopOptions, announce, start, stop};
 use crate::Result;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -20,7 +20,10 @@ pub async fn restart(engine: &Engine, container: &str, options: StopOptions) -> 
     }
     match start(engine, &id).await {
         // Somebody else started it first.
-        Ok(()) | Err(Error::AlreadyIn { .. }) => Ok(()),
+        Ok(()) | Err(Error::AlreadyIn { .. }) => {
+            announce::tell(engine, &handle.snapshot().record, "restart");
+            Ok(())
+        }
         Err(error) => Err(error),
     }
 }

@@ -6,11 +6,11 @@ use gantry_shims::{ExitNotice, Shim, Shims};
 use tokio::sync::mpsc;
 
 use super::task::{self, Command};
-use super::{leftovers, stillness};
+use super::{health, leftovers, names, restart_policy, stillness};
 use crate::blocking::block;
 use crate::engine::Engine;
-use crate::record::ContainerRecord;
-use crate::{Result, cgroups};
+use crate::record::{ContainerRecord, State};
+use crate::{Result, cgroups, exec};
 
 /// Gives a container from the database its task again, and finds its shim if it was running.
 pub(crate) async fn restore(engine: &Engine, record: ContainerRecord) -> Result<()> {
@@ -20,10 +20,17 @@ pub(crate) async fn restore(engine: &Engine, record: ContainerRecord) -> Result<
     let (mut task, handle, commands) = task::new(engine, Arc::clone(&record), shim.clone());
     engine.containers.insert(record.id.clone(), handle.clone());
     task.run += 1;
+    // A stop that the daemon before could not finish.
+    task.expects_end = record.state.is_running() && record.manually_stopped;
     match shim {
-        Some(shim) => shim.on_exit("", task.exit_listener()),
+        Some(shim) => {
+            shim.on_exit("", task.exit_listener());
+            health::begin(&mut task);
+            let (found, snapshot) = (engine.clone(), handle.snapshot());
+            block(move || exec::restore(&found, &snapshot)).await;
+        }
         None if record.state.is_running() => end(engine, &record, &handle.commands, task.run).await,
-        None => {}
+        None => restart_policy::resume(&mut task),
     }
     task.spawn(commands);
     Ok(())
@@ -40,8 +47,14 @@ async fn find_shim(engine: &Engine, record: &Arc<ContainerRecord>) -> Option<Arc
             return None;
         }
         let shim = leftovers::find_shim(&engine.shims, &engine.settings.bundle(id), id);
-        if let Some(shim) = &shim {
+        if let Some(shim) = shim.as_ref().filter(|_| !record.state.is_paused()) {
             stillness::end_of_another_life(shim);
+        }
+        if let (Some(_), State::Running { pid, .. }) = (&shim, &record.state)
+            && let Err(error) = names::serve(&engine, &record, Some(*pid))
+        {
+            let error = gantry_types::error_chain(&error);
+            tracing::warn!(error, id, "a container goes on without its name server");
         }
         let found = if shim.is_some() { "goes on running" } else { "has ended, or its shim has" };
         tracing::info!(id, "a container that ran before {found}");

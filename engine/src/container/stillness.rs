@@ -3,6 +3,7 @@
 
 use gantry_shim_protocol::task::TaskStatus;
 use gantry_shims::Shim;
+use gantry_types::Timestamp;
 use tokio::sync::oneshot;
 
 use super::task::{self, Command, Task};
@@ -24,6 +25,38 @@ pub(crate) struct Still {
     holders: u32,
     /// The run that was frozen.
     run: Option<u64>,
+    /// When processes last went on, whoever kept them still.
+    went_on_at: Option<Timestamp>,
+}
+
+impl Still {
+    /// Processes go on.
+    pub(super) fn goes_on(&mut self) {
+        self.went_on_at = Some(gantry_sys::clock::now());
+    }
+
+    /// Whether the processes of this run stand still, or did at any time since this moment.
+    pub(super) fn was(&self, run: u64, since: Timestamp) -> bool {
+        self.run == Some(run) || self.went_on_at.is_some_and(|at| at >= since)
+    }
+
+    /// Whether the processes of this run stand still; from now on somebody else sees to it that they go on.
+    pub(super) fn hand_over(&mut self, run: u64) -> bool {
+        let is_still = self.run == Some(run);
+        if is_still {
+            self.run = None;
+        }
+        is_still
+    }
+
+    /// Takes the processes of this run over from somebody who kept them still, if anybody wants them so.
+    pub(super) fn take_over(&mut self, run: u64) -> bool {
+        let wanted = self.holders > 0;
+        if wanted {
+            self.run = Some(run);
+        }
+        wanted
+    }
 }
 
 impl Stillness {
@@ -65,7 +98,7 @@ pub(super) async fn freeze(task: &mut Task) -> Result<()> {
     let Some(shim) = task.shim.clone().filter(|_| task.record.state.is_running()) else {
         return Ok(());
     };
-    if task.still.run == Some(task.run) {
+    if task.still.run == Some(task.run) || task.record.state.is_paused() {
         return Ok(());
     }
     block(move || shim.pause()).await.map_err(|error| failed(task, "pause", error))?;
@@ -82,7 +115,9 @@ pub(super) async fn thaw(task: &mut Task) -> Result<()> {
     let Some(shim) = task.shim.clone().filter(|_| task.record.state.is_running()) else {
         return Ok(());
     };
-    block(move || shim.resume()).await.map_err(|error| failed(task, "unpause", error))
+    let resumed = block(move || shim.resume()).await;
+    task.still.goes_on();
+    resumed.map_err(|error| failed(task, "unpause", error))
 }
 
 /// Lets processes go on that a daemon kept still when it died. Nobody else freezes them.
@@ -94,6 +129,24 @@ pub(super) fn end_of_another_life(shim: &Shim) {
     }
 }
 
-fn failed(task: &Task, action: &'static str, error: gantry_shims::Error) -> Error {
+pub(super) fn failed(task: &Task, action: &'static str, error: gantry_shims::Error) -> Error {
     Error::Container { action, id: task.record.id.to_string(), source: Box::new(error.into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_known_since_when_processes_go_on() {
+        let before = gantry_sys::clock::now();
+        let mut still = Still::default();
+        assert!(!still.was(1, before));
+        still.run = Some(1);
+        assert!(still.was(1, before) && !still.was(2, before));
+        still.run = None;
+        still.goes_on();
+        let later = Timestamp { seconds: before.seconds + 60, ..before };
+        assert!(still.was(1, before) && !still.was(1, later));
+    }
 }

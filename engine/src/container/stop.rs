@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gantry_types::Signal;
 
-use super::kill;
+use super::{announce, kill};
 use crate::Result;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -21,11 +21,13 @@ pub struct StopOptions {
 pub async fn stop(engine: &Engine, container: &str, options: StopOptions) -> Result<()> {
     let handle = engine.container(container)?;
     let record = handle.snapshot().record;
-    if !record.state.is_running() {
+    if !record.state.is_active() {
         return Err(Error::AlreadyIn { id: record.id.to_string(), state: "stopped" });
     }
     let signal = options.signal.unwrap_or(record.plan.stop_signal);
     let seconds = options.timeout_s.unwrap_or(record.plan.stop_timeout_s);
     let grace = u64::try_from(seconds).ok().map(Duration::from_secs);
-    kill::end(&handle, signal, grace).await
+    kill::end(engine, &handle, signal, grace).await?;
+    announce::tell(engine, &record, "stop");
+    Ok(())
 }

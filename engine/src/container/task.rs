@@ -2,17 +2,22 @@
 
 use std::sync::Arc;
 
+use gantry_api::network::EndpointSettings;
 use gantry_shim_protocol::attach::AttachHeader;
 use gantry_shims::{ExitNotice, Shim};
 use gantry_types::ContainerName;
+use gantry_volumes::VolumeName;
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::AbortHandle;
 
+use super::restart_policy::{self, Backoff};
 use super::stillness::{self, Still};
-use super::{attach, exited, launch, remove, rename};
+use super::volumes;
+use super::{attach, connections, exited, health, launch, pause, remove, rename, unpause, update};
 use crate::engine::{CONTAINERS, Engine};
 use crate::error::Error;
-use crate::record::{ContainerRecord, Snapshot, State};
+use crate::record::{ContainerRecord, Probe, Snapshot, State};
 use crate::registry::Handle;
 use crate::{Result, blocking::block};
 
@@ -48,11 +53,57 @@ pub(crate) enum Command {
     Thaw {
         reply: oneshot::Sender<Result<()>>,
     },
+    Pause {
+        reply: oneshot::Sender<Result<()>>,
+    },
+    Unpause {
+        /// Whether a container that does not stand still is no error, and nobody is told.
+        quiet: bool,
+        reply: oneshot::Sender<Result<()>>,
+    },
+    /// Somebody is about to end the container: its restart policy is not asked at its next end.
+    ExpectEnd {
+        reply: oneshot::Sender<Result<()>>,
+    },
+    /// The pause before the restart policy's next start, after the run with this number, is over.
+    StartAgain {
+        run: u64,
+    },
+    /// A probe of the run with this number has ended.
+    Probed {
+        run: u64,
+        probe: Probe,
+    },
+    /// Nothing; answered when everything that was said before is done.
+    Taken {
+        reply: oneshot::Sender<Result<()>>,
+    },
+    Update {
+        change: Box<update::Change>,
+        reply: oneshot::Sender<Result<Vec<String>>>,
+    },
+    /// One of its volumes has another name, and is at another path.
+    RenameVolume {
+        from: VolumeName,
+        to: VolumeName,
+        reply: oneshot::Sender<Result<()>>,
+    },
     Rename {
         name: ContainerName,
         reply: oneshot::Sender<Result<()>>,
     },
     Remove {
+        reply: oneshot::Sender<Result<()>>,
+    },
+    /// One more network.
+    Connect {
+        network: Box<gantry_network::Network>,
+        settings: Box<EndpointSettings>,
+        reply: oneshot::Sender<Result<()>>,
+    },
+    /// One less.
+    Disconnect {
+        network: Box<gantry_network::Network>,
         reply: oneshot::Sender<Result<()>>,
     },
 }
@@ -72,11 +123,44 @@ pub(crate) struct Task {
     /// At its next end the container does not remove itself, because it is to start again.
     pub keep_once: bool,
     pub still: Still,
+    /// Somebody ends the container, so that its restart policy is not asked at its next end.
+    pub expects_end: bool,
+    /// The run that is being ended because it is sick, and that another one is to follow.
+    pub sick_run: Option<u64>,
+    /// How long the restart policy waits before its next start.
+    pub backoff: Backoff,
+    /// What works for this run and ends with it: a pause before a start, probes.
+    pub companions: Companions,
     /// Counts starts, so that a late notice of an earlier run cannot end a later one.
     pub run: u64,
     /// Weak, because the task lives as long as others hold the way to it.
     commands: mpsc::WeakSender<Command>,
     snapshots: watch::Sender<Snapshot>,
+}
+
+/// Tasks that end with the one that they work for.
+#[derive(Default)]
+pub(crate) struct Companions(Vec<AbortHandle>);
+
+impl Companions {
+    /// Runs `work` until it ends or [`Self::end`] is called.
+    pub(super) fn spawn(&mut self, work: impl Future<Output = ()> + Send + 'static) {
+        self.0.retain(|handle| !handle.is_finished());
+        self.0.push(tokio::spawn(work).abort_handle());
+    }
+
+    /// Ends them all.
+    pub(super) fn end(&mut self) {
+        for handle in self.0.drain(..) {
+            handle.abort();
+        }
+    }
+}
+
+impl Drop for Companions {
+    fn drop(&mut self) {
+        self.end();
+    }
 }
 
 /// Whether the task goes on after a command.
@@ -101,6 +185,10 @@ pub(crate) fn new(
         pending: Vec::new(),
         keep_once: false,
         still: Still::default(),
+        expects_end: false,
+        sick_run: None,
+        backoff: Backoff::default(),
+        companions: Companions::default(),
         run: 0,
         commands: sender.downgrade(),
         snapshots,
@@ -132,7 +220,7 @@ impl Task {
     async fn obey(&mut self, command: Command) -> Next {
         match command {
             Command::Start { reply } => {
-                let result = launch::launch(self).await;
+                let result = launch::launch_on_request(self).await;
                 let removed = result.is_err()
                     && !self.record.state.is_running()
                     && self.record.plan.host_config.auto_remove
@@ -140,35 +228,11 @@ impl Task {
                 answer(reply, result);
                 if removed { Next::Gone } else { Next::Continue }
             }
-            Command::Attach { header, ran, reply } => {
-                attach::connect_or_wait(self, header, ran, reply);
-                Next::Continue
-            }
             Command::Exited { run, notice } => {
                 if run != self.run || !self.record.state.is_running() {
                     return Next::Continue;
                 }
                 if exited::finish(self, notice).await { Next::Gone } else { Next::Continue }
-            }
-            Command::KeepOnce { keep, reply } => {
-                self.keep_once = keep;
-                answer(reply, Ok(()));
-                Next::Continue
-            }
-            Command::Freeze { reply } => {
-                let result = stillness::freeze(self).await;
-                answer(reply, result);
-                Next::Continue
-            }
-            Command::Thaw { reply } => {
-                let result = stillness::thaw(self).await;
-                answer(reply, result);
-                Next::Continue
-            }
-            Command::Rename { name, reply } => {
-                let result = rename::rename_now(self, name).await;
-                answer(reply, result);
-                Next::Continue
             }
             Command::Remove { reply } => {
                 let result = remove::remove_on_request(self).await;
@@ -176,6 +240,59 @@ impl Task {
                 answer(reply, result);
                 next
             }
+            Command::ExpectEnd { reply } => {
+                let removed = restart_policy::expect_end(self).await;
+                answer(reply, Ok(()));
+                if removed { Next::Gone } else { Next::Continue }
+            }
+            Command::StartAgain { run } => {
+                let removed = restart_policy::start_again(self, run).await;
+                if removed { Next::Gone } else { Next::Continue }
+            }
+            other => {
+                self.serve(other).await;
+                Next::Continue
+            }
+        }
+    }
+
+    /// What never ends the container's being.
+    async fn serve(&mut self, command: Command) {
+        match command {
+            Command::Attach { header, ran, reply } => {
+                attach::connect_or_wait(self, header, ran, reply);
+            }
+            Command::KeepOnce { keep, reply } => {
+                self.keep_once = keep;
+                answer(reply, Ok(()));
+            }
+            Command::Freeze { reply } => answer(reply, stillness::freeze(self).await),
+            Command::Thaw { reply } => answer(reply, stillness::thaw(self).await),
+            Command::Pause { reply } => answer(reply, pause::pause_now(self).await),
+            Command::Unpause { quiet, reply } => {
+                answer(reply, unpause::unpause_now(self, quiet).await);
+            }
+            Command::Probed { run, probe } => health::take_in(self, run, probe).await,
+            Command::Taken { reply } => answer(reply, Ok(())),
+            Command::Update { change, reply } => {
+                answer(reply, update::update_now(self, *change).await);
+            }
+            Command::RenameVolume { from, to, reply } => {
+                answer(reply, volumes::rename_now(self, (&from, &to)).await);
+            }
+            Command::Rename { name, reply } => answer(reply, rename::rename_now(self, name).await),
+            Command::Connect { network, settings, reply } => {
+                answer(reply, connections::connect_now(self, *network, *settings).await);
+            }
+            Command::Disconnect { network, reply } => {
+                answer(reply, connections::disconnect_now(self, *network).await);
+            }
+            // [`Self::obey`] has taken these.
+            Command::Start { .. }
+            | Command::Exited { .. }
+            | Command::ExpectEnd { .. }
+            | Command::StartAgain { .. }
+            | Command::Remove { .. } => {}
         }
     }
 
@@ -200,6 +317,11 @@ impl Task {
             snapshot.shim.clone_from(&self.shim);
             snapshot.exits += u64::from(exited);
         });
+    }
+
+    /// The way to this task for those that work for it, as long as anybody else has one.
+    pub(super) fn commands(&self) -> mpsc::WeakSender<Command> {
+        self.commands.clone()
     }
 
     /// What is to be called when the first process of the present run ends.

@@ -37,17 +37,25 @@ impl Waiting {
     /// Completes when the condition holds, with the exit code of the last process.
     pub async fn result(mut self) -> WaitResponse {
         let exits_before = self.exits_before;
+        let code_of = |snapshot: &Snapshot| snapshot.record.state.exit_code();
+        let over = |snapshot: &Snapshot| snapshot.exits > exits_before;
         // An error means that the container is gone, which ends every wait.
-        match self.condition {
+        let seen = match self.condition {
+            // With a restart policy another process may follow, without a moment between that is an end.
             WaitCondition::NotRunning => {
-                drop(self.snapshots.wait_for(|snapshot| !snapshot.record.state.is_running()).await);
+                let over =
+                    |snapshot: &Snapshot| over(snapshot) || !snapshot.record.state.is_active();
+                self.snapshots.wait_for(over).await.ok().map(|snapshot| code_of(&snapshot))
             }
             WaitCondition::NextExit => {
-                drop(self.snapshots.wait_for(|snapshot| snapshot.exits > exits_before).await);
+                self.snapshots.wait_for(over).await.ok().map(|snapshot| code_of(&snapshot))
             }
-            WaitCondition::Removed => while self.snapshots.changed().await.is_ok() {},
-        }
-        let code = self.snapshots.borrow().record.state.exit_code();
+            WaitCondition::Removed => {
+                while self.snapshots.changed().await.is_ok() {}
+                None
+            }
+        };
+        let code = seen.unwrap_or_else(|| code_of(&self.snapshots.borrow()));
         WaitResponse { status_code: i64::from(code), error: None }
     }
 }

@@ -9,6 +9,7 @@ use crate::Result;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::random;
+use crate::record::{ContainerRecord, State};
 
 /// Makes a session in a running container; nothing runs yet.
 pub fn create(
@@ -16,10 +17,18 @@ pub fn create(
     container: &str,
     request: ExecCreateRequest,
 ) -> Result<ExecCreateResponse> {
+    create_session(engine, container, request, false)
+}
+
+/// [`create`], for a client or for a health check.
+pub(super) fn create_session(
+    engine: &Engine,
+    container: &str,
+    request: ExecCreateRequest,
+    is_probe: bool,
+) -> Result<ExecCreateResponse> {
     let snapshot = engine.snapshot(container)?;
-    if !snapshot.record.state.is_running() {
-        return Err(Error::NotRunning(snapshot.record.id.to_string()));
-    }
+    check_state(&snapshot.record)?;
     if request.cmd.first().is_none_or(String::is_empty) {
         return Err(Error::invalid("No exec command specified"));
     }
@@ -32,7 +41,7 @@ pub fn create(
     engine.forget_old_execs();
     let id = ExecId::from_bytes(random::bytes()?);
     let (state, _) = watch::channel(ExecState::Created);
-    let session = ExecSession { id: id.clone(), container: snapshot, request, state };
+    let session = ExecSession { id: id.clone(), container: snapshot, request, is_probe, state };
     engine.add_exec(session)?;
     // The container may have ended since, and its sessions with it; then nobody would remove this one.
     if !engine.snapshot(container)?.record.state.is_running() {
@@ -40,5 +49,17 @@ pub fn create(
         engine.end_execs(&container);
         return Err(Error::NotRunning(container.to_string()));
     }
+    let session = engine.exec_session(id.as_str())?;
+    engine.events.tell(session.event(format!("exec_create: {}", session.words())));
     Ok(ExecCreateResponse { id: id.to_string() })
+}
+
+fn check_state(record: &ContainerRecord) -> Result<()> {
+    let id = record.id.to_string();
+    match record.state {
+        State::Running { paused: false, .. } => Ok(()),
+        State::Running { .. } => Err(Error::ExecInPaused(id)),
+        State::Exited { restarting: true, .. } => Err(Error::Restarting(id)),
+        _ => Err(Error::NotRunning(id)),
+    }
 }

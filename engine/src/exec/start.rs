@@ -5,12 +5,12 @@ use std::sync::Arc;
 use gantry_api::exec::{ExecCreateRequest, ExecStartRequest};
 use gantry_shim_protocol::attach::{AttachHeader, Streams};
 use gantry_shim_protocol::stdio::{Input, Output};
-use gantry_shims::{ExecOptions, ExitNotice, Shim};
+use gantry_shims::{ExecOptions, Shim};
 use gantry_types::ErrorKind;
 use tokio::net::UnixStream;
 use tokio::sync::oneshot;
 
-use super::{ExecSession, ExecState};
+use super::{ExecSession, ExecState, restore};
 use crate::Result;
 use crate::blocking::block;
 use crate::container::{Attachment, connect};
@@ -74,7 +74,7 @@ async fn run(
             ErrorKind::NotFound => 127,
             _ => 126,
         };
-        end(session, code);
+        session.end(engine, code, gantry_sys::clock::now());
     }
     outcome
 }
@@ -103,9 +103,13 @@ async fn steps(
         stdout: stdout.to_string(),
         stderr: stderr.to_string(),
     };
-    let (made, id) = (Arc::clone(&shim), session.id.to_string());
-    block(move || made.exec(&id, &options)).await?;
-    let started = start_prepared(session, &shim, &request, attach).await;
+    let (made, kept) = (Arc::clone(&shim), Arc::clone(session));
+    block(move || {
+        restore::keep(made.bundle(), &kept);
+        made.exec(kept.id.as_str(), &options).inspect_err(|_| restore::forget(made.bundle(), &kept))
+    })
+    .await?;
+    let started = start_prepared(engine, session, &shim, attach).await;
     if started.is_err() {
         let (session, shim) = (Arc::clone(session), Arc::clone(&shim));
         block(move || forget(&session, &shim)).await;
@@ -115,11 +119,12 @@ async fn steps(
 
 /// Attaches the client to the prepared process, so that it sees the first byte, and lets it run.
 async fn start_prepared(
+    engine: &Engine,
     session: &Arc<ExecSession>,
     shim: &Arc<Shim>,
-    request: &ExecCreateRequest,
     attach: bool,
 ) -> Result<Option<UnixStream>> {
+    let request = &session.request;
     let streams = if attach {
         let streams = Streams {
             stdin: request.attach_stdin,
@@ -130,7 +135,9 @@ async fn start_prepared(
     } else {
         None
     };
-    listen(session, shim);
+    listen(engine, session, shim);
+    // Before it can end.
+    engine.events.tell(session.event(format!("exec_start: {}", session.words())));
     let (running, id) = (Arc::clone(shim), session.id.to_string());
     let pid = block(move || running.start(&id)).await?;
     session.state.send_if_modified(|state| {
@@ -157,33 +164,20 @@ fn stdio(request: &ExecCreateRequest, attach: bool) -> (Input, Output, Output) {
 }
 
 /// Lets the session know its end, and the shim forget the process then.
-fn listen(session: &Arc<ExecSession>, shim: &Arc<Shim>) {
-    let (session, shim_) = (Arc::clone(session), Arc::clone(shim));
+pub(super) fn listen(engine: &Engine, session: &Arc<ExecSession>, shim: &Arc<Shim>) {
+    let (engine, session, shim_) = (engine.clone(), Arc::clone(session), Arc::clone(shim));
     let runtime = tokio::runtime::Handle::current();
     shim.on_exit(session.id.clone().as_str(), move |notice| {
-        let code = match notice {
-            ExitNotice::Exited { status, .. } => i32::try_from(status).unwrap_or(255),
-            ExitNotice::ShimDied => 137,
-        };
-        end(&session, code);
+        let code = restore::code_of(notice);
+        session.end(&engine, code, gantry_sys::clock::now());
         // The notice comes on the thread that reads the answers of shims, which must not wait for one.
         runtime.spawn_blocking(move || forget(&session, &shim_));
     });
 }
 
 fn forget(session: &ExecSession, shim: &Shim) {
+    restore::forget(shim.bundle(), session);
     if let Err(error) = shim.delete(session.id.as_str()) {
         tracing::debug!(error = gantry_types::error_chain(&error), exec = %session.id, "the shim has forgotten an exec already");
     }
-}
-
-fn end(session: &ExecSession, code: i32) {
-    let at = gantry_sys::clock::now();
-    session.state.send_if_modified(|state| {
-        let open = !matches!(state, ExecState::Ended { .. });
-        if open {
-            *state = ExecState::Ended { code, at };
-        }
-        open
-    });
 }

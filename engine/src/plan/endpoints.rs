@@ -1,15 +1,15 @@
-//! A container's places in networks and the ports that it publishes: from the words of the request. Whether a network is there, and
-//! which address and port it will be, shows when the container starts.
+//! A container's places in networks, from the words of the request. Whether a network is there, and which address it will be, shows when
+//! the container starts.
 
-use std::net::{IpAddr, Ipv4Addr};
-use std::ops::RangeInclusive;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use gantry_api::container::{Config, HostConfig};
-use gantry_api::network::{EndpointSettings, NetworkingConfig, PortBinding};
-use gantry_network::{DEFAULT_NETWORK, PortProtocol, PortWish};
+use gantry_api::container::HostConfig;
+use gantry_api::network::{EndpointSettings, NetworkingConfig};
+use gantry_network::DEFAULT_NETWORK;
 use serde::{Deserialize, Serialize};
 
 use super::Network;
+use super::endpoint_options::{self, EndpointOptions};
 use crate::error::Error;
 
 /// What is asked of one network.
@@ -18,7 +18,14 @@ pub(crate) struct EndpointPlan {
     /// A name or an id.
     pub network: String,
     pub address: Option<Ipv4Addr>,
+    #[serde(default)]
+    pub address6: Option<Ipv6Addr>,
+    /// Further addresses, of the local link.
+    #[serde(default)]
+    pub link_local: Vec<IpAddr>,
     pub mac: Option<[u8; 6]>,
+    #[serde(default)]
+    pub options: EndpointOptions,
     /// As it was asked for; `inspect` shows it.
     pub settings: EndpointSettings,
 }
@@ -41,63 +48,105 @@ pub(super) fn resolve(
     host.network_mode.clone_from(&mode);
     match network {
         Network::Bridge => {}
-        Network::None | Network::Host => {
+        Network::None | Network::Host | Network::Container => {
             if network == Network::None {
                 "none".clone_into(&mut host.network_mode);
             }
-            if first.ipam_config.is_some() || !first.aliases.is_empty() || !asked.is_empty() {
-                return Err(Error::invalid(format!(
-                    "conflicting options: the network {mode} has no addresses, aliases or other networks beside it"
-                )));
-            }
+            alone(&mode, &first, asked.is_empty())?;
             return Ok(Vec::new());
         }
     }
     let mut endpoints = vec![endpoint(mode, first)?];
     for (network, settings) in asked {
+        if let Some(text) = refusal(&network) {
+            return Err(Error::invalid(text));
+        }
         endpoints.push(endpoint(network, settings.unwrap_or_default())?);
     }
     endpoints.sort_by_key(|endpoint| std::cmp::Reverse(endpoint.settings.gw_priority));
     Ok(endpoints)
 }
 
-fn endpoint(network: String, settings: EndpointSettings) -> Result<EndpointPlan, Error> {
-    let not_yet = [
-        (!settings.links.is_empty(), "--link"),
-        (!settings.driver_opts.is_empty(), "options of a network endpoint (driver-opt)"),
-    ];
-    if let Some((_, what)) = not_yet.into_iter().find(|(asked, _)| *asked) {
-        return Err(Error::not_there_yet(what));
+/// Modes that leave no room for anything else.
+fn alone(mode: &str, first: &EndpointSettings, is_only: bool) -> Result<(), Error> {
+    if !first.mac_address.is_empty() {
+        return Err(Error::invalid("conflicting options: mac-address and the network mode"));
     }
+    let is_bare = first.ipam_config.is_none() && first.aliases.is_empty() && is_only;
+    if is_bare && first.links.is_empty() && first.driver_opts.is_empty() {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "conflicting options: the network {mode} has no addresses, aliases or other networks beside it"
+    )))
+}
+
+/// Why a network cannot be one of several.
+pub(crate) fn refusal(network: &str) -> Option<&'static str> {
+    match network {
+        "host" => {
+            Some("container cannot be disconnected from host network or connected to host network")
+        }
+        "none" => Some(
+            "container cannot be connected to multiple networks with one of the networks in private (none) mode",
+        ),
+        name if name.starts_with("container:") => Some(
+            "container sharing network namespace with another container or host cannot be connected to any other network",
+        ),
+        _ => None,
+    }
+}
+
+/// One place, checked.
+pub(crate) fn endpoint(network: String, settings: EndpointSettings) -> Result<EndpointPlan, Error> {
     let ipam = settings.ipam_config.clone().unwrap_or_default();
-    if !ipam.ipv6_address.is_empty() || !ipam.link_local_ips.is_empty() {
-        return Err(Error::not_there_yet("an IPv6 or link-local address (--ip6, --link-local-ip)"));
-    }
-    if is_default(&network) && !ipam.ipv4_address.is_empty() {
+    let is_default = network == DEFAULT_NETWORK;
+    let has_address = !ipam.ipv4_address.is_empty() || !ipam.ipv6_address.is_empty();
+    if is_default && has_address {
         return Err(Error::invalid(
             "user specified IP address is supported on user defined networks only",
         ));
     }
-    if is_default(&network) && !settings.aliases.is_empty() {
+    if is_default && !settings.aliases.is_empty() {
         return Err(Error::invalid(
             "network-scoped aliases are only supported for user-defined networks",
         ));
     }
-    let address = match ipam.ipv4_address.as_str() {
-        "" => None,
-        text => Some(
-            text.parse().map_err(|_| Error::invalid(format!("invalid IPv4 address: {text}")))?,
-        ),
-    };
     let mac = match settings.mac_address.as_str() {
         "" => None,
         text => Some(mac(text)?),
     };
-    Ok(EndpointPlan { network, address, mac, settings })
+    Ok(EndpointPlan {
+        network,
+        address: parse("IPv4", &ipam.ipv4_address)?,
+        address6: parse("IPv6", &ipam.ipv6_address)?,
+        link_local: ipam
+            .link_local_ips
+            .iter()
+            .map(|text| link_local(text))
+            .collect::<Result<_, _>>()?,
+        mac,
+        options: endpoint_options::parse(&settings.driver_opts)?,
+        settings,
+    })
 }
 
-fn is_default(network: &str) -> bool {
-    network == DEFAULT_NETWORK
+fn parse<T: std::str::FromStr>(family: &str, text: &str) -> Result<Option<T>, Error> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let parsed = text.parse().map(Some);
+    parsed.map_err(|_| Error::invalid(format!("invalid {family} address: {text}")))
+}
+
+fn link_local(text: &str) -> Result<IpAddr, Error> {
+    let invalid = || Error::invalid(format!("invalid link-local IP address: {text}"));
+    let address: IpAddr = text.parse().map_err(|_| invalid())?;
+    let is_local = match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    };
+    if is_local { Ok(address) } else { Err(invalid()) }
 }
 
 fn mac(text: &str) -> Result<[u8; 6], Error> {
@@ -119,78 +168,7 @@ pub(super) fn warnings(endpoints: &[EndpointPlan], host: &HostConfig) -> Vec<Str
         let mode = &host.network_mode;
         return vec![format!("Published ports are discarded when using {mode} network mode")];
     }
-    let own = endpoints.iter().find(|endpoint| !is_default(&endpoint.network));
-    own.map(|endpoint| {
-        format!(
-            "Names of containers are not resolved yet: in the network {} use addresses.",
-            endpoint.network
-        )
-    })
-    .into_iter()
-    .collect()
-}
-
-/// The ports that are to be published.
-pub(crate) fn ports(config: &Config, host: &HostConfig) -> Result<Vec<PortWish>, Error> {
-    let mut wishes = Vec::new();
-    for (container, bindings) in &host.port_bindings {
-        let (port, protocol) = parse_port(container)?;
-        for binding in bindings.iter().flatten() {
-            wishes.push(wish(port, protocol, binding)?);
-        }
-    }
-    if host.publish_all_ports {
-        let bound = |port: &String| {
-            host.port_bindings
-                .get(port)
-                .is_some_and(|it| it.as_ref().is_some_and(|it| !it.is_empty()))
-        };
-        for exposed in config.exposed_ports.iter().filter(|port| !bound(port)) {
-            let (port, protocol) = parse_port(exposed)?;
-            wishes.push(wish(port, protocol, &PortBinding::default())?);
-        }
-    }
-    Ok(wishes)
-}
-
-fn wish(port: u16, protocol: PortProtocol, binding: &PortBinding) -> Result<PortWish, Error> {
-    let host_address = match binding.host_ip.trim_matches(['[', ']']) {
-        "" => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        text => text
-            .parse()
-            .map_err(|_| Error::invalid(format!("invalid IP address for a port: {text}")))?,
-    };
-    if host_address.is_ipv6() {
-        return Err(Error::not_there_yet("publishing on an IPv6 address"));
-    }
-    Ok(PortWish { protocol, port, host_address, host_ports: range(&binding.host_port)? })
-}
-
-/// `port/protocol`; TCP without one.
-pub(crate) fn parse_port(text: &str) -> Result<(u16, PortProtocol), Error> {
-    let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
-    let protocol = match protocol.to_ascii_lowercase().as_str() {
-        "tcp" => PortProtocol::Tcp,
-        "udp" => PortProtocol::Udp,
-        "sctp" => PortProtocol::Sctp,
-        other => return Err(Error::invalid(format!("invalid proto: {other}"))),
-    };
-    let port = port.parse().ok().filter(|port| *port > 0);
-    let port =
-        port.ok_or_else(|| Error::invalid(format!("invalid port specification: {text:?}")))?;
-    Ok((port, protocol))
-}
-
-/// Nothing and zero let the kernel choose.
-fn range(text: &str) -> Result<Option<RangeInclusive<u16>>, Error> {
-    let invalid = || Error::invalid(format!("invalid host port: {text:?}"));
-    if text.is_empty() || text == "0" {
-        return Ok(None);
-    }
-    let (first, last) = text.split_once('-').unwrap_or((text, text));
-    let (first, last): (u16, u16) =
-        (first.parse().map_err(|_| invalid())?, last.parse().map_err(|_| invalid())?);
-    if first == 0 || last < first { Err(invalid()) } else { Ok(Some(first..=last)) }
+    Vec::new()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Namespace modes: which namespaces a container has to itself and which it shares with the host.
 
-use gantry_api::container::Config;
+use gantry_api::container::{Config, HostConfig};
 use gantry_network::DEFAULT_NETWORK;
 use gantry_types::ContainerId;
 use serde::{Deserialize, Serialize};
@@ -14,9 +14,47 @@ pub(crate) enum Network {
     None,
     /// The host's namespace.
     Host,
+    /// Another container's namespace; the mode in the host's half of the settings says whose.
+    Container,
     /// Its own namespace, and a device for each of its networks.
     #[serde(alias = "Private")]
     Bridge,
+}
+
+const JOINS: &str = "container:";
+
+/// The container whose network namespace a mode means.
+pub(crate) fn joined(mode: &str) -> Option<&str> {
+    mode.strip_prefix(JOINS)
+}
+
+/// What a container has that has another one's network, in Docker's words. (The host's name is the other one's, too.)
+pub(super) fn check_joined(host: &HostConfig, config: &Config) -> Result<(), Error> {
+    let bindings = host.port_bindings.values().flatten().any(|it| !it.is_empty());
+    let conflicts = [
+        (
+            !host.links.is_empty(),
+            "conflicting options: container type network can't be used with links. This would result in undefined behavior",
+        ),
+        (!host.dns.is_empty(), "conflicting options: dns and the network mode"),
+        (
+            !host.extra_hosts.is_empty(),
+            "conflicting options: custom host-to-IP mapping and the network mode",
+        ),
+        (!config.mac_address.is_empty(), "conflicting options: mac-address and the network mode"),
+        (
+            bindings || host.publish_all_ports,
+            "conflicting options: port publishing and the container type network mode",
+        ),
+        (
+            !config.exposed_ports.is_empty(),
+            "conflicting options: port exposing and the container type network mode",
+        ),
+    ];
+    match conflicts.iter().find(|(asked, _)| *asked) {
+        Some((_, text)) => Err(Error::invalid(*text)),
+        None => Ok(()),
+    }
 }
 
 impl Network {
@@ -26,9 +64,10 @@ impl Network {
             "none" => Ok(Self::None),
             "host" => Ok(Self::Host),
             "" | "default" | DEFAULT_NETWORK if !default_bridge => Ok(Self::None),
-            other if other.starts_with("container:") => {
-                Err(Error::not_there_yet(format!("network mode {other:?}")))
-            }
+            "container:" => Err(Error::invalid(
+                "Invalid network mode: invalid container format container:<name|id>",
+            )),
+            other if other.starts_with(JOINS) => Ok(Self::Container),
             _ => Ok(Self::Bridge),
         }
     }

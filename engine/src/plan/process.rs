@@ -3,6 +3,7 @@
 use gantry_api::container::{Config, HealthConfig};
 use gantry_api::image::ImageConfig;
 
+use crate::container::RESTART_WHEN_UNHEALTHY;
 use crate::error::Error;
 
 /// Completes what the request left open from what the image says.
@@ -31,7 +32,9 @@ pub(super) fn complete(mut config: Config, image: &ImageConfig) -> Result<Config
             "the working directory '{dir}' is invalid, it needs to be an absolute path"
         )));
     }
-    for (key, value) in &image.labels {
+    // Whether the daemon starts a container again is not for an image to say.
+    let inherited = image.labels.iter().filter(|(key, _)| *key != RESTART_WHEN_UNHEALTHY);
+    for (key, value) in inherited {
         config.labels.entry(key.clone()).or_insert_with(|| value.clone());
     }
     config.exposed_ports.extend(image.exposed_ports.iter().cloned());
@@ -39,13 +42,27 @@ pub(super) fn complete(mut config: Config, image: &ImageConfig) -> Result<Config
     if config.stop_signal.is_empty() {
         config.stop_signal.clone_from(&image.stop_signal);
     }
-    if config.healthcheck.as_ref().is_none_or(|check| *check == HealthConfig::default()) {
-        config.healthcheck.clone_from(&image.healthcheck);
-    }
+    config.healthcheck = match (config.healthcheck, &image.healthcheck) {
+        (Some(own), Some(image)) => Some(health_check(own, image)),
+        (own, image) => own.or_else(|| image.clone()),
+    };
     if config.shell.is_empty() {
         config.shell.clone_from(&image.shell);
     }
     Ok(config)
+}
+
+/// Each setting that the request leaves open is the image's.
+fn health_check(own: HealthConfig, image: &HealthConfig) -> HealthConfig {
+    let or = |own: i64, image: i64| if own == 0 { image } else { own };
+    HealthConfig {
+        test: if own.test.is_empty() { image.test.clone() } else { own.test },
+        interval: or(own.interval, image.interval),
+        timeout: or(own.timeout, image.timeout),
+        start_period: or(own.start_period, image.start_period),
+        start_interval: or(own.start_interval, image.start_interval),
+        retries: or(own.retries, image.retries),
+    }
 }
 
 /// Program and arguments.

@@ -189,6 +189,16 @@ pub(super) fn log(config: &LogConfig) -> Result<Option<LogPlan>, Error> {
                 let count = value.parse().ok().filter(|count| (1..=MOST_FILES).contains(count));
                 plan.max_files = count.ok_or_else(|| invalid("a number from 1 to 10000"))?;
             }
+            // Files take what is written at once: there is nothing that a container could wait for.
+            "mode" if matches!(value.as_str(), "blocking" | "non-blocking") => {}
+            "mode" => return Err(invalid("blocking or non-blocking")),
+            "max-buffer-size" => {
+                value.parse::<ByteSize>().map_err(|_| invalid("a size such as 4m"))?;
+            }
+            "compress" if value == "false" => {}
+            "compress" => return Err(Error::not_there_yet("compression of logs (compress=true)")),
+            // Read by `logs --details`.
+            "labels" | "env" | "tag" => {}
             _ => {
                 return Err(Error::invalid(format!(
                     "unknown log opt '{key}' for {driver} log driver"

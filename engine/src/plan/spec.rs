@@ -3,6 +3,7 @@
 mod devices;
 mod mounts;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use gantry_api::exec::ExecCreateRequest;
@@ -17,14 +18,31 @@ const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/b
 
 /// What a start found out that the plan cannot know.
 pub(crate) struct SpecFacts {
-    /// Holds `hostname`, `hosts` and `resolv.conf`.
+    /// Holds `hostname`, `hosts` and `resolv.conf`; another container's, where its network is joined.
     pub container_dir: PathBuf,
+    /// The network namespace that is joined.
+    pub network_namespace: Option<PathBuf>,
     /// The tiny init, when the container asked for one.
     pub init: Option<PathBuf>,
     /// Devices of the host that the container gets, with their cgroup rights.
     pub devices: Vec<(Device, DeviceRule)>,
     /// `/<parent>/<id>`.
     pub cgroup_path: String,
+    /// Whether the kernel makes mounts read-only with all that lies below them.
+    pub recursive_read_only: bool,
+    /// Variables that links bring; the plan's own win.
+    pub environment: Vec<String>,
+    /// Where the volumes and images are found now, by target.
+    pub sources: BTreeMap<String, FoundSource>,
+}
+
+/// Where a volume or an image is while a container is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum FoundSource {
+    /// At a path of the host.
+    Path(String),
+    /// In a mount of its own.
+    Mount { kind: String, options: Vec<String> },
 }
 
 /// The bundle's `config.json`.
@@ -46,9 +64,13 @@ pub(crate) fn mount_points(plan: &ContainerPlan) -> Vec<String> {
     // Where the sources are and which devices there are does not matter.
     let facts = SpecFacts {
         container_dir: PathBuf::new(),
+        network_namespace: None,
         init: Some(PathBuf::new()),
         devices: Vec::new(),
         cgroup_path: String::new(),
+        recursive_read_only: true,
+        environment: Vec::new(),
+        sources: BTreeMap::new(),
     };
     mounts::all(plan, &facts).into_iter().map(|mount| mount.destination).collect()
 }
@@ -68,7 +90,7 @@ fn process(plan: &ContainerPlan, facts: &SpecFacts) -> Process {
         console_size: plan.tty().then(|| console_size([rows, columns])).flatten(),
         user: user(plan, &plan.config.user),
         args,
-        env: env(plan, plan.tty()),
+        env: env(plan, plan.tty(), &facts.environment),
         cwd: cwd(&plan.config.working_dir),
         capabilities: Some(capabilities(&plan.capabilities)),
         rlimits: plan.rlimits.clone(),
@@ -87,7 +109,7 @@ pub(crate) fn exec_process(
     let own = |text: &str, inherited: &str| {
         if text.is_empty() { inherited.to_owned() } else { text.to_owned() }
     };
-    let mut environment = env(plan, request.tty);
+    let mut environment = env(plan, request.tty, &[]);
     environment.extend(request.env.iter().cloned());
     let capabilities_set = if request.privileged { all } else { &plan.capabilities };
     Process {
@@ -126,11 +148,12 @@ fn cwd(text: &str) -> String {
 }
 
 /// Docker's own variables first; the plan's override them by coming later under the same name.
-fn env(plan: &ContainerPlan, tty: bool) -> Vec<String> {
+fn env(plan: &ContainerPlan, tty: bool, linked: &[String]) -> Vec<String> {
     let mut defaults = vec![DEFAULT_PATH.to_owned(), format!("HOSTNAME={}", plan.config.hostname)];
     if tty {
         defaults.push("TERM=xterm".to_owned());
     }
+    defaults.extend(linked.iter().cloned());
     let name = |entry: &str| entry.split('=').next().unwrap_or_default().to_owned();
     defaults.retain(|default| plan.config.env.iter().all(|own| name(own) != name(default)));
     defaults.extend(plan.config.env.iter().cloned());
@@ -156,7 +179,7 @@ fn linux(plan: &ContainerPlan, facts: &SpecFacts) -> Linux {
         SeccompPlan::Unconfined => None,
     };
     Linux {
-        namespaces: namespaces(plan),
+        namespaces: namespaces(plan, facts),
         devices: facts.devices.iter().map(|(device, _)| device.clone()).collect(),
         resources: Some(resources),
         cgroups_path: facts.cgroup_path.clone(),
@@ -168,7 +191,7 @@ fn linux(plan: &ContainerPlan, facts: &SpecFacts) -> Linux {
     }
 }
 
-fn namespaces(plan: &ContainerPlan) -> Vec<Namespace> {
+fn namespaces(plan: &ContainerPlan, facts: &SpecFacts) -> Vec<Namespace> {
     let own = [
         (NamespaceKind::Mount, true),
         (NamespaceKind::Network, plan.network != Network::Host),
@@ -177,8 +200,13 @@ fn namespaces(plan: &ContainerPlan) -> Vec<Namespace> {
         (NamespaceKind::Ipc, plan.ipc != Ipc::Host),
         (NamespaceKind::Cgroup, plan.cgroup_namespace == CgroupNamespace::Private),
     ];
+    let joined = facts.network_namespace.as_ref();
+    let path = |kind| match joined {
+        Some(path) if kind == NamespaceKind::Network => path.to_string_lossy().into_owned(),
+        _ => String::new(),
+    };
     own.into_iter()
         .filter(|(_, own)| *own)
-        .map(|(kind, _)| Namespace { kind, path: String::new() })
+        .map(|(kind, _)| Namespace { kind, path: path(kind) })
         .collect()
 }

@@ -33,6 +33,9 @@ pub(super) fn check(
             Some(NamespaceKind::Network) if network == Network::Host => {
                 return refuse("not allowed in host network namespace");
             }
+            Some(NamespaceKind::Network) if network == Network::Container => {
+                return refuse("not allowed in another container's network namespace");
+            }
             Some(NamespaceKind::Uts) if uts == Sharing::Host => {
                 return refuse("is not allowed in the hosts uts namespace");
             }

@@ -18,6 +18,7 @@ fn host() -> HostFacts {
         cgroup_v2: false,
         hostname: "host".to_owned(),
         default_bridge: true,
+        recursive_read_only: true,
     }
 }
 
@@ -40,9 +41,13 @@ fn plan(json: &str) -> Result<(ContainerPlan, Vec<String>), Error> {
 fn spec(json: &str) -> Spec {
     let facts = SpecFacts {
         container_dir: PathBuf::from("/data/c"),
+        network_namespace: None,
         init: None,
         devices: Vec::new(),
         cgroup_path: "/gantry/c".to_owned(),
+        recursive_read_only: true,
+        environment: Vec::new(),
+        sources: std::collections::BTreeMap::new(),
     };
     to_spec(&plan(json).unwrap().0, &facts)
 }
@@ -67,6 +72,39 @@ fn variables_are_overridden_by_name() {
     assert_eq!(plan.config.env, ["A=own", "B="]);
     let process = spec(r#"{"Env":["A=own"],"Hostname":"h"}"#).process.unwrap();
     assert_eq!(process.env, ["HOSTNAME=h", "PATH=/bin", "A=own"]);
+}
+
+#[test]
+fn a_health_check_is_completed_setting_by_setting() {
+    let image = ImageConfig {
+        healthcheck: serde_json::from_str(
+            r#"{"Test":["CMD","probe"],"Interval":1000000000,"Timeout":2000000000,"Retries":7}"#,
+        )
+        .unwrap(),
+        ..image()
+    };
+    let check = |json: &str| {
+        let config = process::complete(request(json).config, &image).unwrap();
+        let check = config.healthcheck.unwrap();
+        (check.test.join(" "), check.interval, check.timeout, check.start_period, check.retries)
+    };
+    let second = 1_000_000_000;
+    assert_eq!(check("{}"), ("CMD probe".to_owned(), second, 2 * second, 0, 7));
+    let own = r#"{"Healthcheck":{"Interval":5000000000,"StartPeriod":3000000000}}"#;
+    assert_eq!(check(own), ("CMD probe".to_owned(), 5 * second, 2 * second, 3 * second, 7));
+    assert_eq!(check(r#"{"Healthcheck":{"Test":["NONE"]}}"#).0, "NONE");
+}
+
+#[test]
+fn an_image_cannot_ask_for_restarts() {
+    let label = crate::container::RESTART_WHEN_UNHEALTHY;
+    let labels =
+        [(label, "true"), ("other", "x")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let image = ImageConfig { labels: labels.into_iter().collect(), ..image() };
+    let labels = |json: &str| process::complete(request(json).config, &image).unwrap().labels;
+    assert_eq!(labels("{}").into_keys().collect::<Vec<_>>(), ["other"]);
+    let own = format!(r#"{{"Labels":{{"{label}":"yes"}}}}"#);
+    assert_eq!(labels(&own)[label], "yes");
 }
 
 #[test]
@@ -101,6 +139,18 @@ fn bad_requests_are_told_in_docker_s_words() {
         ),
         (r#"{"Hostname":"a b"}"#, "invalid hostname \"a b\""),
         (
+            r#"{"HostConfig":{"NetworkMode":"container:"}}"#,
+            "Invalid network mode: invalid container",
+        ),
+        (
+            r#"{"HostConfig":{"NetworkMode":"container:mine","Dns":["192.0.2.1"]}}"#,
+            "conflicting options: dns and the network mode",
+        ),
+        (
+            r#"{"HostConfig":{"NetworkMode":"container:mine","PublishAllPorts":true}}"#,
+            "conflicting options: port publishing and the container type network mode",
+        ),
+        (
             r#"{"HostConfig":{"LogConfig":{"Config":{"max-size":"x"}}}}"#,
             "invalid value \"x\" for log option max-size",
         ),
@@ -115,12 +165,7 @@ fn bad_requests_are_told_in_docker_s_words() {
 #[test]
 fn what_is_not_there_yet_is_refused_by_name() {
     let cases = [
-        (r#"{"HostConfig":{"Links":["a:b"]}}"#, "--link"),
-        (r#"{"HostConfig":{"RestartPolicy":{"Name":"always"}}}"#, "a restart policy (--restart)"),
-        (r#"{"HostConfig":{"Binds":["data:/d"]}}"#, "named volumes (-v data:/d)"),
-        (r#"{"HostConfig":{"NetworkMode":"container:mine"}}"#, "network mode \"container:mine\""),
         (r#"{"HostConfig":{"LogConfig":{"Type":"syslog"}}}"#, "that log driver"),
-        (r#"{"Healthcheck":{"Test":["CMD","true"]}}"#, "health checks (--health-cmd)"),
         (r#"{"HostConfig":{"UsernsMode":"keep-id"}}"#, "user namespaces (--userns)"),
     ];
     for (json, text) in cases {
@@ -131,14 +176,38 @@ fn what_is_not_there_yet_is_refused_by_name() {
 }
 
 #[test]
-fn volumes_of_an_image_are_warnings() {
-    let quiet = plan(r#"{"HostConfig":{"NetworkMode":"none"}}"#).unwrap().1;
-    assert_eq!(quiet, [""; 0]);
+fn volumes_are_named_nameless_or_of_the_image() {
+    let binds = host_config(r#""Binds":["data:/d:ro,nocopy","/only","/host:/h"]"#);
+    let sources: Vec<_> = binds.mounts.iter().map(|one| (&*one.target, one.volume())).collect();
+    let (named, nameless) = (sources[0].1.unwrap(), sources[2].1.unwrap());
+    assert_eq!(
+        (sources[0].0, named.name_text(), named.copy, named.anonymous),
+        ("/d", "data", false, false)
+    );
+    assert!(binds.mounts[0].read_only && sources[1].1.is_none());
+    assert_eq!((sources[2].0, nameless.name_text(), nameless.anonymous), ("/only", "", true));
     let image = ImageConfig { volumes: BTreeSet::from(["/data".to_owned()]), ..image() };
     let id = ContainerId::from_bytes([7; 32]);
-    let warnings = ContainerPlan::resolve(&id, request("{}"), &image, &host()).unwrap().1;
-    assert_eq!(warnings.len(), 1);
-    assert!(warnings[0].contains("/data"), "{warnings:?}");
+    let (mut plan, _) = ContainerPlan::resolve(&id, request("{}"), &image, &host()).unwrap();
+    complete_mounts(&mut plan.mounts, Vec::new(), (&plan.config.volumes, "")).unwrap();
+    assert!(plan.mounts[0].volume().is_some_and(|volume| volume.anonymous));
+    let volume = |options: &str| {
+        format!(
+            r#""Mounts":[{{"Type":"volume","Source":"data","Target":"/d","VolumeOptions":{{{options}}}}}]"#
+        )
+    };
+    let invalid = "invalid mount config for type \"volume\": ";
+    refused_by_host_config(&[
+        (&volume(r#""Subpath":"/a""#), invalid),
+        (&volume(r#""Subpath":"a/../../b""#), invalid),
+        (r#""Mounts":[{"Type":"volume","Target":"/d","VolumeOptions":{"Subpath":"a"}}]"#, invalid),
+        (r#""Mounts":[{"Type":"image","Target":"/d"}]"#, "invalid mount config for type \"image\""),
+        (r#""Binds":["a b:/d"]"#, "create a b: \"a b\" includes invalid characters"),
+        (r#""Binds":["data:/d:rslave"]"#, invalid),
+        (r#""Binds":["data:/d","/h:/d"]"#, "Duplicate mount point: /d"),
+        (r#""StorageOpt":{"size":"1G"}"#, "--storage-opt is supported only for overlay over xfs"),
+        (r#""StorageOpt":{"color":"red"}"#, "unknown storage option color=red"),
+    ]);
 }
 
 #[test]
@@ -187,7 +256,7 @@ fn a_user_s_mount_replaces_the_engine_s() {
     };
     assert_eq!(at("/etc/hosts").len(), 1);
     assert_eq!(at("/etc/hosts")[0].source, "/my/hosts");
-    assert!(at("/etc/hosts")[0].options.contains(&"ro".to_owned()));
+    assert!(at("/etc/hosts")[0].options.contains(&"rro".to_owned()));
     assert_eq!(at("/dev/shm").len(), 1);
     assert_eq!(at("/dev/shm")[0].options, ["nosuid", "nodev", "size=1m", "rw"]);
 }
@@ -458,7 +527,10 @@ fn a_mount_has_only_its_own_type_s_options() {
         options_at_t(&format!(r#""Mounts":[{mount}{more}}}]"#)).1
     };
     assert_eq!(bind(""), ["rbind", "rw", "rprivate"]);
-    assert_eq!(bind(r#","ReadOnly":true"#), ["rbind", "ro", "rprivate"]);
+    // As far as the kernel can, and no further than asked.
+    assert_eq!(bind(r#","ReadOnly":true"#), ["rbind", "rro", "rprivate"]);
+    let options = r#","ReadOnly":true,"BindOptions":{"ReadOnlyNonRecursive":true}"#;
+    assert_eq!(bind(options), ["rbind", "ro", "rprivate"]);
     let options = r#","ReadOnly":true,"BindOptions":{"NonRecursive":true,"Propagation":"rslave"}"#;
     assert_eq!(bind(options), ["bind", "ro", "rslave"]);
     let options = r#","ReadOnly":true,"BindOptions":{"ReadOnlyForceRecursive":true}"#;

@@ -138,10 +138,18 @@ fn chains(engine: &Engine, report: &mut CheckReport) -> Result<Option<HashSet<Ve
         missing(engine, &format!("image {id}"), &chain, GET_AGAIN, report)?;
         live.insert(chain);
     }
+    // What builds remember needs its layers, too.
+    match crate::build::chains(engine) {
+        Ok(chains) => live.extend(chains),
+        Err(error) => {
+            report.unreadable("what builds remember", &error);
+            is_all = false;
+        }
+    }
     engine.db.read(|tx| {
         for id in CONTAINERS.keys_with_prefix(tx, "", usize::MAX)? {
             match CONTAINERS.get(tx, &id) {
-                Ok(record) => live.extend(record.map(|record| record.image.chain)),
+                Ok(record) => live.extend(record.into_iter().flat_map(|record| record.chains())),
                 Err(_) => is_all = false,
             }
         }

@@ -1,12 +1,12 @@
 //! `df`: what takes how much of the disk.
 
 use gantry_api::image::ImageSummary;
-use gantry_api::system::DiskUsage;
+use gantry_api::system::{DiskUsage, Usage};
 
 use crate::blocking::block;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::{Result, container, image};
+use crate::{Result, build, container, image, volume};
 
 /// Which kinds to count; none of them means all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,37 +41,38 @@ impl DiskUsageOptions {
     }
 }
 
-/// Counts what images and containers take. There are no volumes and no build cache yet.
+/// Counts what each kind takes.
 pub async fn df(engine: &Engine, options: DiskUsageOptions) -> Result<DiskUsage> {
-    let mut usage = DiskUsage {
-        volumes: options.volumes.then(Vec::new),
-        build_cache: options.build_cache.then(Vec::new),
-        ..DiskUsage::default()
-    };
+    let mut usage = DiskUsage::default();
+    if options.build_cache {
+        let engine = engine.clone();
+        usage.build_cache_usage = Some(block(move || build::disk_usage(&engine)).await?);
+    }
     if options.containers {
         let all =
             container::ListOptions { all: true, size: true, ..container::ListOptions::default() };
-        usage.containers = Some(container::list(engine, all).await?);
+        usage.container_usage = Some(Usage::of_containers(container::list(engine, all).await?));
+    }
+    if options.volumes {
+        let engine = engine.clone();
+        let volumes = block(move || volume::df::volumes(&engine)).await;
+        usage.volume_usage = Some(Usage::of_volumes(volumes));
     }
     if options.images {
         let engine = engine.clone();
-        let (images, layers_size) = block(move || images(&engine)).await?;
-        (usage.images, usage.layers_size) = (Some(images), layers_size);
+        usage.image_usage = Some(block(move || images(&engine)).await?);
     }
     Ok(usage)
 }
 
-fn images(engine: &Engine) -> Result<(Vec<ImageSummary>, i64)> {
+fn images(engine: &Engine) -> Result<Usage<ImageSummary>> {
     let images = engine.images.list()?;
     let sharing = image::Sharing::of(engine, &images)?;
-    let snapshots = engine.containers.snapshots();
-    let row = |image: &gantry_images::Image| {
-        let users = snapshots.iter().filter(|one| one.record.image.id == *image.id.digest());
-        ImageSummary {
-            containers: i64::try_from(users.count()).unwrap_or(i64::MAX),
-            shared_size: sharing.shared_bytes(image),
-            ..image::summary(image)
-        }
+    let users = image::Users::of(engine);
+    let row = |image: &gantry_images::Image| ImageSummary {
+        containers: users.count(image),
+        shared_size: sharing.shared_bytes(image),
+        ..image::summary(image)
     };
-    Ok((images.iter().map(row).collect(), sharing.total_bytes()))
+    Ok(Usage::of_images(images.iter().map(row).collect(), sharing.total_bytes()))
 }

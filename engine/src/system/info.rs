@@ -22,21 +22,23 @@ fn document(engine: &Engine) -> Result<Info> {
     let states: Vec<State> =
         engine.containers.snapshots().into_iter().map(|s| s.record.state.clone()).collect();
     let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-    let running = states.iter().filter(|state| state.is_running()).count();
+    let running = states.iter().filter(|state| state.is_active() && !state.is_paused()).count();
+    let paused = states.iter().filter(|state| state.is_paused()).count();
     let uname = rustix::system::uname();
     let text = |text: &str| text.to_owned();
     Ok(Info {
         id: engine.identity()?,
         containers: count(states.len()),
         containers_running: count(running),
-        containers_stopped: count(states.len() - running),
+        containers_paused: count(paused),
+        containers_stopped: count(states.len() - running - paused),
         images: count(engine.images.list()?.len()),
         driver: text("overlay2"),
         driver_status: vec![(text("Layer format"), text("overlay directories by diffID"))],
         plugins: Plugins {
             volume: Vec::new(),
             network: vec![text("host"), text("null")],
-            log: vec![text("json-file"), text("none")],
+            log: vec![text("json-file"), text("local"), text("none")],
             ..Plugins::default()
         },
         memory_limit: true,

@@ -4,21 +4,16 @@ use std::collections::BTreeMap;
 
 use gantry_api::system::{ComponentVersion, Platform, Version};
 
-/// The newest Engine API version that is spoken here.
-pub const NEWEST_API_VERSION: &str = "1.50";
-/// The oldest one.
-pub const MIN_API_VERSION: &str = "1.40";
-
-/// Versions of the engine and its API.
-pub fn version() -> Version {
+/// Versions of the engine, and of the API that is spoken in front of it.
+pub fn version(oldest_api: &str, newest_api: &str) -> Version {
     let own = env!("CARGO_PKG_VERSION");
     let kernel = rustix::system::uname().release().to_string_lossy().into_owned();
     let details = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
     };
     let engine = details(&[
-        ("ApiVersion", NEWEST_API_VERSION),
-        ("MinAPIVersion", MIN_API_VERSION),
+        ("ApiVersion", newest_api),
+        ("MinAPIVersion", oldest_api),
         ("Arch", architecture()),
         ("Os", "linux"),
         ("KernelVersion", &kernel),
@@ -31,8 +26,8 @@ pub fn version() -> Version {
             details: engine,
         }],
         version: own.to_owned(),
-        api_version: NEWEST_API_VERSION.to_owned(),
-        min_api_version: MIN_API_VERSION.to_owned(),
+        api_version: newest_api.to_owned(),
+        min_api_version: oldest_api.to_owned(),
         os: "linux".to_owned(),
         arch: architecture().to_owned(),
         kernel_version: kernel,

@@ -22,7 +22,7 @@ async fn an_idle_client_holds_up_nobody() {
         soon("tag", tag(&rig.engine, "base", "other", "1")).await.unwrap();
         soon("load", rig.load(Cursor::new(archive(&[("new", layer("new"))])))).await.unwrap();
         soon("import", rig.import("imported")).await;
-        soon("create", rig.create("web", "new")).await.unwrap();
+        soon("create", Box::pin(rig.create("web", "new"))).await.unwrap();
         soon("remove", rig.remove_image("base")).await.unwrap();
         assert_eq!(rig.names().await, ["imported:latest", "new:latest", "other:1"]);
         drop((release_load, release_import));

@@ -8,8 +8,12 @@ mod diff;
 mod host_config;
 mod inspect;
 mod list;
+mod path_stat;
 mod prune;
 mod state;
+mod stats;
+mod top;
+mod update;
 mod wait;
 
 pub use commit::CommitResponse;
@@ -20,6 +24,13 @@ pub use diff::FileChange;
 pub use host_config::{HostConfig, LogConfig, RestartPolicy};
 pub use inspect::{ContainerInspect, GraphDriver};
 pub use list::{ContainerSummary, SummaryHostConfig, SummaryNetworkSettings};
+pub use path_stat::ContainerPathStat;
 pub use prune::ContainersPruned;
 pub use state::{ContainerState, Health, HealthResult};
+pub use stats::{
+    BlkioEntry, BlkioStats, ContainerStats, CpuStats, CpuUsage, MemoryStats, NetworkStats,
+    PidsStats, ThrottlingData,
+};
+pub use top::ContainerTop;
+pub use update::UpdateResponse;
 pub use wait::{WaitError, WaitResponse};

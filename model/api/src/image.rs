@@ -5,15 +5,20 @@ mod history;
 mod inspect;
 mod layers;
 mod list;
+mod manifest;
 mod progress;
 mod prune;
 mod remove;
 
 pub use distribution::{DistributionDocument, DistributionInspect, SearchResult};
 pub use history::HistoryItem;
-pub use inspect::{ImageConfig, ImageInspect, ImageMetadata, RootFs};
+pub use inspect::{ImageConfig, ImageIdentity, ImageInspect, ImageMetadata, PullIdentity, RootFs};
 pub use layers::{ImageLayer, ImageLayers, LayerAmount, LayerFile, LayerFiles};
 pub use list::ImageSummary;
+pub use manifest::{
+    ManifestDescriptor, ManifestImage, ManifestPlatform, ManifestSize, ManifestSummary,
+    UnpackedSize,
+};
 pub use progress::{ErrorDetail, ProgressDetail, ProgressMessage};
 pub use prune::ImagesPruned;
 pub use remove::DeleteItem;

@@ -1,4 +1,4 @@
-//! The Engine API's JSON, by hand: one file per resource, the newest version we speak (1.50).
+//! The Engine API's JSON, by hand: one file per resource, the newest version we speak (1.55).
 //!
 //! Requests are read as leniently as Docker's engine reads them (`null` is the default, unknown fields are
 //! ignored); responses are written with its choices of `null`, `[]`, `{}` and absent, which clients depend on.
@@ -10,6 +10,7 @@
     reason = "the documents have as many flags as Docker gave them"
 )]
 
+pub mod build;
 pub mod container;
 pub mod error;
 pub mod exec;
@@ -18,6 +19,7 @@ pub mod image;
 pub mod mount;
 pub mod network;
 pub mod system;
+pub mod volume;
 
 pub use error::ErrorResponse;
 

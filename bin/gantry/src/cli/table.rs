@@ -3,7 +3,7 @@
 use clap::{ArgMatches, Command};
 
 use super::{Takes, Verb, run_verb};
-use crate::commands::{container, image, network, registry, system};
+use crate::commands::{build, builder, container, image, network, registry, system, volume};
 use crate::error::Error;
 use crate::session::Session;
 
@@ -61,37 +61,31 @@ const fn verb<V: Verb>(names: &'static [&'static str]) -> Node {
 
 /// Docker's commands that a user may look for here in vain.
 pub(crate) const NOT_THERE_YET: &[&str] = &[
-    "build",
-    "builder",
     "buildx",
     "checkpoint",
     "compose",
     "config",
     "context",
-    "cp",
-    "events",
     "node",
-    "pause",
     "plugin",
     "secret",
     "service",
     "stack",
-    "stats",
     "swarm",
-    "top",
     "trust",
-    "unpause",
-    "update",
-    "volume",
 ];
 
 /// What can stand first.
 pub(crate) static TOP: &[Node] = &[
     verb::<container::attach::Attach>(&["attach"]),
+    verb::<build::Build>(&["build"]),
+    Node::Group { name: "builder", about: "Manage builds", nodes: BUILDER },
     verb::<container::commit::Commit>(&["commit"]),
     Node::Group { name: "container", about: "Manage containers", nodes: CONTAINER },
+    verb::<container::copy::Copy>(&["cp"]),
     verb::<container::create::Create>(&["create"]),
     verb::<container::diff::Diff>(&["diff"]),
+    verb::<system::events::Events>(&["events"]),
     verb::<container::exec::Exec>(&["exec"]),
     verb::<container::export::Export>(&["export"]),
     verb::<image::history::History>(&["history"]),
@@ -106,6 +100,7 @@ pub(crate) static TOP: &[Node] = &[
     verb::<registry::logout::Logout>(&["logout"]),
     verb::<container::logs::Logs>(&["logs"]),
     Node::Group { name: "network", about: "Manage networks", nodes: NETWORK },
+    verb::<container::pause::Pause>(&["pause"]),
     verb::<container::port::Port>(&["port"]),
     verb::<container::list::List>(&["ps"]),
     Node::Group { name: "manifest", about: "Look at manifests in registries", nodes: MANIFEST },
@@ -119,16 +114,37 @@ pub(crate) static TOP: &[Node] = &[
     verb::<image::save::Save>(&["save"]),
     verb::<registry::search::Search>(&["search"]),
     verb::<container::start::Start>(&["start"]),
+    verb::<container::stats::Stats>(&["stats"]),
     verb::<container::stop::Stop>(&["stop"]),
     Node::Group { name: "system", about: "Manage Gantry", nodes: SYSTEM },
     verb::<image::tag::Tag>(&["tag"]),
+    verb::<container::top::Top>(&["top"]),
+    verb::<container::unpause::Unpause>(&["unpause"]),
+    verb::<container::update::Update>(&["update"]),
     verb::<system::version::Version>(&["version"]),
+    Node::Group { name: "volume", about: "Manage volumes", nodes: VOLUME },
     verb::<container::wait::Wait>(&["wait"]),
+];
+
+static BUILDER: &[Node] =
+    &[verb::<build::Build>(&["build"]), verb::<builder::prune::Prune>(&["prune"])];
+
+static VOLUME: &[Node] = &[
+    verb::<volume::clone::Clone>(&["clone"]),
+    verb::<volume::create::Create>(&["create"]),
+    verb::<volume::export::Export>(&["export"]),
+    verb::<volume::import::Import>(&["import"]),
+    verb::<volume::inspect::Inspect>(&["inspect"]),
+    verb::<volume::list::List>(&["ls", "list"]),
+    verb::<volume::prune::Prune>(&["prune"]),
+    verb::<volume::remove::Remove>(&["rm", "remove"]),
+    verb::<volume::rename::Rename>(&["rename"]),
 ];
 
 static CONTAINER: &[Node] = &[
     verb::<container::attach::Attach>(&["attach"]),
     verb::<container::commit::Commit>(&["commit"]),
+    verb::<container::copy::Copy>(&["cp"]),
     verb::<container::create::Create>(&["create"]),
     verb::<container::diff::Diff>(&["diff"]),
     verb::<container::exec::Exec>(&["exec"]),
@@ -137,6 +153,7 @@ static CONTAINER: &[Node] = &[
     verb::<container::kill::Kill>(&["kill"]),
     verb::<container::logs::Logs>(&["logs"]),
     verb::<container::list::List>(&["ls", "list", "ps"]),
+    verb::<container::pause::Pause>(&["pause"]),
     verb::<container::port::Port>(&["port"]),
     verb::<container::prune::Prune>(&["prune"]),
     verb::<container::rename::Rename>(&["rename"]),
@@ -144,11 +161,16 @@ static CONTAINER: &[Node] = &[
     verb::<container::remove::Remove>(&["rm", "remove"]),
     verb::<container::run::Run>(&["run"]),
     verb::<container::start::Start>(&["start"]),
+    verb::<container::stats::Stats>(&["stats"]),
     verb::<container::stop::Stop>(&["stop"]),
+    verb::<container::top::Top>(&["top"]),
+    verb::<container::unpause::Unpause>(&["unpause"]),
+    verb::<container::update::Update>(&["update"]),
     verb::<container::wait::Wait>(&["wait"]),
 ];
 
 static IMAGE: &[Node] = &[
+    verb::<build::Build>(&["build"]),
     verb::<image::history::History>(&["history"]),
     verb::<image::import::Import>(&["import"]),
     verb::<image::inspect::Inspect>(&["inspect"]),
@@ -164,7 +186,9 @@ static IMAGE: &[Node] = &[
 ];
 
 static NETWORK: &[Node] = &[
+    verb::<network::connect::Connect>(&["connect"]),
     verb::<network::create::Create>(&["create"]),
+    verb::<network::disconnect::Disconnect>(&["disconnect"]),
     verb::<network::inspect::Inspect>(&["inspect"]),
     verb::<network::list::List>(&["ls", "list"]),
     verb::<network::prune::Prune>(&["prune"]),
@@ -176,6 +200,7 @@ static MANIFEST: &[Node] = &[verb::<registry::manifest::Inspect>(&["inspect"])];
 static SYSTEM: &[Node] = &[
     verb::<system::check::Check>(&["check"]),
     verb::<system::df::Df>(&["df"]),
+    verb::<system::events::Events>(&["events"]),
     verb::<system::info::Info>(&["info"]),
     verb::<system::prune::Prune>(&["prune"]),
 ];

@@ -30,7 +30,7 @@ fn wrong_command_lines_are_answered_as_docker_answers_them() {
         (&["-z"], "unknown shorthand flag: 'z' in -z", 125),
         (&["foo"], "gantry: unknown command: gantry foo\n\nRun 'gantry --help'", 1),
         (&["container", "foo"], "gantry: unknown command: gantry container foo", 1),
-        (&["build", "x"], "gantry: 'gantry build' is not there yet", 1),
+        (&["buildx", "x"], "gantry: 'gantry buildx' is not there yet", 1),
         (&["ps", "--foo"], "unknown flag: --foo\n\nUsage:  gantry ps [OPTIONS]", 125),
         (&["ps", "x"], "gantry: 'gantry ps' accepts no arguments\n\nUsage:  gantry ps", 1),
         (&["start"], "gantry: 'gantry start' requires at least 1 argument", 1),
@@ -55,7 +55,8 @@ fn every_command_builds_and_has_help() {
             let path = format!("{path} {}", node.name());
             let text = help::of_node(&path, node);
             assert!(text.starts_with(&format!("Usage:  {path} ")), "{text}");
-            let about = text.lines().nth(2).unwrap_or_default();
+            // After the usage, which may have more than one line.
+            let about = text.split("\n\n").nth(1).unwrap_or_default();
             assert!(about.chars().next().is_some_and(char::is_uppercase), "{path}: {about:?}");
             if let Node::Verb { build, .. } = node {
                 build().debug_assert();

@@ -20,7 +20,7 @@ use gantry_client::Upload;
 use crate::error::Error;
 
 /// A file to be sent.
-async fn open(path: &Path) -> Result<Upload, Error> {
+pub(super) async fn open(path: &Path) -> Result<Upload, Error> {
     let file = tokio::fs::File::open(path).await.map_err(Error::file("open", path))?;
     let metadata = file.metadata().await.map_err(Error::file("open", path))?;
     if metadata.is_dir() {

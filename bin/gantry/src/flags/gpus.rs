@@ -2,7 +2,9 @@
 
 use gantry_api::container::DeviceRequest;
 
-use super::{csv, value};
+use gantry_types::csv;
+
+use super::value;
 
 /// Reads one request for GPUs.
 pub(super) fn request(text: &str) -> Result<DeviceRequest, String> {

@@ -4,8 +4,8 @@ use gantry_api::mount::{
     BindOptions, ImageOptions, Mount, MountDriver, TmpfsOptions, VolumeOptions,
 };
 
-use super::csv;
 use super::value;
+use gantry_types::csv;
 
 /// Reads one mount.
 pub(super) fn mount(text: &str) -> Result<Mount, String> {

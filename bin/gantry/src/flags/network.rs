@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use gantry_api::container::CreateRequest;
 use gantry_api::network::{EndpointIpamConfig, EndpointSettings};
+use gantry_types::csv;
 
-use super::{csv, port, value};
+use super::{port, value};
 use crate::error::Error;
 
 #[derive(Debug, clap::Args)]

@@ -93,7 +93,7 @@ impl SupervisionFlags {
 }
 
 /// A policy's name; `on-failure` may have a count behind a colon.
-fn restart_policy(text: &str) -> Result<RestartPolicy, Error> {
+pub(crate) fn restart_policy(text: &str) -> Result<RestartPolicy, Error> {
     let invalid = |reason: &str| Error::refused(format!("invalid restart policy format: {reason}"));
     let (name, count) = match text.split_once(':') {
         Some((name, count)) => {

@@ -11,7 +11,7 @@ use crate::server::Server;
 
 #[tokio::test]
 async fn the_version_is_agreed_upon() {
-    for (theirs, agreed) in [("1.50", "1.50"), ("1.99", "1.50"), ("1.41", "1.41")] {
+    for (theirs, agreed) in [("1.50", "1.50"), ("1.99", "1.55"), ("1.41", "1.41")] {
         let server = Server::start(move |mut peer| {
             let request = peer.request().unwrap();
             assert_eq!(request.line, "HEAD /_ping HTTP/1.1");
@@ -166,7 +166,7 @@ async fn a_connection_is_used_again_and_replaced_when_it_was_closed() {
 async fn archives_are_streamed_and_failures_come_as_messages() {
     let server = Server::start(|mut peer| {
         let request = peer.request().unwrap();
-        assert_eq!(request.line, "POST /v1.50/images/create?fromSrc=-&repo=x HTTP/1.1");
+        assert_eq!(request.line, "POST /v1.55/images/create?fromSrc=-&repo=x HTTP/1.1");
         assert_eq!(request.body, "tar bytes");
         peer.answer("200 OK", "{\"status\":\"one\"}\r\n\r\n{\"error\":\"no room\"}\n");
     });

@@ -16,7 +16,7 @@ const UPGRADED: &str = "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade:
 async fn output_goes_on_after_the_input_is_closed() {
     let server = Server::start(|mut peer| {
         let request = peer.request().unwrap();
-        let expected = "POST /v1.50/containers/web/attach?stream=1&stdin=1&stdout=1&detachKeys=ctrl-a HTTP/1.1";
+        let expected = "POST /v1.55/containers/web/attach?stream=1&stdin=1&stdout=1&detachKeys=ctrl-a HTTP/1.1";
         assert_eq!(request.line, expected);
         assert!(request.headers.contains("upgrade: tcp\r\n"), "{}", request.headers);
         let kind = "application/vnd.docker.multiplexed-stream";
@@ -45,7 +45,7 @@ async fn output_goes_on_after_the_input_is_closed() {
 async fn an_exec_sends_its_document_and_takes_raw_bytes() {
     let server = Server::start(|mut peer| {
         let request = peer.request().unwrap();
-        assert_eq!(request.line, "POST /v1.50/exec/e/start HTTP/1.1");
+        assert_eq!(request.line, "POST /v1.55/exec/e/start HTTP/1.1");
         assert_eq!(request.body, r#"{"Detach":false,"Tty":true,"ConsoleSize":[24,80]}"#);
         let kind = "application/vnd.docker.raw-stream";
         peer.send(format!("{UPGRADED}Content-Type: {kind}\r\n\r\nprompt"));
@@ -77,7 +77,7 @@ async fn a_wait_begins_with_the_headers_and_ends_with_the_body() {
     let gone = std::sync::Arc::new(std::sync::Mutex::new(gone));
     let server = Server::start(move |mut peer| {
         let request = peer.request().unwrap();
-        let expected = "POST /v1.50/containers/web/wait?condition=next-exit HTTP/1.1";
+        let expected = "POST /v1.55/containers/web/wait?condition=next-exit HTTP/1.1";
         assert_eq!(request.line, expected);
         peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
         gone.lock().unwrap().recv().unwrap();
@@ -105,7 +105,7 @@ async fn a_wait_that_is_cut_off_is_an_error() {
 async fn logs_are_read_as_they_come() {
     let server = Server::start(|mut peer| {
         let request = peer.request().unwrap();
-        let expected = "GET /v1.50/containers/web/logs?follow=1&stdout=1&tail=5 HTTP/1.1";
+        let expected = "GET /v1.55/containers/web/logs?follow=1&stdout=1&tail=5 HTTP/1.1";
         assert_eq!(request.line, expected);
         peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
         // A frame may be cut anywhere.

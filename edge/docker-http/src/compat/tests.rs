@@ -4,7 +4,7 @@ use gantry_api::container::{ContainerInspect, ContainerSummary};
 use gantry_api::image::{ImageInspect, ImageSummary};
 use gantry_api::mount::{BindOptions, Mount, TmpfsOptions, VolumeOptions};
 use gantry_api::network::EndpointSettings;
-use gantry_api::system::{Commit, DiskUsage, Info};
+use gantry_api::system::{Commit, Info, Usage};
 use gantry_types::Signal;
 use serde_json::json;
 
@@ -55,9 +55,9 @@ fn the_newest_version_is_left_alone() {
         with_mount(bind(BindOptions { create_mountpoint: true, ..BindOptions::default() }));
     request.host_config.console_size = [24, 80];
     request.host_config.annotations.insert("a".into(), "b".into());
-    assert_eq!(created(50, request.clone()).unwrap(), request);
+    assert_eq!(created(55, request.clone()).unwrap(), request);
     let image = ImageInspect::default();
-    assert_eq!(downgraded(50, IMAGE_INSPECT, &image), json!(image));
+    assert_eq!(downgraded(55, IMAGE_INSPECT, &image), json!(image));
 }
 
 #[test]
@@ -188,7 +188,8 @@ fn before_1_45_aliases_had_the_short_id() {
     let networks = &old["NetworkSettings"]["Networks"];
     assert_eq!(networks["mine"]["Aliases"], json!(["0123456789ab", "web"]));
     assert_eq!(networks["bridge"]["Aliases"], Value::Null);
-    assert_eq!(downgraded(45, CONTAINER_INSPECT, &container), json!(container));
+    let settings = &downgraded(45, CONTAINER_INSPECT, &container)["NetworkSettings"];
+    assert_eq!(settings["Networks"], json!(container.network_settings.networks));
 
     let subpath = VolumeOptions { subpath: "a".into(), ..VolumeOptions::default() };
     let mount =
@@ -247,22 +248,120 @@ fn before_1_50_images_had_a_containers_config() {
 }
 
 #[test]
-fn disk_usage_has_the_shape_of_its_lists() {
-    let usage = DiskUsage {
-        layers_size: 7,
-        images: Some(vec![ImageSummary { size: 7, ..ImageSummary::default() }]),
-        containers: Some(vec![ContainerSummary::default()]),
-        volumes: Some(Vec::new()),
-        build_cache: None,
+fn before_1_51_no_container_was_counted_and_before_1_47_no_manifest_told() {
+    assert!(counts_containers(one(51)) && !counts_containers(one(50)));
+    let row = ImageSummary {
+        manifests: vec![gantry_api::image::ManifestSummary::default()],
+        ..ImageSummary::default()
     };
-    assert_eq!(downgraded(50, DISK_USAGE, &usage), json!(usage));
-    assert!(json!(usage)["BuildCache"].is_null());
-    let old = downgraded(41, DISK_USAGE, &usage);
+    assert_eq!(downgraded(46, IMAGE_LIST, &[&row])[0].get("Manifests"), None);
+    assert!(downgraded(47, IMAGE_LIST, &[&row])[0]["Manifests"].is_array());
+}
+
+#[test]
+fn before_1_52_a_container_told_its_default_endpoint_twice() {
+    let mut container = ContainerInspect::default();
+    let endpoint = EndpointSettings {
+        ip_address: "172.17.0.2".into(),
+        ip_prefix_len: 16,
+        mac_address: "02:00:00:00:00:01".into(),
+        ..EndpointSettings::default()
+    };
+    container.network_settings.networks.insert("bridge".into(), endpoint);
+    let new = downgraded(52, CONTAINER_INSPECT, &container);
+    assert_eq!(new["NetworkSettings"].get("IPAddress"), None);
+    assert_eq!(new["Config"].get("OnBuild"), None);
+    let old = downgraded(51, CONTAINER_INSPECT, &container);
+    let settings = &old["NetworkSettings"];
+    for (key, value) in [
+        ("IPAddress", json!("172.17.0.2")),
+        ("IPPrefixLen", json!(16)),
+        ("MacAddress", json!("02:00:00:00:00:01")),
+        ("Gateway", json!("")),
+        ("HairpinMode", json!(false)),
+        ("SecondaryIPAddresses", Value::Null),
+    ] {
+        assert_eq!(settings[key], value, "{key}");
+    }
+    assert_eq!(old["Config"]["OnBuild"], Value::Null);
+    let alone = downgraded(51, CONTAINER_INSPECT, &ContainerInspect::default());
+    assert_eq!(alone["NetworkSettings"]["IPAddress"], json!(""));
+}
+
+#[test]
+fn before_1_52_a_container_had_a_mac_address() {
+    let mut request = CreateRequest::default();
+    request.config.mac_address = "02:00:00:00:00:01".into();
+    let newest = created(52, request.clone()).unwrap();
+    assert_eq!(newest.config.mac_address, "02:00:00:00:00:01", "left for the handler to refuse");
+    let moved = created(51, request.clone()).unwrap();
+    let endpoint = moved.networking_config.endpoints_config["default"].as_ref().unwrap();
+    assert_eq!(
+        (endpoint.mac_address.as_str(), moved.config.mac_address.as_str()),
+        ("02:00:00:00:00:01", "")
+    );
+    let other =
+        EndpointSettings { mac_address: "02:00:00:00:00:02".into(), ..EndpointSettings::default() };
+    request.networking_config.endpoints_config.insert("default".into(), Some(other));
+    assert!(created(51, request).unwrap_err().contains("give one of them"));
+}
+
+#[test]
+fn before_1_52_images_told_what_they_lack() {
+    let new = downgraded(52, IMAGE_INSPECT, &ImageInspect::default());
+    assert_eq!((new.get("Parent"), new["Config"].get("Cmd")), (None, None));
+    let old = downgraded(51, IMAGE_INSPECT, &ImageInspect::default());
+    assert_eq!((&old["Parent"], &old["Config"]["User"]), (&json!(""), &json!("")));
+    assert_eq!(old["Config"].get("Cmd"), Some(&Value::Null));
+    let identity = Some(gantry_api::image::ImageIdentity::default());
+    let image = ImageInspect { identity, ..ImageInspect::default() };
+    assert_eq!(downgraded(52, IMAGE_INSPECT, &image).get("Identity"), None);
+    assert!(downgraded(53, IMAGE_INSPECT, &image)["Identity"].is_object());
+}
+
+fn usage() -> DiskUsage {
+    let image = ImageSummary { size: 7, containers: 1, ..ImageSummary::default() };
+    DiskUsage {
+        image_usage: Some(Usage::of_images(vec![image], 7)),
+        container_usage: Some(Usage::of_containers(vec![ContainerSummary::default()])),
+        volume_usage: Some(Usage::default()),
+        build_cache_usage: None,
+    }
+}
+
+#[test]
+fn disk_usage_has_the_shape_of_its_lists() {
+    let old = downgraded(41, DISK_USAGE, &usage());
     assert_eq!((&old["BuilderSize"], &old["Images"][0]["VirtualSize"]), (&json!(0), &json!(7)));
     assert_eq!(old["Images"][0]["RepoTags"], json!(["<none>:<none>"]));
+    let old = downgraded(51, DISK_USAGE, &usage());
+    assert_eq!((&old["LayersSize"], &old["Volumes"]), (&json!(7), &json!([])));
+    assert!(old["BuildCache"].is_null() && old.get("ImageUsage").is_none());
     let nothing = downgraded(41, DISK_USAGE, &DiskUsage::default());
     assert!(nothing["Images"].is_null() && nothing["Containers"].is_null());
     let kinds = || vec!["image".to_owned()];
     assert_eq!(upgrade_df(one(42), kinds()), kinds());
     assert!(upgrade_df(one(41), kinds()).is_empty());
+}
+
+#[tokio::test]
+async fn disk_usage_since_1_52_has_sums() {
+    use http_body_util::BodyExt;
+    let read = async |minor, verbose| -> Value {
+        let reply = disk_usage(one(minor), verbose, &usage()).unwrap();
+        serde_json::from_slice(&reply.into_body().collect().await.unwrap().to_bytes()).unwrap()
+    };
+    let verbose = read(55, Some(true)).await;
+    assert_eq!(verbose["ImageUsage"]["Items"][0]["Size"], json!(7));
+    assert_eq!(verbose["ImageUsage"]["ActiveCount"], json!(1));
+    assert_eq!(verbose.get("Images"), None);
+    let brief = read(55, Some(false)).await;
+    assert_eq!(brief["ImageUsage"], json!({"ActiveCount": 1, "TotalCount": 1, "TotalSize": 7}));
+    assert_eq!((brief.get("Images"), &brief["VolumeUsage"]), (None, &json!({})));
+    let both = read(52, None).await;
+    assert_eq!(
+        (&both["ImageUsage"], &both["Images"][0]["Size"]),
+        (&brief["ImageUsage"], &json!(7))
+    );
+    assert_eq!(both.get("BuildCache"), None, "nobody asked for it");
 }

@@ -19,5 +19,12 @@ pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Outcome, Error>
     let attachment = attach(&engine, &call.name, options).await?;
     let stream_type = compat::stream_type(call.version, attachment.tty);
     let head = hijack::head(call.asks_for_upgrade(), stream_type);
-    Ok(Outcome::TakeOver(Takeover { head, attachment, stdin, detach_keys, tells_failure: false }))
+    Ok(Outcome::TakeOver(Takeover {
+        head,
+        attachment,
+        stdin,
+        detach_keys,
+        tells_failure: false,
+        websocket: false,
+    }))
 }

@@ -20,6 +20,11 @@ pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Reply, Error> {
     };
     let mut request = parse(&call.json_bytes().await?)?;
     compat::upgrade_create(version, &mut query, &mut request)?;
+    if !request.config.mac_address.is_empty() {
+        let text = "a container has no MAC address of its own since API v1.52: set MacAddress of an endpoint in \
+                    NetworkingConfig.EndpointsConfig";
+        return Err(Error::Invalid(text.to_owned()));
+    }
     let created = create(&engine, query, request).await?;
     reply::json(StatusCode::CREATED, &created)
 }
@@ -40,8 +45,9 @@ fn parse(bytes: &[u8]) -> Result<CreateRequest, Error> {
     let config: Config = body::parse(bytes)?;
     let within: Within = body::parse(bytes)?;
     let mut host_config = within.host_config.unwrap_or_default();
-    // Gone with 1.42, and without effect on the kernels we run on: passed over, as Docker does.
+    // Gone with 1.42 and 1.52, and without effect on the kernels we run on: passed over, as Docker does.
     host_config.kernel_memory = 0;
+    host_config.kernel_memory_tcp = 0;
     Ok(CreateRequest {
         config,
         host_config,

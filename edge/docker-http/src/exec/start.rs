@@ -27,5 +27,6 @@ pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Outcome, Error>
         stdin: true,
         detach_keys,
         tells_failure: true,
+        websocket: false,
     }))
 }

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
 
-use super::{DetachKeys, Takeover};
+use super::{DetachKeys, Takeover, websocket};
 use crate::hijack;
 use crate::socket::{ClientReader, ClientSocket, ClientWriter};
 
@@ -19,7 +19,7 @@ const PIECE_BYTES: usize = 32 << 10;
 /// Bytes that a client may type before there is a process to read them.
 const EARLY_BYTES: usize = 64 << 10;
 /// How long a client may take to close its side after our end of the stream.
-const LINGER: Duration = Duration::from_secs(5);
+pub(super) const LINGER: Duration = Duration::from_secs(5);
 /// How long a process may leave alone what a client typed that is gone.
 const UNREAD: Duration = Duration::from_secs(2);
 /// How often a client that has ended its input is looked at: is it still there?
@@ -28,6 +28,18 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Speaks the head, then relays until the output has ended or the client is gone. `early` are bytes that came with
 /// the request already.
 pub(crate) async fn relay(
+    socket: ClientSocket,
+    early: Bytes,
+    takeover: Takeover,
+) -> io::Result<()> {
+    if takeover.websocket {
+        return websocket::relay_framed(socket, early, takeover).await;
+    }
+    relay_raw(socket, early, takeover).await
+}
+
+/// [`relay`] without frames of a web socket.
+pub(super) async fn relay_raw(
     socket: ClientSocket,
     early: Bytes,
     takeover: Takeover,
@@ -41,7 +53,7 @@ pub(crate) async fn relay(
 
 /// Ends our side and waits a little for the client to end its own. Closing while there are bytes nobody read would
 /// reset the connection, and the client might lose the last of the output.
-async fn close(mut input: Input, mut writer: ClientWriter) -> io::Result<()> {
+pub(super) async fn close(mut input: Input, mut writer: ClientWriter) -> io::Result<()> {
     writer.shutdown().await?;
     // After that time it is the client's own fault.
     drop(tokio::time::timeout(LINGER, input.discard()).await);
@@ -132,7 +144,7 @@ async fn copy(mut from: tokio::net::unix::OwnedReadHalf, to: &mut ClientWriter) 
 }
 
 /// What became of a piece for the process.
-enum Passed {
+pub(super) enum Passed {
     All,
     /// The process has closed its input.
     Closed,
@@ -141,10 +153,11 @@ enum Passed {
 }
 
 /// The client's side: what it types, and whether it is still there.
-struct Input {
-    reader: ClientReader,
-    early: BytesMut,
-    ended: bool,
+pub(super) struct Input {
+    pub(super) reader: ClientReader,
+    /// What has been read and not been used yet.
+    pub(super) early: BytesMut,
+    pub(super) ended: bool,
 }
 
 impl Input {
@@ -197,7 +210,7 @@ impl Input {
 
     /// Writes everything, as slowly as the process reads. A process that does not read at all must not keep the
     /// connection of a client that is gone.
-    async fn pass(&self, sink: &mut OwnedWriteHalf, mut bytes: &[u8]) -> Passed {
+    pub(super) async fn pass(&self, sink: &mut OwnedWriteHalf, mut bytes: &[u8]) -> Passed {
         while !bytes.is_empty() {
             let abandoned = async {
                 self.hung_up().await;

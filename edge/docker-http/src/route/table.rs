@@ -3,23 +3,24 @@
 use hyper::Method;
 
 use super::Endpoint::{
-    ContainerAttach, ContainerCommit, ContainerCreate, ContainerDiff, ContainerExport,
-    ContainerInspect, ContainerKill, ContainerList, ContainerLogs, ContainerPrune, ContainerRemove,
-    ContainerRename, ContainerResize, ContainerRestart, ContainerStart, ContainerStop,
+    BuildPrune, BuildStart, ContainerArchiveGet, ContainerArchivePut, ContainerArchiveStat,
+    ContainerAttach, ContainerAttachWs, ContainerCommit, ContainerCreate, ContainerDiff,
+    ContainerExport, ContainerInspect, ContainerKill, ContainerList, ContainerLogs, ContainerPause,
+    ContainerPrune, ContainerRemove, ContainerRename, ContainerResize, ContainerRestart,
+    ContainerStart, ContainerStats, ContainerStop, ContainerTop, ContainerUnpause, ContainerUpdate,
     ContainerWait, ExecCreate, ExecInspect, ExecResize, ExecStart, ImageCreate, ImageDistribution,
     ImageHistory, ImageInspect, ImageLayerFiles, ImageLayers, ImageList, ImageLoad, ImagePrune,
-    ImagePush, ImageRemove, ImageSave, ImageSearch, ImageTag, NetworkCreate, NetworkInspect,
-    NetworkList, NetworkPrune, NetworkRemove, NothingToPrune, SystemAuth, SystemCheck, SystemDf,
-    SystemInfo, SystemPing, SystemVersion,
+    ImagePush, ImageRemove, ImageSave, ImageSearch, ImageTag, NetworkConnect, NetworkCreate,
+    NetworkDisconnect, NetworkInspect, NetworkList, NetworkPrune, NetworkRemove, SystemAuth,
+    SystemCheck, SystemDf, SystemEvents, SystemInfo, SystemPing, SystemVersion, VolumeClone,
+    VolumeCreate, VolumeExport, VolumeImport, VolumeInspect, VolumeList, VolumePrune, VolumeRemove,
+    VolumeRename,
 };
 use super::{Endpoint, Route, Target};
 
-const BUILDS: &str = "this version of Gantry does not build images";
-const ENDPOINTS: &str =
-    "this version of Gantry connects containers to networks only when they are made";
-const VOLUMES: &str = "this version of Gantry has no named volumes; bind a directory instead";
+const BUILDKIT: &str = "this version of Gantry has no BuildKit";
+const CLUSTER: &str = "volumes of swarms have no other settings here";
 const PLUGINS: &str = "this version of Gantry has no plugins";
-const FILES: &str = "this version of Gantry does not copy files in and out of containers";
 const SWARMS: &str = "this version of Gantry does not join swarms";
 const NO_MANAGER: &str = "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to \
                           connect this node to swarm and try again.";
@@ -47,7 +48,7 @@ pub(super) static ROUTES: &[Route] = &[
     serve(Method::GET, "/_ping", SystemPing),
     serve(Method::GET, "/version", SystemVersion),
     serve(Method::GET, "/info", SystemInfo),
-    not_yet(Method::GET, "/events", "this version of Gantry keeps no events"),
+    serve(Method::GET, "/events", SystemEvents),
     serve(Method::GET, "/system/df", SystemDf),
     serve(Method::POST, "/auth", SystemAuth),
     serve(Method::GET, "/gantry/system/check", SystemCheck),
@@ -67,29 +68,17 @@ pub(super) static ROUTES: &[Route] = &[
     serve(Method::POST, "/containers/{name}/rename", ContainerRename),
     serve(Method::POST, "/containers/{name}/exec", ExecCreate),
     serve(Method::DELETE, "/containers/{name}", ContainerRemove),
-    not_yet(Method::GET, "/containers/{name}/attach/ws", "attach without a web socket instead"),
-    not_yet(Method::GET, "/containers/{name}/top", "run ps in the container instead"),
-    not_yet(Method::GET, "/containers/{name}/stats", "this version of Gantry takes no samples"),
+    serve(Method::GET, "/containers/{name}/attach/ws", ContainerAttachWs),
+    serve(Method::GET, "/containers/{name}/top", ContainerTop),
+    serve(Method::GET, "/containers/{name}/stats", ContainerStats),
     serve(Method::GET, "/containers/{name}/changes", ContainerDiff),
     serve(Method::GET, "/containers/{name}/export", ContainerExport),
-    not_yet(Method::HEAD, "/containers/{name}/archive", FILES),
-    not_yet(Method::GET, "/containers/{name}/archive", FILES),
-    not_yet(Method::PUT, "/containers/{name}/archive", FILES),
-    not_yet(
-        Method::POST,
-        "/containers/{name}/pause",
-        "this version of Gantry cannot freeze processes",
-    ),
-    not_yet(
-        Method::POST,
-        "/containers/{name}/unpause",
-        "this version of Gantry cannot freeze processes",
-    ),
-    not_yet(
-        Method::POST,
-        "/containers/{name}/update",
-        "limits are set when a container is created",
-    ),
+    serve(Method::HEAD, "/containers/{name}/archive", ContainerArchiveStat),
+    serve(Method::GET, "/containers/{name}/archive", ContainerArchiveGet),
+    serve(Method::PUT, "/containers/{name}/archive", ContainerArchivePut),
+    serve(Method::POST, "/containers/{name}/pause", ContainerPause),
+    serve(Method::POST, "/containers/{name}/unpause", ContainerUnpause),
+    serve(Method::POST, "/containers/{name}/update", ContainerUpdate),
     // Further processes
     serve(Method::GET, "/exec/{name}/json", ExecInspect),
     serve(Method::POST, "/exec/{name}/start", ExecStart),
@@ -112,33 +101,29 @@ pub(super) static ROUTES: &[Route] = &[
     serve(Method::POST, "/commit", ContainerCommit),
     serve(Method::GET, "/distribution/{name}/json", ImageDistribution),
     // Builds
-    not_yet(Method::POST, "/build", BUILDS),
-    serve(
-        Method::POST,
-        "/build/prune",
-        NothingToPrune(r#"{"CachesDeleted":null,"SpaceReclaimed":0}"#),
-    ),
-    not_yet(Method::POST, "/build/cancel", BUILDS),
-    not_yet(Method::POST, "/session", BUILDS),
-    not_yet(Method::POST, "/grpc", BUILDS),
+    serve(Method::POST, "/build", BuildStart),
+    serve(Method::POST, "/build/prune", BuildPrune),
+    not_yet(Method::POST, "/build/cancel", BUILDKIT),
+    not_yet(Method::POST, "/session", BUILDKIT),
+    not_yet(Method::POST, "/grpc", BUILDKIT),
     // Volumes
-    not_yet(Method::GET, "/volumes", VOLUMES),
-    not_yet(Method::POST, "/volumes/create", VOLUMES),
-    serve(
-        Method::POST,
-        "/volumes/prune",
-        NothingToPrune(r#"{"VolumesDeleted":[],"SpaceReclaimed":0}"#),
-    ),
-    no_such("/volumes/{name}", "get ", ": no such volume"),
-    not_yet(Method::PUT, "/volumes/{name}", VOLUMES),
-    not_yet(Method::DELETE, "/volumes/{name}", VOLUMES),
+    serve(Method::GET, "/volumes", VolumeList),
+    serve(Method::POST, "/volumes/create", VolumeCreate),
+    serve(Method::POST, "/volumes/prune", VolumePrune),
+    serve(Method::GET, "/volumes/{name}", VolumeInspect),
+    not_yet(Method::PUT, "/volumes/{name}", CLUSTER),
+    serve(Method::DELETE, "/volumes/{name}", VolumeRemove),
+    serve(Method::POST, "/gantry/volumes/{name}/rename", VolumeRename),
+    serve(Method::POST, "/gantry/volumes/{name}/clone", VolumeClone),
+    serve(Method::GET, "/gantry/volumes/{name}/export", VolumeExport),
+    serve(Method::POST, "/gantry/volumes/{name}/import", VolumeImport),
     // Networks
     serve(Method::GET, "/networks", NetworkList),
     serve(Method::GET, "/networks/", NetworkList),
     serve(Method::POST, "/networks/create", NetworkCreate),
     serve(Method::POST, "/networks/prune", NetworkPrune),
-    not_yet(Method::POST, "/networks/{name}/connect", ENDPOINTS),
-    not_yet(Method::POST, "/networks/{name}/disconnect", ENDPOINTS),
+    serve(Method::POST, "/networks/{name}/connect", NetworkConnect),
+    serve(Method::POST, "/networks/{name}/disconnect", NetworkDisconnect),
     serve(Method::GET, "/networks/{name}", NetworkInspect),
     serve(Method::DELETE, "/networks/{name}", NetworkRemove),
     // Plugins

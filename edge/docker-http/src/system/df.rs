@@ -11,5 +11,6 @@ use crate::reply::Reply;
 pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Reply, Error> {
     let kinds = compat::upgrade_df(call.version, call.query.all("type"));
     let usage = df(&engine, DiskUsageOptions::named(&kinds)?).await?;
-    compat::answer(call.version, compat::DISK_USAGE, &usage)
+    let verbose = call.query.get("verbose").map(|_| call.query.flag("verbose"));
+    compat::disk_usage(call.version, verbose, &usage)
 }

@@ -20,7 +20,7 @@ pub(crate) fn handle(call: &Call) -> Reply {
     }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store, must-revalidate"));
     headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
-    // Version 1 makes clients send a build to `/build`, where they are told in words that it is not there yet.
+    // Version 1 makes clients send builds to `/build`; version 2 would be BuildKit.
     headers.insert(BUILDER_VERSION, HeaderValue::from_static("1"));
     headers.insert(SWARM, HeaderValue::from_static("inactive"));
     reply

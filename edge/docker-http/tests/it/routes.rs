@@ -10,7 +10,7 @@ async fn ping_has_the_headers_clients_choose_by() {
     let get = server.ask("GET /_ping").await;
     assert_eq!((get.status, get.body.as_str()), (200, "OK"));
     for (name, value) in [
-        ("api-version", "1.50"),
+        ("api-version", "1.55"),
         ("ostype", "linux"),
         ("docker-experimental", "false"),
         ("builder-version", "1"),
@@ -26,7 +26,7 @@ async fn ping_has_the_headers_clients_choose_by() {
     assert_eq!((head.status, head.body.as_str()), (200, ""));
     assert_eq!(
         (head.header("api-version"), head.header("content-length")),
-        (Some("1.50"), Some("0"))
+        (Some("1.55"), Some("0"))
     );
     server.stop().await;
 }
@@ -37,7 +37,7 @@ async fn versions_are_checked_in_dockers_words() {
     for (request, text) in [
         (
             "GET /v1.99/info",
-            "client version 1.99 is too new. Maximum supported API version is 1.50",
+            "client version 1.99 is too new. Maximum supported API version is 1.55",
         ),
         (
             "GET /v1.12/info",
@@ -45,18 +45,18 @@ async fn versions_are_checked_in_dockers_words() {
              newer version",
         ),
         (
-            "GET /v1.51/_ping",
-            "client version 1.51 is too new. Maximum supported API version is 1.50",
+            "GET /v1.56/_ping",
+            "client version 1.56 is too new. Maximum supported API version is 1.55",
         ),
     ] {
         let answer = server.ask(request).await;
         assert_eq!((answer.status, answer.message()), (400, text), "{request}");
     }
-    for path in ["/v1.40/version", "/v1.50/version", "/version"] {
+    for path in ["/v1.40/version", "/v1.50/version", "/v1.55/version", "/version"] {
         let answer = server.ask(&format!("GET {path}")).await;
         assert_eq!(answer.status, 200, "{path}");
         assert!(
-            answer.body.contains("\"ApiVersion\":\"1.50\",\"MinAPIVersion\":\"1.40\""),
+            answer.body.contains("\"ApiVersion\":\"1.55\",\"MinAPIVersion\":\"1.40\""),
             "{answer:?}"
         );
     }
@@ -66,7 +66,7 @@ async fn versions_are_checked_in_dockers_words() {
 #[tokio::test]
 async fn what_is_not_served_says_so() {
     let server = Server::start().await;
-    let volumes = "this version of Gantry has no named volumes; bind a directory instead";
+    let cluster = "volumes of swarms have no other settings here";
     for (request, status, text) in [
         ("GET /nothing", 404, "page not found"),
         ("GET /", 404, "page not found"),
@@ -76,7 +76,7 @@ async fn what_is_not_served_says_so() {
         ("POST /exec/absent/start", 404, "No such exec instance: absent"),
         ("GET /volumes/data", 404, "get data: no such volume"),
         ("GET /networks/a%20b", 404, "network a b not found"),
-        ("POST /volumes/create", 501, &format!("POST /volumes/create is not there yet: {volumes}")),
+        ("PUT /volumes/data", 501, &format!("PUT /volumes/{{name}} is not there yet: {cluster}")),
         ("GET /info?a=%zz", 400, "invalid URL escape \\\"%zz\\\""),
         ("POST /containers/absent/wait?condition=later", 400, "invalid condition: \\\"later\\\""),
     ] {

@@ -13,17 +13,6 @@ fn plan(json: &str) -> Result<(Vec<EndpointPlan>, String), Error> {
     Ok((endpoints, host_config.network_mode))
 }
 
-fn published(json: &str) -> Result<Vec<String>, Error> {
-    let request: CreateRequest = serde_json::from_str(json).unwrap();
-    let wishes = ports(&request.config, &request.host_config)?;
-    let text = |wish: &PortWish| {
-        let range = wish.host_ports.as_ref();
-        let host = range.map(|it| format!("{}-{}", it.start(), it.end())).unwrap_or_default();
-        format!("{}:{host}->{}/{}", wish.host_address, wish.port, wish.protocol.name())
-    };
-    Ok(wishes.iter().map(text).collect())
-}
-
 #[test]
 fn networks_are_those_of_the_mode_and_of_the_request() {
     for json in [
@@ -88,35 +77,8 @@ fn what_makes_no_sense_is_refused() {
             ErrorKind::InvalidParameter,
             "conflicting options",
         ),
-        (endpoint("mine", r#"{"Links":["a:b"]}"#), ErrorKind::NotImplemented, "--link"),
     ] {
         let error = plan(&json).unwrap_err();
         assert!(error.kind() == kind && error.to_string().contains(says), "{json}: {error}");
-    }
-}
-
-#[test]
-fn ports_are_read() {
-    let json = r#"{"ExposedPorts":{"9/udp":{},"80/tcp":{}},"HostConfig":{"PublishAllPorts":true,"PortBindings":{
-        "80/tcp":[{"HostPort":"8080"},{"HostIp":"127.0.0.1","HostPort":"9000-9010"}],
-        "53/udp":[{"HostPort":""}]}}}"#;
-    let expected = [
-        "0.0.0.0:->53/udp",
-        "0.0.0.0:8080-8080->80/tcp",
-        "127.0.0.1:9000-9010->80/tcp",
-        "0.0.0.0:->9/udp",
-    ];
-    assert_eq!(published(json).unwrap(), expected);
-    for (port, binding) in [
-        ("80/dccp", "{}"),
-        ("0/tcp", "{}"),
-        ("70000", "{}"),
-        ("80", r#"{"HostPort":"0x50"}"#),
-        ("80", r#"{"HostPort":"90-80"}"#),
-        ("80", r#"{"HostIp":"localhost"}"#),
-    ] {
-        let json = format!(r#"{{"HostConfig":{{"PortBindings":{{"{port}":[{binding}]}}}}}}"#);
-        let error = published(&json).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidParameter, "{json}: {error}");
     }
 }

@@ -60,7 +60,7 @@ pub struct Config {
     /// Before 1.44 the way to choose an address; since then per endpoint.
     #[serde(skip_serializing_if = "go::is_zero", deserialize_with = "go::lenient")]
     pub mac_address: String,
-    #[serde(with = "go::nil")]
+    #[serde(skip_serializing_if = "go::is_zero", with = "go::nil")]
     pub on_build: Vec<String>,
     #[serde(deserialize_with = "go::lenient")]
     pub labels: BTreeMap<String, String>,

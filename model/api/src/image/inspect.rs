@@ -18,16 +18,16 @@ pub struct ImageInspect {
     pub repo_tags: Vec<String>,
     #[serde(deserialize_with = "go::lenient")]
     pub repo_digests: Vec<String>,
-    #[serde(deserialize_with = "go::lenient")]
+    #[serde(skip_serializing_if = "go::is_zero", deserialize_with = "go::lenient")]
     pub parent: String,
-    #[serde(deserialize_with = "go::lenient")]
+    #[serde(skip_serializing_if = "go::is_zero", deserialize_with = "go::lenient")]
     pub comment: String,
     /// RFC 3339; absent when the image does not say.
     #[serde(skip_serializing_if = "go::is_zero", deserialize_with = "go::lenient")]
     pub created: String,
-    #[serde(deserialize_with = "go::lenient")]
+    #[serde(skip_serializing_if = "go::is_zero", deserialize_with = "go::lenient")]
     pub docker_version: String,
-    #[serde(deserialize_with = "go::lenient")]
+    #[serde(skip_serializing_if = "go::is_zero", deserialize_with = "go::lenient")]
     pub author: String,
     #[serde(deserialize_with = "go::lenient")]
     pub config: ImageConfig,
@@ -48,27 +48,30 @@ pub struct ImageInspect {
     pub root_fs: RootFs,
     #[serde(deserialize_with = "go::lenient")]
     pub metadata: ImageMetadata,
+    /// Since 1.53; absent where nothing is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<ImageIdentity>,
 }
 
 /// What a container of this image runs as.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct ImageConfig {
-    #[serde(deserialize_with = "go::lenient")]
+    #[serde(skip_serializing_if = "go::is_zero", deserialize_with = "go::lenient")]
     pub user: String,
     #[serde(skip_serializing_if = "go::is_zero", with = "go::set")]
     pub exposed_ports: BTreeSet<String>,
-    #[serde(with = "go::nil")]
+    #[serde(skip_serializing_if = "go::is_zero", with = "go::nil")]
     pub env: Vec<String>,
-    #[serde(deserialize_with = "go::optional_words")]
+    #[serde(skip_serializing_if = "go::is_zero", deserialize_with = "go::optional_words")]
     pub entrypoint: Option<Vec<String>>,
-    #[serde(deserialize_with = "go::optional_words")]
+    #[serde(skip_serializing_if = "go::is_zero", deserialize_with = "go::optional_words")]
     pub cmd: Option<Vec<String>>,
-    #[serde(with = "go::set")]
+    #[serde(skip_serializing_if = "go::is_zero", with = "go::set")]
     pub volumes: BTreeSet<String>,
-    #[serde(deserialize_with = "go::lenient")]
+    #[serde(skip_serializing_if = "go::is_zero", deserialize_with = "go::lenient")]
     pub working_dir: String,
-    #[serde(with = "go::nil")]
+    #[serde(skip_serializing_if = "go::is_zero", with = "go::nil")]
     pub labels: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "go::is_zero", deserialize_with = "go::lenient")]
     pub stop_signal: String,
@@ -77,7 +80,7 @@ pub struct ImageConfig {
     pub args_escaped: bool,
     #[serde(skip_serializing_if = "go::is_zero", deserialize_with = "go::lenient")]
     pub healthcheck: Option<HealthConfig>,
-    #[serde(with = "go::nil")]
+    #[serde(skip_serializing_if = "go::is_zero", with = "go::nil")]
     pub on_build: Vec<String>,
     #[serde(skip_serializing_if = "go::is_zero", with = "go::words")]
     pub shell: Vec<String>,
@@ -101,4 +104,22 @@ pub struct ImageMetadata {
     /// RFC 3339; `0001-01-01T00:00:00Z` when never tagged here.
     #[serde(deserialize_with = "go::lenient")]
     pub last_tag_time: String,
+}
+
+/// Where the image comes from, as far as this host saw it itself.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct ImageIdentity {
+    /// The repositories that it was pulled from.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "go::lenient")]
+    pub pull: Vec<PullIdentity>,
+}
+
+/// One repository that gave the image under a digest.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct PullIdentity {
+    /// With its registry.
+    #[serde(deserialize_with = "go::lenient")]
+    pub repository: String,
 }

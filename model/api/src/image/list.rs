@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::go;
+use crate::image::ManifestSummary;
 
 /// One row of the list.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct ImageSummary {
-    /// Containers of this image; −1 when not counted.
+    /// Containers of this image; −1 when not counted, as before 1.51.
     #[serde(deserialize_with = "go::lenient")]
     pub containers: i64,
     /// Seconds since 1970.
@@ -32,4 +33,7 @@ pub struct ImageSummary {
     /// Bytes of all layers, unpacked.
     #[serde(deserialize_with = "go::lenient")]
     pub size: i64,
+    /// What is here for which platform; only when asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "go::lenient")]
+    pub manifests: Vec<ManifestSummary>,
 }

@@ -156,8 +156,8 @@ fn port(port: &Port) -> String {
     if *public_port == 0 {
         return format!("{private_port}/{kind}");
     }
-    let ip = if ip.contains(':') { format!("[{ip}]") } else { ip.clone() };
-    format!("{ip}:{public_port}->{private_port}/{kind}")
+    let place = super::port::place(ip, &public_port.to_string());
+    format!("{place}->{private_port}/{kind}")
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ fn render(container: &str, ports: &PortMap, wanted: Option<&str>) -> Result<Stri
             continue;
         }
         for binding in bindings.iter().flatten() {
-            let place = format!("{}:{}", binding.host_ip, binding.host_port);
+            let place = place(&binding.host_ip, &binding.host_port);
             let line = if wanted.is_some() { place } else { format!("{port} -> {place}") };
             text += &line;
             text.push('\n');
@@ -55,6 +55,11 @@ fn render(container: &str, ports: &PortMap, wanted: Option<&str>) -> Result<Stri
         }
         _ => Ok(text),
     }
+}
+
+/// An address and a port; IPv6 is in brackets.
+pub(super) fn place(address: &str, port: &str) -> String {
+    if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
 }
 
 #[cfg(test)]
@@ -69,9 +74,10 @@ mod tests {
         let ports = PortMap::from([
             ("80/tcp".into(), Some(vec![place("8080"), place("8081")])),
             ("53/udp".into(), Some(vec![place("5353")])),
+            ("54/udp".into(), Some(vec![PortBinding { host_ip: "::1".into(), ..place("54") }])),
             ("9/tcp".into(), None),
         ]);
-        let all = "53/udp -> 0.0.0.0:5353\n80/tcp -> 0.0.0.0:8080\n80/tcp -> 0.0.0.0:8081\n";
+        let all = "53/udp -> 0.0.0.0:5353\n54/udp -> [::1]:54\n80/tcp -> 0.0.0.0:8080\n80/tcp -> 0.0.0.0:8081\n";
         assert_eq!(render("web", &ports, None).unwrap(), all);
         assert_eq!(render("web", &ports, Some("53/UDP")).unwrap(), "0.0.0.0:5353\n");
         let error = render("web", &ports, Some("9")).unwrap_err().report();

@@ -1,15 +1,16 @@
 //! `system df`: what takes how much of the disk.
 
 use gantry_api::container::ContainerSummary;
-use gantry_api::system::DiskUsage;
+use gantry_api::system::{BuildCacheRecord, DiskUsage, Usage};
+use gantry_types::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::cli::{Takes, Verb};
 use crate::commands::{container, image};
 use crate::error::Error;
 use crate::format::listing::{Listing, row};
-use crate::format::size;
 use crate::format::template::Template;
+use crate::format::{short_id, size, time};
 use crate::output;
 use crate::session::Session;
 
@@ -48,9 +49,11 @@ const CONTAINER_COLUMNS: &[&str] =
 
 /// One line for each kind of object.
 fn summary(usage: &DiskUsage) -> Listing {
-    let line = |kind: &str, counts: [usize; 2], bytes: [i64; 2]| {
-        let [total, active] = counts.map(|count| count.to_string());
-        let [all, reclaimable] = bytes;
+    fn line<T>(kind: &str, usage: Option<&Usage<T>>) -> Map<String, Value> {
+        let [total, active] =
+            [usage.map_or(0, |it| it.total_count), usage.map_or(0, |it| it.active_count)];
+        let [all, reclaimable] =
+            [usage.map_or(0, |it| it.total_size), usage.map_or(0, |it| it.reclaimable)];
         // Of nothing there is no share.
         let share = match i128::from(reclaimable) * 100 {
             share if all > 0 => format!(" ({}%)", share / i128::from(all)),
@@ -58,26 +61,16 @@ fn summary(usage: &DiskUsage) -> Listing {
         };
         row([
             ("Type", kind.to_owned()),
-            ("TotalCount", total),
-            ("Active", active),
+            ("TotalCount", total.to_string()),
+            ("Active", active.to_string()),
             ("Size", size::exact(all)),
             ("Reclaimable", size::exact(reclaimable) + &share),
         ])
-    };
-    let images = usage.images.iter().flatten();
-    let used: i64 = images
-        .clone()
-        .filter(|image| image.containers != 0)
-        .map(|image| image.size - image.shared_size)
-        .sum();
-    let active = images.clone().filter(|image| image.containers > 0).count();
-    let containers = usage.containers.iter().flatten();
-    let is_active = |state: &str| matches!(state, "running" | "paused" | "restarting");
-    let written: i64 = containers.clone().map(|one| one.size_rw).sum();
-    let idle: i64 =
-        containers.clone().filter(|one| !is_active(&one.state)).map(|one| one.size_rw).sum();
-    let running = containers.clone().filter(|one| is_active(&one.state)).count();
-    let layers = usage.layers_size;
+    }
+    let mut cache = line("Build Cache", usage.build_cache_usage.as_ref());
+    // Without a share, as Docker has it.
+    let reclaimable = usage.build_cache_usage.as_ref().map_or(0, |it| it.reclaimable);
+    cache.insert("Reclaimable".to_owned(), size::exact(reclaimable).into());
     Listing {
         columns: &["Type", "TotalCount", "Active", "Size", "Reclaimable"],
         headings: &[
@@ -88,42 +81,80 @@ fn summary(usage: &DiskUsage) -> Listing {
             ("Reclaimable", "RECLAIMABLE"),
         ],
         rows: vec![
-            line("Images", [images.count(), active], [layers, layers - used]),
-            line("Containers", [containers.count(), running], [written, idle]),
-            line("Local Volumes", [0, 0], [0, 0]),
-            line("Build Cache", [0, 0], [0, 0]),
+            line("Images", usage.image_usage.as_ref()),
+            line("Containers", usage.container_usage.as_ref()),
+            line("Local Volumes", usage.volume_usage.as_ref()),
+            cache,
         ],
     }
 }
 
-/// The first name of each image, and each container.
-fn rows(usage: &DiskUsage) -> [Vec<Map<String, Value>>; 2] {
-    let images = usage.images.iter().flatten();
+/// The first name of each image, each container and each volume, and each step that builds remember.
+fn rows(usage: &DiskUsage) -> [Vec<Map<String, Value>>; 4] {
+    let images = usage.image_usage.iter().flat_map(|usage| &usage.items);
     let images = images.filter_map(|one| image::list::rows(one, false).into_iter().next());
-    let containers = usage.containers.iter().flatten().map(|one| {
+    let containers = usage.container_usage.iter().flat_map(|usage| &usage.items).map(|one| {
         // What it shares with its image is not its own.
         let own = ContainerSummary { size_root_fs: 0, ..one.clone() };
         container::list::row_of(&own, false)
     });
-    [images.collect(), containers.collect()]
+    let volumes = usage.volume_usage.iter().flat_map(|usage| &usage.items).map(|volume| {
+        let counted = volume.usage_data.as_ref();
+        let bytes = counted.map_or(-1, |usage| usage.size);
+        row([
+            ("Name", volume.name.clone()),
+            ("Driver", volume.driver.clone()),
+            ("Links", counted.map_or(0, |usage| usage.ref_count).to_string()),
+            ("Size", if bytes < 0 { "N/A".to_owned() } else { size::exact(bytes) }),
+        ])
+    });
+    let cache = usage.build_cache_usage.iter().flat_map(|usage| &usage.items).map(cache_row);
+    [images.collect(), containers.collect(), volumes.collect(), cache.collect()]
+}
+
+fn cache_row(one: &BuildCacheRecord) -> Map<String, Value> {
+    let ago = |time: Option<&str>| {
+        let time = time.and_then(|time| time.parse::<Timestamp>().ok());
+        time.map(|time| time::ago(time.seconds)).unwrap_or_default()
+    };
+    row([
+        ("ID", short_id(&one.id)),
+        ("CacheType", one.r#type.clone()),
+        ("Size", size::decimal(one.size)),
+        ("CreatedSince", ago(Some(&one.created_at))),
+        ("LastUsedSince", ago(one.last_used_at.as_deref())),
+        ("UsageCount", one.usage_count.to_string()),
+        ("Shared", one.shared.to_string()),
+        ("InUse", one.in_use.to_string()),
+        ("Description", one.description.clone()),
+    ])
 }
 
 fn details(usage: &DiskUsage) -> Result<String, Error> {
-    let [images, containers] = rows(usage);
+    let [images, containers, volumes, cache] = rows(usage);
     let images = Listing { columns: IMAGE_COLUMNS, headings: image::list::HEADINGS, rows: images };
     let containers = Listing {
         columns: CONTAINER_COLUMNS,
         headings: container::list::HEADINGS,
         rows: containers,
     };
-    let empty = |columns, headings| Listing { columns, headings, rows: Vec::new() }.render("");
-    let volumes = empty(
-        &["Name", "Links", "Size"],
-        &[("Name", "VOLUME NAME"), ("Links", "LINKS"), ("Size", "SIZE")],
-    )?;
-    let cache = empty(
-        &["ID", "CacheType", "Size", "CreatedSince", "LastUsedSince", "UsageCount", "Shared"],
-        &[
+    let volumes = Listing {
+        columns: &["Name", "Links", "Size"],
+        headings: &[("Name", "VOLUME NAME"), ("Links", "LINKS"), ("Size", "SIZE")],
+        rows: volumes,
+    };
+    let cached = usage.build_cache_usage.as_ref().map_or(0, |usage| usage.total_size);
+    let cache = Listing {
+        columns: &[
+            "ID",
+            "CacheType",
+            "Size",
+            "CreatedSince",
+            "LastUsedSince",
+            "UsageCount",
+            "Shared",
+        ],
+        headings: &[
             ("ID", "CACHE ID"),
             ("CacheType", "CACHE TYPE"),
             ("Size", "SIZE"),
@@ -132,18 +163,22 @@ fn details(usage: &DiskUsage) -> Result<String, Error> {
             ("UsageCount", "USAGE"),
             ("Shared", "SHARED"),
         ],
-    )?;
+        rows: cache,
+    };
     Ok(format!(
-        "Images space usage:\n\n{}\nContainers space usage:\n\n{}\nLocal Volumes space usage:\n\n{volumes}\n\
-         Build cache usage: 0B\n\n{cache}",
+        "Images space usage:\n\n{}\nContainers space usage:\n\n{}\nLocal Volumes space usage:\n\n{}\n\
+         Build cache usage: {}\n\n{}",
         images.render("")?,
         containers.render("")?,
+        volumes.render("")?,
+        size::exact(cached),
+        cache.render("")?,
     ))
 }
 
 fn document(usage: &DiskUsage) -> Value {
-    let [images, containers] = rows(usage);
-    json!({"Images": images, "Containers": containers, "Volumes": [], "BuildCache": []})
+    let [images, containers, volumes, cache] = rows(usage);
+    json!({"Images": images, "Containers": containers, "Volumes": volumes, "BuildCache": cache})
 }
 
 #[cfg(test)]
@@ -166,9 +201,14 @@ mod tests {
             ..ContainerSummary::default()
         };
         DiskUsage {
-            layers_size: 5_000_000,
-            images: Some(vec![image(3_000_000, 1_000_000, 2), image(3_000_000, 1_000_000, 0)]),
-            containers: Some(vec![container("running", 750), container("exited", 250)]),
+            image_usage: Some(Usage::of_images(
+                vec![image(3_000_000, 1_000_000, 2), image(3_000_000, 1_000_000, 0)],
+                5_000_000,
+            )),
+            container_usage: Some(Usage::of_containers(vec![
+                container("running", 750),
+                container("exited", 250),
+            ])),
             ..DiskUsage::default()
         }
     }

@@ -33,6 +33,7 @@ pub(crate) enum Kind {
     Container,
     Image,
     Network,
+    Volume,
 }
 
 fn kind(text: &str) -> Result<Kind, String> {
@@ -40,7 +41,8 @@ fn kind(text: &str) -> Result<Kind, String> {
         "container" => Ok(Kind::Container),
         "image" => Ok(Kind::Image),
         "network" => Ok(Kind::Network),
-        "config" | "node" | "plugin" | "secret" | "service" | "task" | "volume" => {
+        "volume" => Ok(Kind::Volume),
+        "config" | "node" | "plugin" | "secret" | "service" | "task" => {
             Err(format!("objects of type {text} are not there yet"))
         }
         _ => Err("it takes container, image or network".to_owned()),
@@ -98,7 +100,7 @@ async fn look(client: &Client, shown: &Shown<'_>, name: &str) -> Result<String, 
     if let Some(kind) = shown.kind {
         return Ok(look_for(client, kind, shown, name).await?);
     }
-    for kind in [Kind::Container, Kind::Image, Kind::Network] {
+    for kind in [Kind::Container, Kind::Image, Kind::Network, Kind::Volume] {
         match look_for(client, kind, shown, name).await {
             Err(error) if is_miss(&error) => {}
             result => return Ok(result?),
@@ -117,6 +119,7 @@ async fn look_for(
         Kind::Container => client.container_inspect_raw(name, shown.size).await,
         Kind::Image => client.image_inspect_raw(name, shown.platform).await,
         Kind::Network => client.network_inspect_raw(name).await,
+        Kind::Volume => client.volume_inspect_raw(name).await,
     }
 }
 
@@ -159,7 +162,7 @@ mod tests {
     #[test]
     fn kinds() {
         assert_eq!(kind("image"), Ok(Kind::Image));
-        assert!(kind("volume").unwrap_err().contains("not there yet"));
+        assert_eq!(kind("volume"), Ok(Kind::Volume));
         assert!(kind("thing").is_err());
     }
 }

@@ -1,12 +1,14 @@
-//! `system prune`: what nobody needs goes: containers, and then images.
+//! `system prune`: what nobody needs goes: containers, volumes when asked, images, and what builds remember.
 
 use crate::cli::{Takes, Verb};
 use crate::commands::confirm::confirm;
-use crate::commands::{container, image};
+use crate::commands::{builder, container, image, volume};
 use crate::error::Error;
 use crate::format::size;
 use crate::output;
 use crate::session::Session;
+
+const VOLUMES: &str = "  - all anonymous volumes not used by at least one container\n";
 
 /// Remove unused data
 #[derive(Debug, clap::Args)]
@@ -30,12 +32,18 @@ impl Verb for Prune {
     const TAKES: Takes = Takes::Nothing;
 
     async fn execute(self, session: &Session) -> Result<u8, Error> {
-        if self.volumes {
-            return Err(Error::refused("volumes are not there yet: leave --volumes out"));
-        }
         let which = image::prune::described(self.all);
-        let warning =
-            format!("WARNING! This will remove:\n  - all stopped containers\n  - {which}\n");
+        let volumes = if self.volumes { VOLUMES } else { "" };
+        // What builds remember has no labels.
+        let with_cache = self.filter.is_empty();
+        let cache = match (with_cache, self.all) {
+            (false, _) => "",
+            (true, false) => "  - unused build cache\n",
+            (true, true) => "  - all build cache, and what cache mounts hold\n",
+        };
+        let warning = format!(
+            "WARNING! This will remove:\n  - all stopped containers\n{volumes}  - {which}\n{cache}"
+        );
         if !self.force && !confirm(&warning)? {
             return Ok(0);
         }
@@ -43,9 +51,20 @@ impl Verb for Prune {
         // Containers first: their images may be in nobody's use then.
         let containers = container::prune::prune(&client, &self.filter).await?;
         output::print(&container::prune::report(&containers))?;
+        let mut total = containers.space_reclaimed;
+        if self.volumes {
+            let pruned = volume::prune::prune(&client, &self.filter).await?;
+            output::print(&volume::prune::report(&pruned))?;
+            total = total.saturating_add(pruned.space_reclaimed);
+        }
         let images = image::prune::prune(&client, self.all, &self.filter).await?;
         output::print(&image::prune::report(&images))?;
-        let total = containers.space_reclaimed.saturating_add(images.space_reclaimed);
+        total = total.saturating_add(images.space_reclaimed);
+        if with_cache {
+            let pruned = client.build_prune(self.all).await?;
+            output::print(&builder::prune::report(&pruned))?;
+            total = total.saturating_add(pruned.space_reclaimed);
+        }
         output::line(&format!("Total reclaimed space: {}", size::reclaimed(total)))?;
         Ok(0)
     }

@@ -1,0 +1,28 @@
+//! `GET /containers/{name}/attach/ws`: attach over a web socket.
+
+use gantry_engine::Engine;
+use gantry_engine::container::{AttachOptions, attach};
+use gantry_shim_protocol::attach::Streams;
+
+use crate::call::Call;
+use crate::dispatch::Outcome;
+use crate::error::Error;
+use crate::hijack::{self, DetachKeys, Takeover};
+
+pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Outcome, Error> {
+    let query = &call.query;
+    let head = hijack::websocket_head(&call.headers)?;
+    let stdin = query.flag("stdin");
+    let streams = Streams { stdin, stdout: query.flag("stdout"), stderr: query.flag("stderr") };
+    let options = AttachOptions { streams, logs: query.flag("logs"), stream: query.flag("stream") };
+    let detach_keys = DetachKeys::parse(query.get("detachKeys").unwrap_or_default())?;
+    let attachment = attach(&engine, &call.name, options).await?;
+    Ok(Outcome::TakeOver(Takeover {
+        head,
+        attachment,
+        stdin,
+        detach_keys,
+        tells_failure: false,
+        websocket: true,
+    }))
+}

@@ -1,0 +1,13 @@
+//! `POST /containers/{name}/unpause`.
+
+use gantry_engine::Engine;
+use gantry_engine::container::unpause;
+
+use crate::call::Call;
+use crate::error::Error;
+use crate::reply::{self, Reply};
+
+pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Reply, Error> {
+    unpause(&engine, &call.name).await?;
+    reply::no_content()
+}
