@@ -19,7 +19,8 @@ PYTHON := .venv/bin/python
 SOAK_RUNS       ?= 1000
 SOAK_RUNS_SHORT ?= 50
 
-TEST_PACKAGES  := busybox-static docker-registry skopeo containerd mmdebstrap libseccomp-dev gzip uidmap crun runc podman criu docker.io buildah strace util-linux nftables iproute2 umoci erofs-utils e2fsprogs openssl
+TEST_PACKAGES  := busybox-static docker-registry skopeo containerd mmdebstrap libseccomp-dev gzip uidmap crun runc podman criu docker.io buildah strace util-linux nftables iproute2 umoci erofs-utils e2fsprogs openssl bind9-dnsutils
+NETWORK_PACKAGES = $(PEER_PACKAGES) netavark iperf3 wrk nginx-light nftables iproute2 dnsmasq-base dnsperf
 PEER_PACKAGES  := crun runc podman busybox-static
 VM_PACKAGES    := qemu-system-x86 cpio kmod busybox-static util-linux criu iproute2 iptables tar gzip
 
@@ -170,6 +171,11 @@ bench: build ## measure beside podman, crun and runc; writes bench/RESULTS.md
 .PHONY: bench-images
 bench-images: build ## pull, push, load, save and rmi beside podman and docker; writes bench/IMAGES.md
 	cargo run --quiet --release -p gantry-bench -- images --record bench/IMAGES.md
+
+.PHONY: bench-networks
+bench-networks: build ## networks beside podman and paths built by hand; writes bench/NETWORKS.md
+	@$(call install-missing,$(NETWORK_PACKAGES))
+	cargo run --quiet --release -p gantry-bench -- networks --record bench/NETWORKS.md
 
 .PHONY: bench-peers
 bench-peers: ## install what bench compares with

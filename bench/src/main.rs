@@ -1,9 +1,10 @@
-//! Measurements: Gantry beside its peers (`compare`), and many containers in a row (`soak`).
+//! Measurements: Gantry beside its peers (`compare`, `images`, `networks`), and many containers in a row (`soak`).
 
 mod clock;
 mod compare;
 mod images;
 mod machine;
+mod networks;
 mod samples;
 mod soak;
 
@@ -12,10 +13,12 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: gantry-bench compare [--rounds N] [--only PART,PART… | --record FILE]
        gantry-bench images [--rounds N] [--record FILE]
+       gantry-bench networks [--rounds N] [--only PART,PART… | --record FILE]
        gantry-bench soak [--runs N] [--record FILE]
        gantry-bench apply ARCHIVE FOLDER
 
-The parts are engines, plain, docker, exec, peak, shims and sizes. Run it through `make bench`, `make bench-images` and
+The parts are engines, plain, docker, exec, peak, shims and sizes; of networks, starts, connect, crowd, streams and
+requests. Run it through `make bench`, `make bench-images` and
 `make soak`, which build what it measures.";
 
 /// What the command line asks for.
@@ -30,6 +33,7 @@ struct Request {
 enum Task {
     Compare,
     Images,
+    Networks,
     Soak,
 }
 
@@ -50,6 +54,10 @@ fn main() -> ExitCode {
             Task::Images => {
                 images::run(&arguments, request.count.unwrap_or(5), request.record.as_deref())
             }
+            Task::Networks => {
+                let Request { count, only, record, .. } = request;
+                networks::run(&arguments, count.unwrap_or(30), &only, record.as_deref())
+            }
             Task::Soak => soak::run(request.count.unwrap_or(1000), request.record.as_deref()),
         },
         Err(message) => {
@@ -64,6 +72,7 @@ fn parse(arguments: &[String]) -> Result<Request, String> {
     let task = match words.next().map(String::as_str) {
         Some("compare") => Task::Compare,
         Some("images") => Task::Images,
+        Some("networks") => Task::Networks,
         Some("soak") => Task::Soak,
         Some(other) => return Err(format!("unknown task: {other}")),
         None => return Err("no task given".to_owned()),
@@ -72,11 +81,13 @@ fn parse(arguments: &[String]) -> Result<Request, String> {
     while let Some(flag) = words.next() {
         let value = words.next().ok_or_else(|| format!("{flag} needs a value"))?;
         match (task, flag.as_str()) {
-            (Task::Compare | Task::Images, "--rounds") | (Task::Soak, "--runs") => {
+            (Task::Compare | Task::Images | Task::Networks, "--rounds")
+            | (Task::Soak, "--runs") => {
                 let count = value.parse().ok().filter(|count| *count > 0);
                 request.count = Some(count.ok_or_else(|| format!("{flag}: not a count: {value}"))?);
             }
-            (Task::Compare, "--only") => request.only = parts(value)?,
+            (Task::Compare, "--only") => request.only = parts(value, &compare::PARTS)?,
+            (Task::Networks, "--only") => request.only = parts(value, &networks::PARTS)?,
             (_, "--record") => request.record = Some(value.into()),
             _ => return Err(format!("unknown flag: {flag}")),
         }
@@ -87,10 +98,13 @@ fn parse(arguments: &[String]) -> Result<Request, String> {
     Ok(request)
 }
 
-fn parts(list: &str) -> Result<Vec<String>, String> {
-    let known = |part: &str| {
-        let known = compare::PARTS.contains(&part);
-        if known { Ok(part.to_owned()) } else { Err(format!("--only: no such part: {part}")) }
+fn parts(list: &str, known: &[&str]) -> Result<Vec<String>, String> {
+    let one = |part: &str| {
+        if known.contains(&part) {
+            Ok(part.to_owned())
+        } else {
+            Err(format!("--only: no such part: {part}"))
+        }
     };
-    list.split(',').map(known).collect()
+    list.split(',').map(one).collect()
 }

@@ -44,6 +44,13 @@ pub fn docker_cli() -> PathBuf {
         .unwrap_or_else(|| panic!("no docker command line on PATH: run `make test-tools`"))
 }
 
+/// The Python that `make test-tools` gave Docker's SDK.
+pub fn python_with_sdk() -> PathBuf {
+    let python = checkout().join(".venv/bin/python");
+    assert!(python.exists(), "{} is not there: run `make test-tools` first", python.display());
+    python
+}
+
 /// Containers need root; says so instead of failing in some later step.
 pub fn require_root() {
     assert!(rustix::process::geteuid().is_root(), "these tests start containers: run them as root");

@@ -26,7 +26,7 @@ mod terminal;
 mod tmpfs;
 mod tree;
 
-pub use binaries::{Binaries, checkout, docker_cli, require_root};
+pub use binaries::{Binaries, checkout, docker_cli, python_with_sdk, require_root};
 pub use containerd::{Containerd, Events, Under};
 pub use daemon::{Daemon, Options};
 pub use deadline::{TIMEOUT, poll, poll_for};

@@ -117,7 +117,7 @@ fn attach() {
 
 #[test]
 fn what_is_not_there_yet_is_told() {
-    let outcome = docker(&["volume", "create", "x"]);
+    let outcome = docker(&["plugin", "install", "--grant-all-permissions", "x"]);
     outcome.exits(1).complains("not there yet");
     docker(&["info"]).exits(0);
     docker(&["version"]).exits(0);
