@@ -71,7 +71,7 @@ hello_world() { gantry run --rm hello-world | grep -q 'Gantry'; }
 containers_have_networks() {
     gantry network ls --format '{{.Name}}' | grep -qx bridge || fail 'there is no bridge network'
     gantry run -d --name server -p 8080:80 busybox sh -c 'echo from the bridge | nc -l -p 80' >/dev/null
-    same 'the address' "$(gantry inspect -f '{{.NetworkSettings.IPAddress}}' server)" 172.17.0.2
+    same 'the address' "$(gantry inspect -f '{{.NetworkSettings.Networks.bridge.IPAddress}}' server)" 172.17.0.2
     until_true answers_on_the_host
     gantry rm -f server >/dev/null
 }

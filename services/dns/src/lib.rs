@@ -29,7 +29,7 @@ pub use error::{Error, Result};
 pub use lookup::{Upstreams, View};
 pub use names::{Place, ServicePort};
 
-use crate::server::{Command, Server, Shared};
+use crate::server::{Command, Server, Shared, SharedView};
 
 /// What the servers need to know of the host.
 #[derive(Debug, Clone)]
@@ -46,11 +46,18 @@ pub struct Dns {
     state: Mutex<State>,
 }
 
+/// A container with its server.
+#[derive(Debug)]
+struct Served {
+    id: u32,
+    view: SharedView,
+}
+
 #[derive(Debug, Default)]
 struct State {
     thread: Option<JoinHandle<()>>,
     /// By container.
-    served: HashMap<String, u32>,
+    served: HashMap<String, Served>,
     last: u32,
 }
 
@@ -73,8 +80,8 @@ impl Dns {
     pub fn serve(&self, container: &str, namespace: BorrowedFd<'_>, view: View) -> Result<()> {
         {
             let mut state = self.state();
-            if let Some(id) = state.served.get(container) {
-                self.shared.tell(Command::Look { id: *id, view });
+            if let Some(served) = state.served.get(container) {
+                served.view.set(view);
                 return Ok(());
             }
             if state.thread.is_none() {
@@ -89,7 +96,8 @@ impl Dns {
         let mut state = self.state();
         state.last += 1;
         let id = state.last;
-        state.served.insert(container.to_owned(), id);
+        let view = SharedView::new(view);
+        state.served.insert(container.to_owned(), Served { id, view: view.clone() });
         self.shared.tell(Command::Open { id, namespace, sockets: Box::new(sockets), view });
         Ok(())
     }
@@ -102,7 +110,7 @@ impl Dns {
 
     /// Takes a container's server away; its places stay. One that has none is no error.
     pub fn close(&self, container: &str) {
-        if let Some(id) = self.state().served.remove(container) {
+        if let Some(Served { id, .. }) = self.state().served.remove(container) {
             self.shared.tell(Command::Close { id });
         }
     }

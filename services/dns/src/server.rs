@@ -36,23 +36,29 @@ pub(crate) struct Shared {
     wake: OwnedFd,
 }
 
+/// What a container sees, which its server looks at for each question: what is set is seen by every question that is asked then.
+#[derive(Debug, Clone)]
+pub(crate) struct SharedView(Arc<RwLock<View>>);
+
+impl SharedView {
+    pub(crate) fn new(view: View) -> Self {
+        Self(Arc::new(RwLock::new(view)))
+    }
+
+    pub(crate) fn set(&self, view: View) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = view;
+    }
+
+    fn get(&self) -> RwLockReadGuard<'_, View> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// What the thread is told.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Open {
-        id: u32,
-        namespace: OwnedFd,
-        sockets: Box<Sockets>,
-        view: View,
-    },
-    /// Another view for a container that has its server.
-    Look {
-        id: u32,
-        view: View,
-    },
-    Close {
-        id: u32,
-    },
+    Open { id: u32, namespace: OwnedFd, sockets: Box<Sockets>, view: SharedView },
+    Close { id: u32 },
     End,
 }
 
@@ -184,7 +190,7 @@ impl Waiting {
 struct Sandbox {
     namespace: OwnedFd,
     sockets: Sockets,
-    view: View,
+    view: SharedView,
     /// Who comes first among those with one name.
     turn: usize,
     /// Open connections of clients.
@@ -266,11 +272,6 @@ impl Server {
                         id,
                         Sandbox { namespace, sockets: *sockets, view, turn: 0, clients: 0 },
                     );
-                }
-                Command::Look { id, view } => {
-                    if let Some(sandbox) = self.sandboxes.get_mut(&id) {
-                        sandbox.view = view;
-                    }
                 }
                 Command::Close { id } => {
                     self.sandboxes.remove(&id);

@@ -28,7 +28,7 @@ impl Server {
         let Ok(count) = receive(sandbox.sockets.udp.as_fd(), &mut self.inbox) else { return };
         let mut steps = [Step::Nothing; MOST_AT_ONCE];
         {
-            let names = self.shared.names();
+            let (names, view) = (self.shared.names(), sandbox.view.get());
             let rooms = self.inbox[..count].iter().zip(&mut self.answers);
             for (step, (question, room)) in steps.iter_mut().zip(rooms) {
                 let Some(SocketAddr::V4(from)) = question.peer() else { continue };
@@ -39,7 +39,7 @@ impl Server {
                     Ok(query) => {
                         sandbox.turn = sandbox.turn.wrapping_add(1);
                         let to = (&mut room[..], query.limit().min(MOST_ANSWER));
-                        match reply(&names, &sandbox.view, &query, sandbox.turn, to) {
+                        match reply(&names, &view, &query, sandbox.turn, to) {
                             Reply::Written(length) => Step::Answer(length, from),
                             Reply::Forward => Step::Outside(from),
                         }

@@ -140,7 +140,7 @@ impl Forwarder {
             message: query.bytes.to_vec(),
             question_end: query.question_end,
             limit,
-            servers: self.host.of(&found.view.upstreams),
+            servers: self.host.of(&found.view.get().upstreams),
             attempt: 0,
             via: None,
             fallback: None,

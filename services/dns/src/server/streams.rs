@@ -222,14 +222,14 @@ impl Server {
             Err(Fault::Say(code)) => refusal(message, code, &mut room),
             Ok(query) => {
                 sandbox.turn = sandbox.turn.wrapping_add(1);
-                let names = self.shared.names();
                 let to = (&mut room[..], MOST_OUTPUT);
-                match reply(&names, &sandbox.view, &query, sandbox.turn, to) {
+                let replied =
+                    reply(&self.shared.names(), &sandbox.view.get(), &query, sandbox.turn, to);
+                match replied {
                     Reply::Written(length) => length,
                     Reply::Forward => {
                         client.waits = true;
                         let sandbox = client.sandbox;
-                        drop(names);
                         let question = Question { sandbox, asker: Asker::Client(id), query };
                         self.forwarder.ask(&question, &mut self.waiting, &self.sandboxes);
                         return;

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use gantry_dns::{Upstreams, View};
 
 use crate::place::{
-    A, answer, ask, client, code, dns, inside, namespace, place, question, upstream, view,
+    A, answer, ask, ask_here, client, code, dns, inside, namespace, place, question, upstream, view,
 };
 
 #[test]
@@ -17,9 +17,24 @@ fn unknown_names_are_asked_outside_and_known_ones_never() {
     assert_eq!(ask(&one, "www.example.com", A), (vec![77], 0));
     assert_eq!(ask(&one, "web", A), (vec![1], 0));
     assert_eq!(ask(&one, "web", 28), (vec![], 0));
+}
+
+#[test]
+fn each_question_sees_the_view_that_was_set_before_it() {
+    let (dns, one) = (dns(), namespace());
+    upstream(&one, "127.0.0.2", |question| vec![answer(question, 0, 77)]);
     let closed = View { upstreams: Upstreams::None, ..view(&[]) };
-    dns.serve("one", one.as_fd(), closed).unwrap();
-    assert_eq!(ask(&one, "www.example.com", A), (vec![], 2), "no way out");
+    let views = [view(&["127.0.0.2"]), closed];
+    dns.serve("one", one.as_fd(), view(&[])).unwrap();
+    // At once, from where the answer came to: the server may not have begun to wait again.
+    inside(&one, || {
+        for round in 0..2000 {
+            let view = &views[round % 2];
+            dns.serve("one", one.as_fd(), view.clone()).unwrap();
+            let found = code(&ask_here(&question(7, "www.example.com", A)));
+            assert_eq!(found, if round % 2 == 0 { 0 } else { 2 }, "{round}");
+        }
+    });
 }
 
 #[test]
