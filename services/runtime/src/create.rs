@@ -50,7 +50,7 @@ pub fn create_to_run(options: &CreateOptions<'_>) -> Result<(Created, Door), Err
             return Ok(Beginning::ByCreator);
         }
         // What cannot be locked here waits for its creator.
-        let hold = Hold::take(&record::path(options.state_dir)).map(Some);
+        let hold = Hold::take(&record::path(options.state_dir));
         Ok(hold.map_or(Beginning::ByCreator, Beginning::AtOnce))
     })
 }
@@ -222,9 +222,6 @@ impl Parts<'_> {
             Born::Parent(child) => child,
         };
         drop(theirs);
-        if let Beginning::AtOnce(hold) = &mut self.beginning {
-            drop(hold.take());
-        }
         let handle = child.pidfd.try_clone().during("copy a descriptor")?;
         rollback.on_failure(move || {
             drop(pidfd::send_signal(handle.as_fd(), Signal::KILL));
@@ -236,7 +233,7 @@ impl Parts<'_> {
         // While the new process is at work.
         drop((join, prepared, network));
         match self.beginning {
-            Beginning::AtOnce(_) => Ok((attend_start(child, &ours)?, None, settled)),
+            Beginning::AtOnce(hold) => Ok((attend_start(child, &ours, hold)?, None, settled)),
             _ => Ok((self.attend(child, &ours)?, Some(ours), settled)),
         }
     }
@@ -330,7 +327,7 @@ impl Parts<'_> {
 }
 
 /// Waits until the child has executed its program.
-fn attend_start(child: Child, channel: &Channel) -> Result<Created, Error> {
+fn attend_start(child: Child, channel: &Channel, hold: Hold) -> Result<Created, Error> {
     channel.wait_closed().during(LISTEN)?;
     let mut is_ready = false;
     loop {
@@ -341,6 +338,7 @@ fn attend_start(child: Child, channel: &Channel) -> Result<Created, Error> {
             }
             Word::Failed(failure) => return Err(failure.into()),
             Word::End if is_ready => {
+                hold.release().during("let go of the record")?;
                 return Ok(Created { pid: child.pid, pidfd: child.pidfd, terminal: None });
             }
             _ => return Err(died(&child.pidfd)),

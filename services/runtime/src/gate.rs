@@ -69,11 +69,12 @@ pub(crate) enum Beginning {
     AtGate(Gate),
     /// Its creator does.
     ByCreator,
-    /// Nobody has to: it goes on when all is set up. Its maker gives the hold up when the process has its own.
-    AtOnce(Option<Hold>),
+    /// Nobody has to: it goes on when all is set up.
+    AtOnce(Hold),
 }
 
-/// A lock on the record, which a process that goes on by itself holds until it executes its program or ends: the record names it before.
+/// A lock on the record, which a process that goes on by itself shares with its maker until it executes its program or ends: the record
+/// names it before.
 #[derive(Debug)]
 pub(crate) struct Hold(File);
 
@@ -84,6 +85,12 @@ impl Hold {
         let file = open(record, flags, Mode::RUSR | Mode::WUSR)?;
         flock(&file, FlockOperation::NonBlockingLockExclusive)?;
         Ok(Self(file.into()))
+    }
+
+    /// Lets go for the process too, whose program runs. It closes its end of the channel and its copy of the lock when it executes that,
+    /// but one after the other: whoever hears of the first may look at the record before the second.
+    pub(crate) fn release(self) -> io::Result<()> {
+        Ok(flock(&self.0, FlockOperation::Unlock)?)
     }
 
     pub(crate) fn is_held(record: &Path) -> io::Result<bool> {
@@ -101,7 +108,7 @@ pub(crate) enum Waiting<'a> {
     /// The word of its creator, at the other end of this channel.
     ForCreator(Channel),
     /// Nothing; its creator hears of a failure.
-    ForNobody(Channel, Option<&'a Hold>),
+    ForNobody(Channel, &'a Hold),
 }
 
 impl<'a> Waiting<'a> {
@@ -109,7 +116,7 @@ impl<'a> Waiting<'a> {
         match beginning {
             Beginning::AtGate(gate) => Self::AtGate(gate),
             Beginning::ByCreator => Self::ForCreator(channel),
-            Beginning::AtOnce(hold) => Self::ForNobody(channel, hold.as_ref()),
+            Beginning::AtOnce(hold) => Self::ForNobody(channel, hold),
         }
     }
 
@@ -117,9 +124,7 @@ impl<'a> Waiting<'a> {
         match self {
             Self::AtGate(gate) => gate.descriptors().to_vec(),
             Self::ForCreator(channel) => vec![channel.as_fd()],
-            Self::ForNobody(channel, hold) => {
-                hold.iter().map(|hold| hold.0.as_fd()).chain([channel.as_fd()]).collect()
-            }
+            Self::ForNobody(channel, hold) => vec![hold.0.as_fd(), channel.as_fd()],
         }
     }
 
@@ -228,11 +233,22 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_held_until_all_copies_of_the_hold_are_gone() {
+    fn a_record_is_held_until_the_hold_is_released_whoever_has_a_copy() {
         let dir = tempfile::tempdir().unwrap();
         let record = dir.path().join("record");
         let hold = Hold::take(&record).unwrap();
         assert!(Hold::is_held(&record).unwrap());
+        let of_the_process = Hold(hold.0.try_clone().unwrap());
+        hold.release().unwrap();
+        assert!(!Hold::is_held(&record).unwrap());
+        drop(of_the_process);
+    }
+
+    #[test]
+    fn a_record_is_held_until_all_copies_of_the_hold_are_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let record = dir.path().join("record");
+        let hold = Hold::take(&record).unwrap();
         let of_the_process = Hold(hold.0.try_clone().unwrap());
         drop(hold);
         assert!(Hold::is_held(&record).unwrap());

@@ -7,6 +7,18 @@ use serde_json::json;
 use crate::bed::{Bed, text};
 
 #[test]
+fn a_container_in_the_background_is_running_when_its_maker_returns() {
+    let mut bed = Bed::new();
+    bed.script("exec sleep 1000");
+    for _ in 0..50 {
+        bed.start();
+        assert_eq!(bed.status(), "running");
+        bed.ok(&["delete", "--force", &bed.id]);
+    }
+    bed.check_nothing_left();
+}
+
+#[test]
 fn run_gives_output_and_exit_code_and_leaves_nothing() {
     let mut bed = Bed::new();
     bed.script("echo out; echo err >&2; exit 7").write_config();
