@@ -11,6 +11,9 @@ use crate::error::Error;
 
 /// No file of a cgroup is longer; `cgroup.procs` with a million processes has some 8 MB.
 const MAX_FILE: usize = 16 << 20;
+/// In bytes.
+const READ_AT_ONCE: usize = 4096;
+const LEAST_ROOM: usize = 1024;
 
 /// An open cgroup directory.
 #[derive(Debug)]
@@ -181,12 +184,15 @@ pub(crate) fn write_once(fd: &OwnedFd, value: &str) -> io::Result<()> {
 }
 
 fn read_all(fd: &OwnedFd) -> io::Result<String> {
-    let mut bytes = Vec::with_capacity(4096);
+    let mut bytes = Vec::with_capacity(READ_AT_ONCE);
     loop {
         if bytes.len() > MAX_FILE {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        bytes.reserve(4096);
+        // The next read, which finds the end, hardly ever needs room of its own.
+        if bytes.capacity() - bytes.len() < LEAST_ROOM {
+            bytes.reserve(READ_AT_ONCE);
+        }
         let read = rustix::io::retry_on_intr(|| {
             rustix::io::read(fd, rustix::buffer::spare_capacity(&mut bytes))
         })?;

@@ -22,6 +22,8 @@ pub(crate) enum Word {
     Go,
     /// Parent: the copy of the program is complete.
     Copied,
+    /// Parent: the new network namespace.
+    Network(OwnedFd),
     /// Parent: the child's pid where the parent is.
     Pid(i32),
     /// Child: all is set up; with the terminal's master when there is one.
@@ -35,6 +37,7 @@ pub(crate) enum Word {
 const HOOKS: u8 = b'H';
 const GO: u8 = b'G';
 const COPIED: u8 = b'C';
+const NETWORK: u8 = b'N';
 const PID: u8 = b'P';
 const READY: u8 = b'R';
 const FAILED: u8 = b'F';
@@ -69,6 +72,7 @@ impl Channel {
             Word::Hooks => send_with_fd(self.0.as_fd(), &[HOOKS], None),
             Word::Go => send_with_fd(self.0.as_fd(), &[GO], None),
             Word::Copied => send_with_fd(self.0.as_fd(), &[COPIED], None),
+            Word::Network(fd) => send_with_fd(self.0.as_fd(), &[NETWORK], Some(fd.as_fd())),
             Word::Pid(pid) => {
                 let [a, b, c, d] = pid.to_ne_bytes();
                 send_with_fd(self.0.as_fd(), &[PID, a, b, c, d], None)
@@ -99,6 +103,7 @@ impl Channel {
         };
         Ok(match buffer[..length].split_first() {
             None => Word::End,
+            Some((&NETWORK, _)) => Word::Network(fd.ok_or(io::ErrorKind::InvalidData)?),
             Some((&HOOKS, _)) => Word::Hooks,
             Some((&GO, _)) => Word::Go,
             Some((&COPIED, _)) => Word::Copied,
@@ -120,12 +125,14 @@ mod tests {
         child.send(&Word::Hooks).unwrap();
         child.send(&Word::Failed(Failure::invalid("no"))).unwrap();
         let (reader, _writer) = io::pipe().unwrap();
-        child.send(&Word::Ready(Some(reader.into()))).unwrap();
+        child.send(&Word::Ready(Some(reader.try_clone().unwrap().into()))).unwrap();
+        parent.send(&Word::Network(reader.into())).unwrap();
         parent.send(&Word::Go).unwrap();
         parent.send(&Word::Pid(-7)).unwrap();
         assert!(matches!(parent.receive().unwrap(), Word::Hooks));
         assert!(matches!(parent.receive().unwrap(), Word::Failed(f) if f.message == "no"));
         assert!(matches!(parent.receive().unwrap(), Word::Ready(Some(_))));
+        assert!(matches!(child.receive().unwrap(), Word::Network(_)));
         assert!(matches!(child.receive().unwrap(), Word::Go));
         assert!(matches!(child.receive().unwrap(), Word::Pid(-7)));
         drop(child);

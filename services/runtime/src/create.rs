@@ -23,7 +23,7 @@ use crate::filter::Filter;
 use crate::gate::{Beginning, Gate, Hold};
 use crate::groundwork::{Draft, Settled, late_limits, settled};
 use crate::id_map::Writer;
-use crate::init::Init;
+use crate::init::{Init, NewNetwork};
 use crate::listener::{Address, Listener};
 use crate::options::{CreateOptions, Created, Stdio};
 use crate::plan::{MountPlan, Plan, Recursion};
@@ -147,6 +147,12 @@ impl<'a> Network<'a> {
         PendingNamespace::begin().map(|it| Some(Self::Aside(it))).during(MAKE_NETWORK)
     }
 
+    /// Whoever copies the program has memory of his own, so that the new process can be born before he is ready. Not so the other, in
+    /// whose memory it would be.
+    fn can_come_later(&self) -> bool {
+        matches!(self, Self::ByCopier(_))
+    }
+
     fn finish(self) -> Result<OwnedFd, Failure> {
         match self {
             Self::ByCopier(copy) => copy.network(),
@@ -183,6 +189,7 @@ impl Parts<'_> {
         let join = join.map_err(Error::Cgroup)?;
         let (ours, theirs) = Channel::pair().during("make a socket pair")?;
         let keyring = format!("_ses.{}", self.options.id);
+        let later = self.network.take_if(|network| network.can_come_later());
         let network = self.network.take().map(Network::finish).transpose()?;
         let hidden = is_born_unseen(self.plan, self.caller);
         let own_copy = self.options.own_copy.filter(|_| hidden);
@@ -204,14 +211,18 @@ impl Parts<'_> {
             keyring: &keyring,
             state: &self.state,
             beginning: &self.beginning,
-            network: network.as_ref().map(AsFd::as_fd),
+            network: match &network {
+                Some(network) => NewNetwork::Here(network.as_fd()),
+                None if later.is_some() => NewNetwork::Comes,
+                None => NewNetwork::Own,
+            },
             own_copy,
         };
         self.end_with_hooks(rollback);
         let score = self.plan.process.oom_score_adj;
         let mut birthplace =
             Birthplace::of_container(self.caller, &self.plan.namespaces, join.unified(), score);
-        if network.is_some() {
+        if network.is_some() || later.is_some() {
             birthplace.new = birthplace.new.without(Namespaces::NETWORK);
         }
         let child = match birthplace.bear()? {
@@ -229,6 +240,9 @@ impl Parts<'_> {
         });
         self.state.pid = Some(child.pid);
         self.place(&child, &ours, rollback)?;
+        if let Some(network) = later {
+            say(&ours, &Word::Network(network.finish()?))?;
+        }
         let settled = self.let_go(&child, &ours, own_copy)?;
         // While the new process is at work.
         drop((join, prepared, network));
@@ -245,19 +259,15 @@ impl Parts<'_> {
         channel: &Channel,
         own_copy: Option<&Pending>,
     ) -> Result<Settled, Error> {
-        let settle = || settled(self.record, child.pid, self.options.state_dir);
-        let Some(copy) = own_copy else { return settle() };
+        // While the copy is being made, and written only when it is: nobody is to look for the new process before.
+        let mut settled = settled(self.record, child.pid, self.options.state_dir)?;
+        let Some(copy) = own_copy else { return Ok(settled) };
         copy.complete().during(COPY_PROGRAM)?;
-        let mut noted = None;
         if matches!(self.beginning, Beginning::AtOnce(_)) {
-            noted.insert(settle()?).write(self.options.state_dir)?;
+            settled.write(self.options.state_dir)?;
         }
-        match channel.send(&Word::Copied) {
-            // It has failed already, and said why.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-            sent => sent.during("tell the new process to go on")?,
-        }
-        noted.map_or_else(settle, Ok)
+        say(channel, &Word::Copied)?;
+        Ok(settled)
     }
 
     /// What the first hooks began is for the last ones to end, however far the container came.
@@ -318,11 +328,20 @@ impl Parts<'_> {
                     return Ok(Created { pid: child.pid, pidfd: child.pidfd, terminal });
                 }
                 Word::Failed(failure) => return Err(failure.into()),
-                Word::Go | Word::Copied | Word::Pid(_) | Word::End => {
+                Word::Go | Word::Copied | Word::Network(_) | Word::Pid(_) | Word::End => {
                     return Err(died(&child.pidfd));
                 }
             }
         }
+    }
+}
+
+/// Tells the child what it waits for.
+fn say(channel: &Channel, word: &Word) -> Result<(), Failure> {
+    match channel.send(word) {
+        // It has failed already, and said why.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        sent => sent.during("tell the new process to go on"),
     }
 }
 

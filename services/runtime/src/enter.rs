@@ -109,7 +109,7 @@ impl Enter<'_> {
             keyring: Some(self.keyring),
         };
         program.close_others()?;
-        let ready = program.prepare(&root, procfs.as_ref())?;
+        let ready = program.identify(&root, procfs.as_ref())?.prepare(&root)?;
         if self.waits_for_parent() {
             match channel.receive().during("wait for the runtime")? {
                 Word::Go => {}

@@ -50,10 +50,20 @@ pub(crate) struct Init<'a> {
     /// For hooks that run in the container.
     pub state: &'a State,
     pub beginning: &'a Beginning,
-    /// A new network namespace that is there already, complete.
-    pub network: Option<BorrowedFd<'a>>,
+    pub network: NewNetwork<'a>,
     /// The copy of the program, for a process that begins in the program's file and leaves it before anybody knows of it.
     pub own_copy: Option<&'a Pending>,
+}
+
+/// How the process comes to a new network namespace, where it is to have one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum NewNetwork<'a> {
+    /// It is born in it, and makes it complete.
+    Own,
+    /// It is there already, complete.
+    Here(BorrowedFd<'a>),
+    /// The parent hands it over when it is.
+    Comes,
 }
 
 impl Init<'_> {
@@ -134,11 +144,13 @@ impl Init<'_> {
             keyring: (!self.flags.no_new_keyring).then_some(self.keyring),
         };
         program.close_others()?;
+        let somebody = program.identify(&root, procfs.as_ref())?;
         if !has_hooks {
-            // While it may still say what its program is, and as late as can be: whoever makes the copy has the time.
+            // While it may still say what its program is and has room for another mapping, and as late as can be: whoever makes the
+            // copy has the time.
             self.leave_program_file(channel)?;
         }
-        let ready = program.prepare(&root, procfs.as_ref())?;
+        let ready = somebody.prepare(&root)?;
         Ok((terminal.map(|terminal| terminal.master), ready))
     }
 
@@ -178,12 +190,24 @@ impl Init<'_> {
         if namespaces.new_cgroup {
             unshare(Namespaces::CGROUP).during("make a cgroup namespace")?;
         }
-        if let Some(network) = self.network {
-            setns(network, Namespaces::NETWORK).during("enter the network namespace")?;
-        } else if namespaces.new.contains(Namespaces::NETWORK) {
-            net::bring_loopback_up().during("bring the loopback device up")?;
-        }
+        self.enter_network(channel)?;
         Ok(prepared)
+    }
+
+    fn enter_network(&self, channel: &Channel) -> Result<(), Failure> {
+        let enter =
+            |network| setns(network, Namespaces::NETWORK).during("enter the network namespace");
+        match self.network {
+            NewNetwork::Here(network) => enter(network),
+            NewNetwork::Comes => match channel.receive().during("wait for the runtime")? {
+                Word::Network(network) => enter(network.as_fd()),
+                _ => Err(Failure::invalid("the runtime went away")),
+            },
+            NewNetwork::Own if self.plan.namespaces.new.contains(Namespaces::NETWORK) => {
+                net::bring_loopback_up().during("bring the loopback device up")
+            }
+            NewNetwork::Own => Ok(()),
+        }
     }
 
     fn set_names(&self) -> Result<(), Failure> {

@@ -37,6 +37,7 @@ mod listener;
 mod mount_root;
 mod mountinfo;
 mod net_devices;
+mod numbered;
 mod options;
 mod placeholder;
 mod plan;
@@ -66,6 +67,7 @@ pub use inspect::{
     bundle, cgroup, cgroup_path, created_at, processes, state, update, update_resctrl,
 };
 pub use mount_root::mount_root;
+pub use numbered::with_numbers;
 pub use options::{
     CgroupRefusals, CreateFlags, CreateOptions, Created, ExecOptions, Rootfs, RootfsMount,
     SYSTEM_BUS, Started, Stdio, notify_socket,

@@ -46,13 +46,21 @@ pub(crate) struct Ready<'a> {
     agent: Option<Handover<'a>>,
 }
 
+/// What the process is about to be, all of it known.
+pub(crate) struct Somebody<'a> {
+    program: Program<'a>,
+    identity: Identity,
+    env: Vec<String>,
+}
+
 impl<'a> Program<'a> {
-    /// Takes on user, limits and rights. The process's root directory is the container's. The procfs is needed where there are labels.
-    pub(crate) fn prepare(
+    /// Finds out who the process is to be, and does for that what leaves it all its rights and limits. Its root directory is the
+    /// container's. The procfs is needed where there are labels.
+    pub(crate) fn identify(
         self,
         root: &Root,
         procfs: Option<&Procfs>,
-    ) -> Result<Ready<'a>, Failure> {
+    ) -> Result<Somebody<'a>, Failure> {
         let plan = self.plan;
         let identity = identity::resolve(root, &plan.user)?;
         let mut env = plan.env.clone();
@@ -66,35 +74,7 @@ impl<'a> Program<'a> {
         if let Some(name) = self.keyring {
             join_keyring(name)?;
         }
-        plan.rlimits.iter().try_for_each(set_rlimit)?;
-        if let Some(attributes) = plan.scheduler {
-            schedule::set(attributes).during("set the scheduler")?;
-        }
-        if let Some((class, priority)) = plan.io_priority {
-            schedule::set_io_priority(class, priority).during("set the I/O priority")?;
-        }
-        enter_directory(root, &plan.cwd)?;
-        take_identity(&identity, &plan.capabilities)?;
-        // The change of user resets this.
-        process::set_dumpable(false).during("forbid tracing")?;
-        let late_filter = if plan.no_new_privileges {
-            rustix::thread::set_no_new_privs(true).during("set no_new_privs")?;
-            self.filter
-        } else {
-            // Without no_new_privs loading needs a capability that is about to go.
-            self.filter.map_or(Ok(()), |filter| filter.load(self.agent.as_ref()))?;
-            None
-        };
-        take_capabilities(&plan.capabilities)?;
-        umask(Mode::from_raw_mode(plan.user.umask.unwrap_or(0o022) & 0o777));
-        let path = command::find(&plan.args[0], &env)?;
-        Ok(Ready {
-            args: CStringList::new(plan.args.clone()).during("copy the arguments")?,
-            env: CStringList::new(env).during("copy the environment")?,
-            path,
-            filter: late_filter,
-            agent: self.agent,
-        })
+        Ok(Somebody { program: self, identity, env })
     }
 
     /// Keeps the caller's extra descriptors and closes all others when the program is executed.
@@ -106,6 +86,45 @@ impl<'a> Program<'a> {
                 .during_with(|| format!("keep descriptor {number} (it must be open)"))?;
         }
         fds::close_on_exec_from(first).during("mark descriptors close-on-exec")
+    }
+}
+
+impl<'a> Somebody<'a> {
+    /// Takes on user, limits and rights.
+    pub(crate) fn prepare(self, root: &Root) -> Result<Ready<'a>, Failure> {
+        let Self { program, identity, env } = self;
+        let plan = program.plan;
+        if let Some(attributes) = plan.scheduler {
+            schedule::set(attributes).during("set the scheduler")?;
+        }
+        if let Some((class, priority)) = plan.io_priority {
+            schedule::set_io_priority(class, priority).during("set the I/O priority")?;
+        }
+        enter_directory(root, &plan.cwd)?;
+        // From here on no descriptor is opened: ours have higher numbers than a small limit allows. Raising a limit needs a right that
+        // goes with the identity.
+        plan.rlimits.iter().try_for_each(set_rlimit)?;
+        take_identity(&identity, &plan.capabilities)?;
+        // The change of user resets this.
+        process::set_dumpable(false).during("forbid tracing")?;
+        let late_filter = if plan.no_new_privileges {
+            rustix::thread::set_no_new_privs(true).during("set no_new_privs")?;
+            program.filter
+        } else {
+            // Without no_new_privs loading needs a capability that is about to go.
+            program.filter.map_or(Ok(()), |filter| filter.load(program.agent.as_ref()))?;
+            None
+        };
+        take_capabilities(&plan.capabilities)?;
+        umask(Mode::from_raw_mode(plan.user.umask.unwrap_or(0o022) & 0o777));
+        let path = command::find(&plan.args[0], &env)?;
+        Ok(Ready {
+            args: CStringList::new(plan.args.clone()).during("copy the arguments")?,
+            env: CStringList::new(env).during("copy the environment")?,
+            path,
+            filter: late_filter,
+            agent: program.agent,
+        })
     }
 }
 

@@ -117,6 +117,23 @@ fn limits_scores_and_flags_are_set() {
 }
 
 #[test]
+fn a_process_may_have_fewer_descriptors_than_its_making_takes() {
+    for limit in [20, 4] {
+        let mut bed = Bed::new();
+        bed.set(
+            "/process/rlimits",
+            json!([{"type": "RLIMIT_NOFILE", "hard": limit, "soft": limit}]),
+        );
+        bed.script("ulimit -n");
+        assert_eq!(bed.run(), format!("{limit}\n"));
+        bed.script("exec sleep 1000");
+        bed.start();
+        let found = bed.ok(&["exec", &bed.id, "sh", "-c", "ulimit -n"]);
+        assert_eq!(found, format!("{limit}\n"));
+    }
+}
+
+#[test]
 fn the_working_directory_is_made_and_entered() {
     let mut bed = Bed::new();
     bed.set("/process/cwd", json!("/work/deep"));

@@ -16,8 +16,9 @@ use crate::net::make_namespace;
 use crate::unix_socket::{receive_with_fd, send_with_fd};
 use crate::{pidfd, process, schedule};
 
-/// How much is copied between two looks at what is asked for.
+/// How much is copied between two looks at what is asked for, and when nothing will be any more.
 const CHUNK_BYTES: usize = 128 << 10;
+const LARGE_CHUNK_BYTES: usize = 1 << 20;
 // What the maker says.
 const NETWORK: u8 = b'N';
 const NOTHING_MORE: u8 = b'E';
@@ -154,7 +155,8 @@ fn copy(
     let mut left = length;
     while left > 0 {
         is_asked = is_asked || answer(line, RecvFlags::DONTWAIT)?;
-        let chunk = usize::try_from(left).unwrap_or(usize::MAX).min(CHUNK_BYTES);
+        let most = if is_asked { LARGE_CHUNK_BYTES } else { CHUNK_BYTES };
+        let chunk = usize::try_from(left).unwrap_or(usize::MAX).min(most);
         match rustix::fs::sendfile(to, from, None, chunk)? {
             0 => return Err(Errno::IO.into()),
             sent => left = left.saturating_sub(sent as u64),
