@@ -1,4 +1,7 @@
-//! What can wait until a use case has answered: bringing what it wrote to the disk.
+//! What can wait until a use case has answered: bringing what it wrote to the disk, and sparing what lies there twice.
+
+pub(crate) mod layer_archives;
+pub(crate) mod log_files;
 
 use crate::blocking::block;
 use crate::engine::Engine;
@@ -7,18 +10,8 @@ use crate::engine::Engine;
 pub(crate) async fn flush(engine: &Engine) {
     let engine = engine.clone();
     block(move || {
-        let warn = |what: &str, error: &dyn std::error::Error| {
-            tracing::warn!(error = gantry_types::error_chain(error), "cannot flush {what}");
-        };
-        if let Err(error) = engine.layers.sync() {
-            warn("the layers", &error);
-        }
-        if let Err(error) = engine.images.sync() {
-            warn("the images", &error);
-        }
-        if let Err(error) = engine.db.checkpoint() {
-            warn("the database", &error);
-        }
+        write_all(&engine);
+        engine.arrivals.tell();
     })
     .await;
 }
@@ -27,4 +20,17 @@ pub(crate) async fn flush(engine: &Engine) {
 pub(crate) fn flush_soon(engine: &Engine) {
     let engine = engine.clone();
     tokio::spawn(async move { flush(&engine).await });
+}
+
+/// Whether all of it is on the disk.
+fn write_all(engine: &Engine) -> bool {
+    let warn = |what: &str, error: &dyn std::error::Error| {
+        tracing::warn!(error = gantry_types::error_chain(error), "cannot flush {what}");
+        false
+    };
+    let layers = engine.layers.sync().map_or_else(|error| warn("the layers", &error), |()| true);
+    let images = engine.images.sync().map_or_else(|error| warn("the images", &error), |()| true);
+    let records =
+        engine.db.checkpoint().map_or_else(|error| warn("the database", &error), |()| true);
+    layers && images && records
 }

@@ -25,7 +25,8 @@ pub fn run(data: &[u8]) {
 
 fn open() -> Images {
     let db = Db::open("/meta.db".as_ref()).expect("make a database");
-    Images::open(Config { root: PathBuf::from("/") }, Arc::new(db)).expect("make a store")
+    Images::open(Config { root: PathBuf::from("/"), elsewhere: None }, Arc::new(db))
+        .expect("make a store")
 }
 
 fn check(images: &Images, archive: &[u8]) {

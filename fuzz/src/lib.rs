@@ -18,6 +18,7 @@ mod pen;
 pub mod record;
 pub mod reference;
 pub mod seccomp;
+pub mod split;
 pub mod tar_apply;
 pub mod words;
 
@@ -52,7 +53,7 @@ mod error {
 pub type Target = fn(&[u8]);
 
 /// Every target by its name.
-pub const TARGETS: [(&str, Target); 16] = [
+pub const TARGETS: [(&str, Target); 17] = [
     ("config", config::run),
     ("dns", dns::run),
     ("seccomp", seccomp::run),
@@ -68,5 +69,6 @@ pub const TARGETS: [(&str, Target); 16] = [
     ("tar_apply", tar_apply::run),
     ("archive_load", archive_load::run),
     ("layer_forms", layer_forms::run),
+    ("split", split::run),
     ("dockerfile", dockerfile::run),
 ];

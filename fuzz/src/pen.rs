@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -79,7 +80,9 @@ fn shut_in() {
 
 /// The same in a new directory of the disk, with the machine's `/proc`: mounted layers are looked at by descriptor.
 fn shut_in_on_disk() {
-    let place = std::env::temp_dir().join(format!("gantry-fuzz-{}", std::process::id()));
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let place = std::env::temp_dir().join(format!("gantry-fuzz-{}-{number}", std::process::id()));
     fs::create_dir(&place).expect("make a directory");
     // It outlives us, however we end, and then removes what is left.
     let watcher = Command::new("sh")

@@ -114,7 +114,7 @@ macro_rules! replays {
 }
 
 replays!(config dns seccomp bootstrap frames accounts words log_line record image_config
-    reference manifest tar_apply archive_load layer_forms dockerfile);
+    reference manifest tar_apply archive_load layer_forms split dockerfile);
 
 #[test]
 fn every_target_is_replayed() {

@@ -67,6 +67,38 @@ fn encode_block(names: &[Name<'_>], bytes: &mut Vec<u8>) {
     }
 }
 
+/// The names in one block of a directory, each with its inode's number; nothing when the block is damaged.
+pub(crate) fn decode_block(block: &[u8]) -> Option<Vec<(&[u8], u64)>> {
+    let offset_of = |index: usize| {
+        let field = block.get(index * ENTRY + 8..index * ENTRY + 10)?;
+        Some(usize::from(u16::from_le_bytes(field.try_into().ok()?)))
+    };
+    // The first name begins where the entries end.
+    let first = offset_of(0)?;
+    let count = first / ENTRY;
+    if first % ENTRY != 0 || count == 0 || first > block.len() {
+        return None;
+    }
+    let mut names = Vec::with_capacity(count);
+    for index in 0..count {
+        let number = block.get(index * ENTRY..index * ENTRY + 8)?;
+        let start = offset_of(index)?;
+        let name = if index + 1 < count {
+            block.get(start..offset_of(index + 1)?)?
+        } else {
+            let rest = block.get(start..)?;
+            // The last name of a block that is not full is followed by zeros.
+            let end = rest.iter().position(|&byte| byte == 0).unwrap_or(rest.len());
+            &rest[..end]
+        };
+        if name.is_empty() || name.contains(&b'/') || name.contains(&0) {
+            return None;
+        }
+        names.push((name, u64::from_le_bytes(number.try_into().ok()?)));
+    }
+    Some(names)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,11 +1,11 @@
-//! What can go wrong with writing an image.
+//! What can go wrong with writing an image, or with one that was written.
 
 use std::io;
 
 /// What every function of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// An error of writing an image. Paths are not known here: the caller adds them.
+/// An error of writing or examining an image. Paths are not known here: the caller adds them.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -21,6 +21,12 @@ pub enum Error {
     #[error("erofs cannot hold what {fault}")]
     Unfit {
         /// What is too large.
+        fault: &'static str,
+    },
+    /// An image is not what it was when it was written.
+    #[error("the erofs image {fault}")]
+    Damaged {
+        /// What is wrong with it.
         fault: &'static str,
     },
     /// More of something than an image may have.

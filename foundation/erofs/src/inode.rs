@@ -33,6 +33,16 @@ impl Nid {
     pub(crate) fn number(self) -> u64 {
         self.0
     }
+
+    /// Out of an image.
+    pub(crate) fn numbered(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// [`Self::offset`] of a number that came out of an image.
+    pub(crate) fn checked_offset(self) -> Option<u64> {
+        self.0.checked_mul(SLOT)
+    }
 }
 
 /// What an inode is.
@@ -63,6 +73,20 @@ impl Kind {
             Self::File => 0o100_000,
             Self::Symlink => 0o120_000,
         }
+    }
+
+    /// The kind that the type bits of a mode mean.
+    pub(crate) fn of_mode(mode: u16) -> Option<Self> {
+        const TYPE: u32 = 0o170_000;
+        let kinds = [
+            Self::File,
+            Self::Directory,
+            Self::CharDevice,
+            Self::BlockDevice,
+            Self::Fifo,
+            Self::Symlink,
+        ];
+        kinds.into_iter().find(|kind| u32::from(mode) & TYPE == kind.mode())
     }
 
     /// The type in a directory's entry.
@@ -223,6 +247,14 @@ pub(crate) fn device(major: u32, minor: u32) -> Result<u32> {
 
 /// Bytes before the first attribute.
 const HEAD: usize = 12;
+
+/// Bytes of the attributes behind an inode that counts them so.
+pub(crate) fn attributes_len(count: u16) -> u64 {
+    match count {
+        0 => 0,
+        count => HEAD as u64 + 4 * (u64::from(count) - 1),
+    }
+}
 
 /// Prefixes that are written as a number. The longer ones are whole names.
 const PREFIXES: [(u8, &[u8]); 5] = [

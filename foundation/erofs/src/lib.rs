@@ -3,8 +3,8 @@
 //!
 //! A [`Writer`] takes files, links and devices as they come and says under which number ([`Nid`]) each
 //! is to be found; a [`Tree`] keeps the names; [`Writer::finish`] writes the directories behind all
-//! else, and the superblock last, so that a file that was not finished is no image. Nothing is ever
-//! mounted or read here.
+//! else, and the superblock last, so that a file that was not finished is no image. An [`Image`] is
+//! one that was finished, to be examined. Nothing is ever mounted here.
 //!
 //! What is on the disk follows the kernel's `Documentation/filesystems/erofs.rst` and the reference at
 //! erofs.docs.kernel.org ("Core on-disk format"). Every kernel since 5.4 reads it (mounting an image
@@ -14,12 +14,14 @@
 mod checksum;
 mod directory;
 mod error;
+mod image;
 mod inode;
 mod output;
 mod tree;
 mod writer;
 
 pub use error::{Error, Result};
+pub use image::{Image, Inode, Named, Piece};
 pub use inode::{Attribute, Kind, Metadata, Nid};
 pub use tree::{DirId, Directory, Entry, ROOT, Tree};
 pub use writer::{FileWriter, Finished, Uuid, Writer, rename};

@@ -38,8 +38,16 @@ pub struct Finished {
 const LINKED_BYTES: usize = 160;
 
 /// The superblock's place, and its size.
-const SUPER_AT: usize = 1024;
+pub(crate) const SUPER_AT: usize = 1024;
 const SUPER: usize = 128;
+/// What it begins with.
+pub(crate) const MAGIC: u32 = 0xe0f5_e1e2;
+/// Where in it the root's number is.
+pub(crate) const ROOT_NID_AT: usize = 14;
+/// Where in it the number of inodes is.
+pub(crate) const INODES_AT: usize = 16;
+/// Where in it the number of blocks is.
+pub(crate) const BLOCKS_AT: usize = 36;
 /// Where in it the image's name for itself is.
 const UUID_AT: usize = 48;
 /// The root's inode follows it: the superblock has 16 bits for the root's number.
@@ -227,7 +235,6 @@ fn sum_up(fields: &mut [u8]) {
 }
 
 fn superblock(uuid: Uuid, inodes: u64, blocks: u64) -> [u8; SUPER] {
-    const MAGIC: u32 = 0xe0f5_e1e2;
     /// The superblock has a checksum; the times are those of the last modification.
     const FEATURES: u32 = 1 | 2;
     let mut fields = [0; SUPER];
@@ -237,9 +244,9 @@ fn superblock(uuid: Uuid, inodes: u64, blocks: u64) -> [u8; SUPER] {
     put(12, &[12]);
     // Inodes are numbered from the image's begin: the metadata area begins at block 0.
     let root = Nid::at(ROOT_AT).number();
-    put(14, &u16::try_from(root).unwrap_or(0).to_le_bytes());
-    put(16, &inodes.to_le_bytes());
-    put(36, &u32::try_from(blocks).unwrap_or(u32::MAX).to_le_bytes());
+    put(ROOT_NID_AT, &u16::try_from(root).unwrap_or(0).to_le_bytes());
+    put(INODES_AT, &inodes.to_le_bytes());
+    put(BLOCKS_AT, &u32::try_from(blocks).unwrap_or(u32::MAX).to_le_bytes());
     put(UUID_AT, &uuid);
     fields
 }

@@ -112,6 +112,7 @@ impl Layers {
             root_opaque: extracted.root_opaque,
             boot_id: self.shared.boot_id.clone(),
             synced: false,
+            unfit_for_split: false,
         };
         let placed = ingest.place()?;
         self.shared.db.write(|tx| LAYERS.put(tx, key.as_str(), &row))?;

@@ -3,14 +3,17 @@
 //! Others go on working meanwhile: what they are in the middle of may look like a fault for a moment. Whoever asks looks twice.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
 
+use gantry_erofs::Image;
 use gantry_types::{Digest, Fault};
 
 use crate::row::{Key, LAYERS, LayerRow};
 use crate::writable::{UPPER, WORK};
-use crate::{Layers, Result};
+use crate::{Format, Layers, Result};
 
 const GET_AGAIN: &str = "restart the daemon, then pull or load its images again";
+const REMOVE_AND_GET: &str = "remove the images that have it, then pull or load them again";
 const RESTART: &str = "it goes when the daemon is started again";
 
 /// What was looked at, and what is wrong with it.
@@ -30,6 +33,13 @@ pub struct Checked {
     pub going: u64,
     /// What is wrong.
     pub faults: Vec<Fault>,
+}
+
+/// How far an image is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Superblock,
+    Inodes,
 }
 
 impl Layers {
@@ -62,6 +72,9 @@ impl Layers {
                     GET_AGAIN,
                 ));
             }
+            if let Some(fault) = self.damage(&row, &object, Depth::Superblock) {
+                checked.faults.push(fault);
+            }
             match known.remove(&Key::stored(key)) {
                 Some(in_memory) if in_memory.number == row.number => {}
                 _ => checked.faults.push(Fault::damage(
@@ -89,6 +102,33 @@ impl Layers {
         let state = self.shared.state();
         let idle = state.rows.iter().filter(|(key, _)| !needed.contains(key));
         idle.map(|(_, row)| (row.diff_id.clone(), row.size_bytes)).collect()
+    }
+
+    /// Reads every name and inode of the layers that are images, as long as `on_layer` says to go on. The content of
+    /// files is known to nobody but whoever has the layers' archives.
+    pub fn check_content(&self, on_layer: impl Fn() -> bool) -> Vec<Fault> {
+        let rows: Vec<(Key, LayerRow)> =
+            self.shared.state().rows.iter().map(|(key, row)| (key.clone(), row.clone())).collect();
+        let faults = rows.iter().take_while(|_| on_layer()).filter_map(|(key, row)| {
+            let fault = self.damage(row, &format!("layer {}", key.as_str()), Depth::Inodes)?;
+            // One that was removed meanwhile is no fault.
+            self.shared.state().rows.contains_key(key).then_some(fault)
+        });
+        faults.collect()
+    }
+
+    /// What is wrong with a layer's image. That it is not there is told elsewhere.
+    fn damage(&self, row: &LayerRow, object: &str, depth: Depth) -> Option<Fault> {
+        if row.format != Format::Erofs {
+            return None;
+        }
+        let file = File::open(self.shared.dirs.data(row.number, row.format)).ok()?;
+        let examined = Image::open(file).and_then(|image| match depth {
+            Depth::Superblock => Ok(()),
+            Depth::Inodes => image.check().map(drop),
+        });
+        let error = examined.err()?;
+        Some(Fault::damage(object, error.to_string(), REMOVE_AND_GET))
     }
 
     fn has_files(&self, row: &LayerRow) -> bool {

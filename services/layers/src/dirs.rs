@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{
-    AtFlags, Dir, Mode, OFlags, RenameFlags, chmodat, mkdirat, openat, renameat_with,
+    AtFlags, CWD, Dir, Mode, OFlags, RenameFlags, chmodat, mkdirat, openat, renameat_with,
 };
 use rustix::io::Errno;
 
@@ -124,16 +124,26 @@ impl Dirs {
 
     /// Moves a directory to the trash; whether it was there.
     pub(crate) fn throw_away(&self, room: &Room, name: &str) -> Result<bool> {
+        self.to_trash(&room.path_of(name), |number| room.hand_over(name, &self.trash, number))
+    }
+
+    /// The same for one that is elsewhere on this file system.
+    pub(crate) fn throw_away_other(&self, path: &Path) -> Result<bool> {
+        let give =
+            |number: &str| renameat_with(CWD, path, &self.trash.fd, number, RenameFlags::NOREPLACE);
+        self.to_trash(path, give)
+    }
+
+    /// Finds a free number in the trash for what `give` moves there.
+    fn to_trash(&self, path: &Path, give: impl Fn(&str) -> Result<(), Errno>) -> Result<bool> {
         loop {
             let number = self.trashed.fetch_add(1, Ordering::Relaxed);
-            match room.hand_over(name, &self.trash, &number.to_string()) {
+            match give(&number.to_string()) {
                 Ok(()) => return Ok(true),
                 Err(Errno::NOENT) => return Ok(false),
                 // Left from before a restart.
                 Err(Errno::EXIST) => {}
-                Err(error) => {
-                    return Err(Error::store("move to the trash", &room.path_of(name), error));
-                }
+                Err(error) => return Err(Error::store("move to the trash", path, error)),
             }
         }
     }

@@ -66,6 +66,24 @@ pub enum Error {
         /// What was tried, and why it failed.
         reason: String,
     },
+    /// A layer's archive cannot be put together from what is here of it.
+    #[error("put the archive of layer {diff_id} together: {source}")]
+    Split {
+        /// The layer.
+        diff_id: Digest,
+        /// Why.
+        source: io::Error,
+    },
+    /// A layer's image is not what it was.
+    #[error(
+        "the layer {path} is damaged: {source}; remove the images that have it, then pull or load them again"
+    )]
+    Damaged {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: gantry_erofs::Error,
+    },
     /// The disk is full.
     #[error("no space left on the disk of {path}: free some space and try again")]
     Full {
@@ -107,7 +125,7 @@ impl Error {
             Self::Missing { .. } | Self::NoWritable { .. } => ErrorKind::NotFound,
             Self::Exists { .. } => ErrorKind::Conflict,
             Self::Full { .. } => ErrorKind::StorageFull,
-            Self::Store { .. } => ErrorKind::Internal,
+            Self::Store { .. } | Self::Split { .. } | Self::Damaged { .. } => ErrorKind::Internal,
             Self::Db(error) => error.kind(),
         }
     }
@@ -118,6 +136,19 @@ impl Error {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { path },
             _ => Self::Store { action, path, source },
         }
+    }
+
+    pub(crate) fn split(diff_id: &Digest, store: &Path, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Self::Full { path: store.to_owned() }
+            }
+            _ => Self::Split { diff_id: diff_id.clone(), source },
+        }
+    }
+
+    pub(crate) fn damaged(path: &Path, source: gantry_erofs::Error) -> Self {
+        Self::Damaged { path: path.to_owned(), source }
     }
 
     pub(crate) fn extract(diff_id: &Digest, store: &Path, source: gantry_archive::Error) -> Self {

@@ -12,6 +12,7 @@
 //! ```text
 //! layers/<n>/fs           one extracted layer each; a row in the database names it and its format
 //! layers/<n>/layer.erofs  the same as an image, where the host can mount one
+//! layers/<n>/layer.split  what of its archive is not in that, so that nobody has to keep the archive
 //! layers/0/fs             empty, for images without layers
 //! layers/ingest/<n>/      a layer on its way
 //! layers/trash/<n>        on its way out
@@ -33,6 +34,7 @@ mod mount;
 mod mounts;
 mod open;
 mod row;
+mod split;
 mod stage;
 mod state;
 mod sync;
@@ -51,6 +53,7 @@ pub use format::Format;
 pub use look::{Change, ChangeKind, Whole, Written};
 pub use mount::{Directories, Durability, Recipe, RootfsMount};
 pub use open::Reconciled;
+pub use split::{Archive, Archives, Splitting};
 pub use stage::Staged;
 pub use usage::{Amount, LayerFile, LayerUse, Listing, Usage};
 

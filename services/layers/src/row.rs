@@ -12,6 +12,10 @@ pub(crate) const SCHEMA: Schema = Schema { owner: "layers", migrations: &[] };
 
 /// One extracted layer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts of a record, none of which follows from others"
+)]
 pub(crate) struct LayerRow {
     pub(crate) diff_id: Digest,
     /// Its directory.
@@ -32,6 +36,9 @@ pub(crate) struct LayerRow {
     pub(crate) boot_id: String,
     /// Whether it is on the disk for certain.
     pub(crate) synced: bool,
+    /// Whether its archive has to be kept: it was tried, and nothing was to be spared.
+    #[serde(default)]
+    pub(crate) unfit_for_split: bool,
 }
 
 /// The key of a row: the diffID, for layers with fixups also the chain below.

@@ -2,6 +2,7 @@
 
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use gantry_types::Digest;
 use rustix::fs::{Gid, Mode, Uid, fchmod, fchown};
@@ -94,6 +95,15 @@ impl Layers {
         }
         let dirs = &self.shared.dirs;
         if dirs.throw_away(&dirs.writable, id)? {
+            self.janitor.empty_trash_soon();
+        }
+        Ok(())
+    }
+
+    /// The same for a directory of the caller's on the store's file system: to unlink even a few files takes longer than
+    /// anybody should wait. One that is not there is fine.
+    pub fn throw_away(&self, dir: &Path) -> Result<()> {
+        if self.shared.dirs.throw_away_other(dir)? {
             self.janitor.empty_trash_soon();
         }
         Ok(())

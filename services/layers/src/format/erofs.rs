@@ -11,6 +11,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use gantry_archive::{Hashing, Reader};
+use gantry_erofs::Image;
 use gantry_types::Digest;
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;
@@ -67,7 +68,13 @@ impl LayerFormat for Images {
     }
 
     fn open(&self, data: &Path) -> Result<OwnedFd> {
-        mount(data).map_err(|error| Error::store("mount", data, error))
+        let failed = |error: Errno| Error::store("mount", data, error);
+        let file = find(data).map_err(failed)?;
+        // What was cut off the kernel notices only when somebody reads there.
+        let examined =
+            Image::open(file.try_clone().map_err(|error| Error::store("open", data, error))?);
+        examined.map_err(|source| Error::damaged(data, source))?;
+        mount_file(&file).map_err(failed)
     }
 }
 
@@ -89,10 +96,17 @@ fn uuid(diff_id: Option<&Digest>) -> gantry_erofs::Uuid {
 
 /// Mounts an image; the mount is attached nowhere and goes with its descriptor.
 pub(super) fn mount(image: &Path) -> Result<OwnedFd, Errno> {
+    mount_file(&find(image)?)
+}
+
+fn find(image: &Path) -> Result<File, Errno> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::open(image, flags, Mode::empty()).map(File::from)
+}
+
+fn mount_file(file: &File) -> Result<OwnedFd, Errno> {
     use std::os::fd::AsRawFd;
     // By descriptor: the path may be longer than fsconfig(2) takes, and must be a file of ours.
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = rustix::fs::open(image, flags, Mode::empty())?;
     let context = fsopen("erofs", FsOpenFlags::FSOPEN_CLOEXEC)?;
     fsconfig_set_string(&context, "source", format!("/proc/self/fd/{}", file.as_raw_fd()))?;
     fsconfig_set_flag(&context, "ro")?;

@@ -2,7 +2,8 @@
 //! binary runs itself as that process.
 
 use std::collections::HashSet;
-use std::io::{BufRead, BufReader};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -29,7 +30,7 @@ fn all_layers() -> Vec<Layer> {
             let mut entries = vec![(dir("d"), String::new())];
             for at in 0..FILES {
                 let name = format!("d/{number}-{at}");
-                entries.push((file(&name), format!("{number} {at}").repeat(100)));
+                entries.push((file(&name), format!("{number} {at}").repeat(700)));
             }
             entries.push((Header::symlink("last", format!("{number}")), String::new()));
             let entries: Vec<_> =
@@ -37,6 +38,13 @@ fn all_layers() -> Vec<Layer> {
             layer(&entries)
         })
         .collect()
+}
+
+fn archive(layer: &Layer) -> File {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(&layer.tar).unwrap();
+    file.seek(SeekFrom::Start(0)).unwrap();
+    file
 }
 
 /// The victim: an endless coming and going. It tells of every step, so that it can be killed in any.
@@ -63,6 +71,10 @@ fn victim() {
         layers.remove(&id).unwrap();
         if round % 2 == 0 {
             layers.sync().unwrap();
+            for layer in &all {
+                layers.split(&layer.diff_id, &archive(layer)).unwrap();
+                println!("{STEP}");
+            }
         }
         println!("{STEP}");
         layers.collect(&HashSet::from([ids[..round % 5].to_vec()])).unwrap();
@@ -71,9 +83,9 @@ fn victim() {
 
 fn killed_at_any_moment_each_layer_is_whole_or_gone(scene: &Scene) {
     let all = all_layers();
-    let mut seen = HashSet::new();
+    let (mut seen, mut archives) = (HashSet::new(), 0);
     for round in 0..ROUNDS {
-        kill_in_step(scene, round * 7 % 19, Duration::from_micros(round * 311 % 2000));
+        kill_in_step(scene, round * 7 % 31, Duration::from_micros(round * 311 % 2000));
         let layers = scene.open();
         assert_eq!(layers.reconciled().lost, [], "a row without its directory");
         let mut whole = 0;
@@ -83,6 +95,7 @@ fn killed_at_any_moment_each_layer_is_whole_or_gone(scene: &Scene) {
             }
             whole += 1;
             check_whole(&layers, layer, scene);
+            archives += usize::from(check_archive(&layers, layer));
         }
         seen.insert(whole);
         layers.empty_trash().unwrap();
@@ -94,6 +107,7 @@ fn killed_at_any_moment_each_layer_is_whole_or_gone(scene: &Scene) {
         assert_eq!(scene.numbers().len(), whole + 1, "directories without rows");
     }
     assert!(seen.len() > 1, "the moments were all the same: {seen:?}");
+    assert_eq!(archives > 0, scene.format == Format::Erofs);
 }
 
 /// Kills a victim some time after so many steps.
@@ -119,6 +133,15 @@ fn kill_in_step(scene: &Scene, steps: u64, delay: Duration) {
     child.wait().unwrap();
 }
 
+/// What can be put together is what it was.
+fn check_archive(layers: &gantry_layers::Layers, layer: &Layer) -> bool {
+    let Some(mut archive) = layers.archives().open(&layer.diff_id).unwrap() else { return false };
+    let mut tar = Vec::new();
+    archive.read_to_end(&mut tar).unwrap();
+    assert!(tar == layer.tar, "{}", layer.diff_id);
+    true
+}
+
 /// All files of a layer are there with their content.
 fn check_whole(layers: &gantry_layers::Layers, layer: &Layer, scene: &Scene) {
     let chain = std::slice::from_ref(&layer.diff_id);
@@ -126,7 +149,7 @@ fn check_whole(layers: &gantry_layers::Layers, layer: &Layer, scene: &Scene) {
     let recipe = layers.recipe("check", chain).unwrap();
     let lower = recipe[0].options[0].strip_prefix("lowerdir=").unwrap();
     let mut tar = Vec::new();
-    let root = std::fs::File::open(lower).unwrap();
+    let root = File::open(lower).unwrap();
     gantry_archive::create(
         std::os::fd::AsFd::as_fd(&root),
         &mut tar,

@@ -139,7 +139,7 @@ fn run(command: &mut Command) {
 
 /// A thread of its own, for a mount namespace of its own: what is mounted on its directory, nobody else
 /// sees.
-fn in_private(work: impl FnOnce(&Path) + Send + 'static) {
+pub(crate) fn in_private(work: impl FnOnce(&Path) + Send + 'static) {
     std::thread::spawn(move || {
         unshare(Namespaces::MOUNT).unwrap();
         let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;

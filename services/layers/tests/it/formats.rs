@@ -12,7 +12,7 @@ use gantry_types::Digest;
 use crate::scene::{Layer, Mounted, Scene, apply_all, dir, file, layer, open};
 
 /// All that can be said of what is at a path.
-type Looks = (u32, u32, u32, u64, u64, (i64, i64), Vec<u8>, BTreeMap<String, Vec<u8>>);
+pub(crate) type Looks = (u32, u32, u32, u64, u64, (i64, i64), Vec<u8>, BTreeMap<String, Vec<u8>>);
 
 fn looks(path: &Path) -> Looks {
     let stat = path.symlink_metadata().unwrap();
@@ -43,7 +43,7 @@ fn looks(path: &Path) -> Looks {
 }
 
 /// Everything below a root, by path; and which names are one file.
-fn all(root: &Path) -> (BTreeMap<String, Looks>, Vec<Vec<String>>) {
+pub(crate) fn all(root: &Path) -> (BTreeMap<String, Looks>, Vec<Vec<String>>) {
     let mut found = BTreeMap::new();
     let mut inodes: BTreeMap<(u64, u64), Vec<String>> = BTreeMap::new();
     let mut going = vec![String::new()];
@@ -71,7 +71,10 @@ fn all(root: &Path) -> (BTreeMap<String, Looks>, Vec<Vec<String>>) {
 }
 
 /// What a chain looks like in a container.
-fn merged(layers: &Layers, chain: &[Digest]) -> (BTreeMap<String, Looks>, Vec<Vec<String>>) {
+pub(crate) fn merged(
+    layers: &Layers,
+    chain: &[Digest],
+) -> (BTreeMap<String, Looks>, Vec<Vec<String>>) {
     layers.prepare("look", chain).unwrap();
     let mounted = Mounted::new(&layers.recipe("look", chain).unwrap());
     let found = all(&mounted.path(""));

@@ -5,9 +5,14 @@
 
 mod chains;
 mod crash;
+mod damage;
+mod disks;
+mod draw;
 mod failures;
 mod formats;
 mod look;
+mod random;
 mod scene;
+mod split;
 mod stage;
 mod writable;

@@ -44,6 +44,12 @@ fn a_writable_layer_comes_and_goes(scene: &Scene) {
     assert!(!layers.container_exists("c1"));
     assert!(matches!(layers.size("c1"), Err(Error::NoWritable { .. })));
     assert!(matches!(layers.recipe("c1", &chain), Err(Error::NoWritable { .. })));
+    let other = scene.path("other");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("file"), "x").unwrap();
+    layers.throw_away(&other).unwrap();
+    layers.throw_away(&other).unwrap();
+    assert!(!other.exists());
     // The files go in the background.
     let deadline = Instant::now() + Duration::from_secs(20);
     while !scene.leftovers().is_empty() {

@@ -124,9 +124,7 @@ impl Extractor {
         let dir = self.make_way(path)?;
         let refused = |error| refuse(path.as_bytes())(error);
         let mut file = self.writer.file(header.size, &metadata(header)).map_err(refused)?;
-        while let Some((offset, count)) = entry.read_extent(&mut self.buffer)? {
-            file.write(offset, &self.buffer[..count]).map_err(refused)?;
-        }
+        entry.extents(|offset, bytes| file.write(offset, bytes).map_err(refused))?;
         let nid = file.finish().map_err(refused)?;
         self.size_bytes = self.size_bytes.saturating_add(header.size);
         self.put(dir, path, Entry::Inode { nid, kind: Kind::File })
@@ -241,7 +239,12 @@ impl Extractor {
         match self.tree.directory(dir).get(path.name()) {
             // This layer has something of that name. A file hides what is below anyway, a directory
             // would be merged with it.
-            Some(Entry::Directory(_)) => self.make_opaque(path.as_bytes()),
+            Some(Entry::Directory(id)) => {
+                // It looks like nothing below.
+                let id = *id;
+                self.implied.remove(&id);
+                self.make_opaque(path.as_bytes())
+            }
             Some(_) => Ok(()),
             None => {
                 let nid = self.whiteout_inode(path)?;

@@ -38,11 +38,12 @@ impl Extractor {
             going.clear();
         }
         while let Some(id) = going.pop() {
-            if self.opaque.contains(&id) {
-                continue;
-            }
             if self.implied.contains(&id) {
                 implied.push(id);
+            }
+            // What is in it lies above nothing.
+            if self.opaque.contains(&id) {
+                continue;
             }
             going.extend(self.tree.directory(id).entries().filter_map(|(_, entry)| match entry {
                 Entry::Directory(id) => Some(*id),

@@ -67,9 +67,10 @@ impl Extractor {
         self.forget_link(path);
         let looks = if hides { opaque(IMPLIED_MODE) } else { meta(IMPLIED_MODE) };
         let made = self.tree.make(at, name, looks).map_err(refuse(path))?;
-        self.implied.insert(made);
         if hides {
             self.opaque.insert(made);
+        } else {
+            self.implied.insert(made);
         }
         Ok(made)
     }
