@@ -110,3 +110,22 @@ def test_all_tags(client, registry, busybox):
     assert {tag for image in found for tag in image.tags if tag.startswith(name)} == {f"{name}:a", f"{name}:b"}
     for tag in ("a", "b"):
         client.images.remove(f"{name}:{tag}")
+
+
+def test_what_is_told_on_the_way(client, registry, busybox):
+    name = f"{registry.address}/py/told"
+    assert client.images.get(busybox).tag(name, "1")
+    pushed = list(client.api.push(name, tag="1", stream=True, decode=True, auth_config=ACCOUNT))
+    assert pushed[0]["status"].startswith("The push refers to repository")
+    assert client.api.inspect_distribution(f"{name}:1", auth_config=ACCOUNT)["Descriptor"]["size"] > 100
+    client.images.remove(f"{name}:1")
+    pulled = list(client.api.pull(name, tag="1", stream=True, decode=True, auth_config=ACCOUNT))
+    assert pulled[-1]["status"].startswith("Status: ") and pulled[-2]["status"].startswith("Digest: sha256:")
+    data = client.images.get_registry_data(f"{name}:1", auth_config=ACCOUNT)
+    assert data.short_id and data.reload() is None
+    client.images.remove(f"{name}:1")
+    again = client.images.pull(name, tag="1", platform="linux/" + client.info()["Architecture"].replace("x86_64", "amd64"), auth_config=ACCOUNT)
+    assert f"{name}:1" in again.tags
+    client.images.remove(f"{name}:1")
+    assert data.pull().id == again.id
+    client.images.remove(again.attrs["RepoDigests"][0])

@@ -1,5 +1,6 @@
 //! Images: one file per use case. Here the two services meet: blobs and names in one, extracted layers in the other.
 
+mod attestations;
 mod changes;
 mod distribution;
 mod embed;
@@ -11,6 +12,7 @@ mod layers;
 mod list;
 mod load;
 mod login;
+mod manifests;
 mod name_cache;
 mod prune;
 mod pull;
@@ -25,17 +27,18 @@ mod told;
 pub(crate) mod unpack;
 mod users;
 
+pub use attestations::{AttestationOptions, attestations};
 pub(crate) use changes::{Changes, Pin};
 pub use distribution::{DistributionRequest, SearchRequest, distribution, search};
 pub(crate) use embed::embed;
 pub(crate) use gantry_images::host_platform;
 pub use history::history;
 pub use import::{ImportRequest, import, import_from_url};
-pub use inspect::inspect;
+pub use inspect::{inspect, inspect_manifests};
 pub(crate) use intake::intake;
 pub use layers::{layer_files, layers};
+pub(crate) use list::{Families, Rows, summary};
 pub use list::{ListOptions, list};
-pub(crate) use list::{Rows, summary};
 pub use load::load;
 pub use login::login;
 pub(crate) use name_cache::NameCache;
@@ -43,7 +46,7 @@ pub use prune::prune;
 pub use pull::{PullRequest, pull, pull_all};
 pub use push::{Compression, Platform, PushRequest, push, push_all};
 pub use remove::{RemoveOptions, remove};
-pub(crate) use resolve::{check_platform, for_container, parse_platform};
+pub(crate) use resolve::{choose, for_container, parse_platform};
 pub use save::save;
 pub(crate) use sharing::Sharing;
 pub(crate) use tag::reference;

@@ -6,6 +6,7 @@
 //! sentence when the stage cannot be set: in a test that is the failure wanted.
 
 mod binaries;
+mod connect_proxy;
 mod containerd;
 mod daemon;
 mod deadline;
@@ -27,6 +28,7 @@ mod tmpfs;
 mod tree;
 
 pub use binaries::{Binaries, checkout, docker_cli, python_with_sdk, require_root};
+pub use connect_proxy::ConnectProxy;
 pub use containerd::{Containerd, Events, Under};
 pub use daemon::{Daemon, Options};
 pub use deadline::{TIMEOUT, poll, poll_for};

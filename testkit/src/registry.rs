@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
@@ -28,15 +28,25 @@ pub struct Registry {
 impl Registry {
     /// A registry that lets everybody in.
     pub fn open() -> Self {
-        Self::start("")
+        Self::start("", "")
     }
 
     /// A registry that wants the user `ann` and her password `secret`.
     pub fn with_password() -> Self {
-        Self::start("auth: {htpasswd: {realm: test, path: FOLDER/htpasswd}}\n")
+        Self::start("", "auth: {htpasswd: {realm: test, path: FOLDER/htpasswd}}\n")
     }
 
-    fn start(extra: &str) -> Self {
+    /// A registry with TLS: `server.crt` and `server.key` are in the folder; with `asks`, so is `ca.crt`, the authority
+    /// whose certificate a client has to have.
+    pub fn with_tls(folder: &Path, asks: bool) -> Self {
+        let folder = folder.display();
+        let asks = if asks { format!(", clientcas: [{folder}/ca.crt]") } else { String::new() };
+        let tls =
+            format!(", tls: {{certificate: {folder}/server.crt, key: {folder}/server.key{asks}}}");
+        Self::start(&tls, "")
+    }
+
+    fn start(tls: &str, extra: &str) -> Self {
         let folder = tempfile::tempdir().expect("make a folder for a registry");
         // Between our end and the registry's beginning somebody else may take the port: then it says so and ends.
         let listener = TcpListener::bind("127.0.0.1:0").expect("find a free port");
@@ -44,7 +54,7 @@ impl Registry {
         drop(listener);
         let place = folder.path().display().to_string();
         let config = format!(
-            "version: 0.1\nlog: {{level: error}}\nhttp: {{addr: \"{address}\"}}\n\
+            "version: 0.1\nlog: {{level: error}}\nhttp: {{addr: \"{address}\"{tls}}}\n\
              storage: {{filesystem: {{rootdirectory: FOLDER/store}}, delete: {{enabled: true}}}}\n{extra}"
         );
         let path = folder.path().join("config.yml");

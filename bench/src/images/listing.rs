@@ -1,13 +1,10 @@
 //! Listing 500 images through the API, beside the cheapest call that there is.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::net::UnixStream;
-use std::time::{Duration, Instant};
-
 use gantry_testkit::{Daemon, Image, Layer, Tar};
 use serde_json::json;
 
 use crate::compare::figures::{Figures, Limit};
+use crate::connection::Connection;
 use crate::samples::Samples;
 
 const IMAGES: usize = 500;
@@ -24,7 +21,7 @@ pub(super) fn figures() -> Figures {
         let config = json!({"Cmd": ["sh"], "Labels": {"number": number.to_string()}});
         daemon.load(&Image { name: format!("bench/image-{number}:1"), layers, config });
     }
-    let mut connection = Connection::open(&daemon);
+    let mut connection = Connection::open(&daemon.socket());
     let (mut ping, mut list) = (Samples::default(), Samples::default());
     for _ in 0..CALLS {
         ping.add(connection.call("/_ping").0);
@@ -38,39 +35,5 @@ pub(super) fn figures() -> Figures {
         columns: vec!["_ping", "images/json"],
         rows: vec![("gantryd".to_owned(), vec![ping, list])],
         limits: vec![Limit::new(format!("images/json ≤ {LIMIT} × _ping"), list / ping, LIMIT)],
-    }
-}
-
-/// A connection that is kept, so that its making is in no figure.
-struct Connection {
-    stream: BufReader<UnixStream>,
-}
-
-impl Connection {
-    fn open(daemon: &Daemon) -> Self {
-        let stream = UnixStream::connect(daemon.socket()).expect("connect to the daemon");
-        Self { stream: BufReader::with_capacity(1 << 20, stream) }
-    }
-
-    /// How long an answer took, and how many bytes it has.
-    fn call(&mut self, target: &str) -> (Duration, usize) {
-        let begin = Instant::now();
-        let request = format!("GET {target} HTTP/1.1\r\nHost: bench\r\n\r\n");
-        self.stream.get_mut().write_all(request.as_bytes()).expect("send a request");
-        let mut length = None;
-        loop {
-            let mut line = String::new();
-            self.stream.read_line(&mut line).expect("read a header");
-            let line = line.trim_end().to_ascii_lowercase();
-            if let Some(value) = line.strip_prefix("content-length:") {
-                length = value.trim().parse().ok();
-            }
-            if line.is_empty() {
-                break;
-            }
-        }
-        let mut body = vec![0; length.expect("an answer of a known length")];
-        self.stream.read_exact(&mut body).expect("read an answer");
-        (begin.elapsed(), body.len())
     }
 }

@@ -1,4 +1,5 @@
-//! The user's registry credentials: `config.json` in Docker's form, which other tools share, and credential helpers.
+//! The user's registry credentials: `config.json` in Docker's form, which other tools share, and credential helpers. And what else
+//! that file says: the proxies of containers.
 
 mod config_file;
 mod keeper;
@@ -63,6 +64,11 @@ impl Credentials {
             self.file.write()?;
         }
         Ok(was_there)
+    }
+
+    /// The proxies that containers and builds of the daemon at `host` get by their environment.
+    pub(crate) fn proxies(&self, host: &str) -> Vec<(String, String)> {
+        self.file.proxies(host)
     }
 
     fn keeper(&self, domain: &str) -> Option<Keeper> {

@@ -1,6 +1,6 @@
-//! `kill -9` of the daemon at random moments of pull, push, load, rmi, commit and prune. The next daemon must find whole images only:
-//! every listed one runs, the blobs and layers on the disk are those that images and containers need, `system check` agrees, and the
-//! operation succeeds when it is repeated.
+//! `kill -9` of the daemon at random moments of pull, push, load, save, rmi, commit and prune, while archives of layers go. The next
+//! daemon must find whole images only: every listed one runs, the blobs and layers on the disk are those that images and containers
+//! need, `system check` agrees, and the operation succeeds when it is repeated.
 //!
 //! ```text
 //! images/stage.rs      the daemon, the registry, and the images that come and go

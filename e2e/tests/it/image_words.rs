@@ -1,14 +1,39 @@
 //! The image commands beside docker's own command line, word for word and column for column.
 
+mod changes;
+mod registries;
+
 use gantry_testkit::{Daemon, Outcome};
+
+/// What an outcome says, but for the program's name.
+fn said(outcome: &Outcome) -> (i32, String, String) {
+    let errors = outcome.stderr.replace("docker", "gantry");
+    (outcome.code, outcome.stdout.trim_end().to_owned(), errors.trim_end().to_owned())
+}
+
+/// A text without digests and ids, and a table of images without ages.
+fn normal(text: &str) -> String {
+    let lines = text.lines().map(|line| {
+        let words = line.split(' ').filter(|word| !word.is_empty());
+        let words = words.map(|word| match word.split_once("sha256:") {
+            Some((before, digest)) if digest.len() >= 64 => format!("{before}sha256:…"),
+            _ if word.len() == 12 && word.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                "…".to_owned()
+            }
+            _ => word.to_owned(),
+        });
+        let mut words: Vec<String> = words.collect();
+        if let Some(at) = words.iter().position(|word| word == "ago").filter(|at| *at > 3) {
+            words.drain(3..=at);
+        }
+        words.join(" ")
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
 
 /// Both command lines on the same daemon say the same and end the same; only the program's name differs.
 #[track_caller]
 fn same(daemon: &Daemon, words: &[&str]) {
-    let said = |outcome: &Outcome| {
-        let errors = outcome.stderr.replace("docker", "gantry");
-        (outcome.code, outcome.stdout.trim_end().to_owned(), errors.trim_end().to_owned())
-    };
     let both = || {
         // Newer documents leave out what is empty.
         let ours = daemon.gantry(words).env("DOCKER_API_VERSION", "1.50").run();

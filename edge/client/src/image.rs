@@ -174,11 +174,12 @@ impl Client {
         &self,
         archive: Upload,
         quiet: bool,
-        platform: &str,
+        platforms: &[String],
     ) -> Result<Progress> {
-        let query = Query::default()
-            .text("quiet", if quiet { "1" } else { "0" })
-            .platform("platform", platform);
+        let mut query = Query::default().text("quiet", if quiet { "1" } else { "0" });
+        for platform in platforms {
+            query = query.platform("platform", platform);
+        }
         let call = Call::post(format!("/images/load{}", query.as_str())).archive(archive);
         Ok(Progress(self.stream(call).await?.json_lines()))
     }
@@ -198,9 +199,12 @@ impl Client {
         Ok(Progress(self.stream(call).await?.json_lines()))
     }
 
-    /// An archive of these images.
-    pub async fn image_save(&self, names: &[String], platform: &str) -> Result<BodyReader> {
-        let mut query = Query::default().platform("platform", platform);
+    /// An archive of these images, for these platforms or for all that are here.
+    pub async fn image_save(&self, names: &[String], platforms: &[String]) -> Result<BodyReader> {
+        let mut query = Query::default();
+        for platform in platforms {
+            query = query.platform("platform", platform);
+        }
         for name in names {
             query = query.text("names", name);
         }

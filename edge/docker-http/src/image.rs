@@ -1,5 +1,6 @@
 //! Images: one file per endpoint.
 
+pub(crate) mod attestations;
 pub(crate) mod create;
 pub(crate) mod distribution;
 pub(crate) mod history;

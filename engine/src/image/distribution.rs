@@ -34,7 +34,7 @@ pub async fn distribution(
     request: DistributionRequest,
 ) -> Result<DistributionInspect> {
     let DistributionRequest { reference, documents, credentials } = request;
-    let repository = engine.registries.repository(&reference, credentials, Access::Pull);
+    let repository = engine.live.registries().repository(&reference, credentials, Access::Pull);
     intake(move || {
         let wanted = match (reference.digest(), reference.tag()) {
             (Some(digest), _) => digest.to_string(),
@@ -119,8 +119,7 @@ pub async fn search(engine: &Engine, request: SearchRequest) -> Result<Vec<Searc
     if words.is_empty() {
         return Err(Error::invalid("no search term: say what to look for"));
     }
-    let (client, domain, words) =
-        (std::sync::Arc::clone(&engine.registries), domain.to_owned(), words.to_owned());
+    let (client, domain, words) = (engine.live.registries(), domain.to_owned(), words.to_owned());
     let found =
         intake(move || Ok(client.search(&domain, &words, limit, credentials.as_ref())?)).await?;
     let results = found.into_iter().map(|found| SearchResult {

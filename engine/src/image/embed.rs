@@ -25,7 +25,7 @@ pub(crate) async fn embed(engine: &Engine) -> Result<()> {
     }
     let (progress, mut messages) = mpsc::channel(1);
     let listen = async { while messages.recv().await.is_some() {} };
-    let (loaded, ()) = tokio::join!(load(engine, archive, None, progress), listen);
+    let (loaded, ()) = tokio::join!(load(engine, archive, Vec::new(), progress), listen);
     loaded?;
     let engine = engine.clone();
     block(move || engine.db.write(|tx| GIVEN.put(tx, HELLO, &true))).await.map_err(Error::Database)

@@ -39,7 +39,7 @@ pub async fn import_from_url(
 ) -> Result<()> {
     // As in Docker, what has no scheme is meant for the web.
     let url = if url.contains("://") { url } else { format!("http://{url}") };
-    let (registries, asked) = (engine.registries.clone(), url.clone());
+    let (registries, asked) = (engine.live.registries(), url.clone());
     let file = intake(move || Ok(registries.download(&asked)?)).await?;
     let teller = Teller::new(progress);
     let saying = teller.clone();

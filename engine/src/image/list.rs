@@ -1,15 +1,13 @@
 //! `list`: one row per image, newest first.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gantry_api::image::{
-    ImageSummary, ManifestDescriptor, ManifestImage, ManifestPlatform, ManifestSize,
-    ManifestSummary, UnpackedSize,
-};
+use gantry_api::image::ImageSummary;
 use gantry_images::Image;
 use gantry_types::{Filters, ImageReference, Timestamp};
 
-use super::{Sharing, Users};
+use super::{Sharing, Users, manifests};
 use crate::Result;
 use crate::blocking::block;
 use crate::engine::Engine;
@@ -22,6 +20,7 @@ const FILTERS: [&str; 7] = ["dangling", "label", "label!", "reference", "before"
 
 /// Which images, and how much of each.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "the request has as many switches")]
 pub struct ListOptions {
     /// Count the containers of each.
     pub containers: bool,
@@ -29,6 +28,8 @@ pub struct ListOptions {
     pub shared_size: bool,
     /// Tell what is here for which platform.
     pub manifests: bool,
+    /// Tell where each of those is from.
+    pub identity: bool,
     pub filters: Filters,
 }
 
@@ -36,7 +37,7 @@ impl ListOptions {
     /// Whether all images are wanted, with nothing but what every list tells: as long as nothing changes, the answer is
     /// the same list.
     pub fn wants_all(&self) -> bool {
-        !self.shared_size && !self.manifests && self.filters.is_empty()
+        !self.shared_size && !self.manifests && !self.identity && self.filters.is_empty()
     }
 }
 
@@ -62,16 +63,51 @@ impl Rows {
         {
             return Arc::clone(&told.rows);
         }
-        let containers = |image| users.as_ref().map_or(-1, |users| users.count(image));
-        let row = |image| ImageSummary { containers: containers(image), ..summary(image) };
+        let families = Families::of(images);
+        let row = |image| ImageSummary {
+            containers: users.as_ref().map_or(-1, |users| families.containers(image, users)),
+            ..summary(image)
+        };
         let rows: Arc<[ImageSummary]> = newest_first(images).into_iter().map(row).collect();
         *known = Some(Told { images: Arc::clone(images), users, rows: Arc::clone(&rows) });
         rows
     }
 }
 
+/// What names keep for other platforms, by name.
+pub(crate) struct Families<'a>(HashMap<&'a ImageReference, Vec<&'a Image>>);
+
+impl<'a> Families<'a> {
+    pub(crate) fn of(images: &'a [Image]) -> Self {
+        let mut families: HashMap<_, Vec<_>> = HashMap::new();
+        for image in images {
+            for name in &image.beside {
+                families.entry(name).or_default().push(image);
+            }
+        }
+        Self(families)
+    }
+
+    /// The image, and what its names keep beside it.
+    fn members(&self, image: &'a Image) -> Vec<&'a Image> {
+        let mut members = vec![image];
+        for sibling in image.references.iter().filter_map(|name| self.0.get(name)).flatten() {
+            if !members.iter().any(|known| known.id == sibling.id) {
+                members.push(sibling);
+            }
+        }
+        members
+    }
+
+    /// How many containers there are of the image, for whatever platform.
+    pub(crate) fn containers(&self, image: &'a Image, users: &Users) -> i64 {
+        self.members(image).into_iter().map(|image| users.count(image)).sum()
+    }
+}
+
+/// Without what is only there for another platform: the row of its name tells of that.
 fn newest_first(images: &[Image]) -> Vec<&Image> {
-    let mut sorted: Vec<&Image> = images.iter().collect();
+    let mut sorted: Vec<&Image> = images.iter().filter(|image| !image.is_sibling()).collect();
     sorted.sort_by_cached_key(|image| std::cmp::Reverse(image.created()));
     sorted
 }
@@ -99,7 +135,8 @@ pub async fn list(engine: &Engine, options: ListOptions) -> Result<Arc<[ImageSum
     block(move || {
         let filters = &options.filters;
         let all = engine.images.list()?;
-        let users = (options.containers || options.manifests).then(|| Users::of(&engine));
+        let (containers, manifests) = (options.containers, options.manifests || options.identity);
+        let users = (containers || manifests).then(|| Users::of(&engine));
         if options.wants_all() {
             return Ok(engine.image_rows.of(&all, users));
         }
@@ -118,12 +155,14 @@ pub async fn list(engine: &Engine, options: ListOptions) -> Result<Arc<[ImageSum
                     image.references.iter().any(|name| is_match(name, pattern))
                 })
         });
+        let families = Families::of(&all);
         let row = |image: &Image| {
             let mut row = row(image, filters, sharing.as_ref());
             if let Some(users) = &users {
-                row.containers = users.count(image);
-                if options.manifests {
-                    row.manifests.push(manifest(image, users));
+                row.containers = families.containers(image, users);
+                if manifests {
+                    let members = families.members(image);
+                    row.manifests = manifests::of(&engine, &members, users, options.identity);
                 }
             }
             row
@@ -247,35 +286,6 @@ fn row(image: &Image, filters: &Filters, sharing: Option<&Sharing>) -> ImageSumm
     row
 }
 
-/// The one manifest that an image has here: of an index, what is for one platform is kept.
-fn manifest(image: &Image, users: &Users) -> ManifestSummary {
-    let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
-    let platform = &image.config.platform;
-    ManifestSummary {
-        id: image.manifest.digest.to_string(),
-        descriptor: ManifestDescriptor {
-            media_type: image.manifest.media_type.clone(),
-            digest: image.manifest.digest.to_string(),
-            size: signed(image.manifest.size),
-        },
-        available: true,
-        size: ManifestSize {
-            content: signed(image.content_bytes),
-            total: signed(image.content_bytes.saturating_add(image.size_bytes)),
-        },
-        kind: "image".to_owned(),
-        image_data: Some(ManifestImage {
-            platform: ManifestPlatform {
-                architecture: platform.architecture.clone(),
-                os: platform.os.clone(),
-                variant: platform.variant.clone().unwrap_or_default(),
-            },
-            containers: users.ids(image).to_vec(),
-            size: UnpackedSize { unpacked: signed(image.size_bytes) },
-        }),
-    }
-}
-
 /// A row in which nothing is counted.
 pub(crate) fn summary(image: &Image) -> ImageSummary {
     ImageSummary {
@@ -286,6 +296,7 @@ pub(crate) fn summary(image: &Image) -> ImageSummary {
         repo_digests: image.repo_digests(),
         repo_tags: image.repo_tags(),
         shared_size: -1,
+        descriptor: Some(manifests::target(image)),
         size: i64::try_from(image.size_bytes).unwrap_or(i64::MAX),
         ..ImageSummary::default()
     }

@@ -19,19 +19,22 @@ pub(crate) use staging::Staging;
 use staging::Workshop;
 
 /// Loads every image of a docker-archive or OCI layout archive, plain or compressed, or none of them, and tells of
-/// each through `progress` as Docker does. `platform` chooses among several that an image is there for, and is what all of them
-/// have to be for; this machine's by default. `archive` is read on a thread that may block.
+/// each through `progress` as Docker does. `platforms` choose among several that an image is there for, and each has to be for
+/// one of them; without any, all comes in. `archive` is read on a thread that may block.
 pub async fn load(
     engine: &Engine,
     archive: impl Read + Send + 'static,
-    platform: Option<String>,
+    platforms: Vec<String>,
     progress: mpsc::Sender<ProgressMessage>,
 ) -> Result<()> {
     let (loading, telling) = (engine.clone(), progress.clone());
-    let wanted = platform.as_deref().map(resolve::parse_platform).transpose()?;
-    let (loaded, staged) =
-        intake(move || take_in(&loading, archive, wanted.as_ref(), &telling)).await?;
-    let lines: Vec<String> = loaded.iter().flat_map(lines).collect();
+    let wanted: Result<Vec<Platform>> =
+        platforms.iter().map(|text| resolve::parse_platform(text)).collect();
+    let wanted = wanted?;
+    let (loaded, staged) = intake(move || take_in(&loading, archive, &wanted, &telling)).await?;
+    let mut lines: Vec<String> = loaded.iter().flat_map(lines).collect();
+    // An image for several platforms has one name.
+    lines.dedup();
     let images = unpack::unpack_staged(engine, loaded, staged).await?;
     for image in &images {
         told::happened(engine, "load", &image.id, "");
@@ -47,20 +50,22 @@ pub async fn load(
 fn take_in(
     engine: &Engine,
     archive: impl Read + Send,
-    wanted: Option<&Platform>,
+    wanted: &[Platform],
     progress: &mpsc::Sender<ProgressMessage>,
 ) -> Result<(Vec<Loaded>, Staging)> {
     thread::scope(|scope| {
         let mut watch = Watch { workshop: Workshop::new(engine, scope), progress };
-        let loaded = match wanted {
-            Some(wanted) => engine.images.load_for(archive, wanted.clone(), &mut watch)?,
-            None => engine.images.load(archive, &mut watch)?,
-        };
+        let loaded = engine.images.load_for(archive, wanted.to_vec(), &mut watch)?;
         // Here, where it may take its time, goes what was extracted for nothing.
-        for (image, wanted) in loaded.iter().zip(wanted.into_iter().cycle()) {
+        for image in &loaded {
+            let own = &image.config.platform;
+            let Some(first) = wanted.first() else { break };
+            if wanted.iter().any(|wanted| resolve::is_platform(own, wanted)) {
+                continue;
+            }
             let name = image.references.first().map(ImageReference::familiar);
             let name = name.unwrap_or_else(|| image.id.to_string());
-            resolve::check_platform(&name, &image.config.platform, wanted)?;
+            resolve::check_platform(&name, own, first)?;
         }
         Ok((loaded, watch.workshop.finish()))
     })

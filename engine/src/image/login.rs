@@ -1,7 +1,5 @@
 //! `login`: whether a registry takes a user's credentials.
 
-use std::sync::Arc;
-
 use gantry_registry_client::Credentials;
 
 use super::intake::intake;
@@ -19,7 +17,7 @@ pub async fn login(
     credentials: Credentials,
 ) -> Result<Option<String>> {
     let domain = domain(server).to_owned();
-    let client = Arc::clone(&engine.registries);
+    let client = engine.live.registries();
     intake(move || Ok(client.login(&domain, &credentials)?)).await
 }
 

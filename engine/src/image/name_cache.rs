@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use gantry_images::Image;
-use gantry_types::Digest;
+use gantry_types::{Digest, ImageReference};
 
 use crate::engine::Engine;
 use crate::record::ContainerRecord;
@@ -32,7 +32,13 @@ impl<'a> NameCache<'a> {
         let name = &record.plan.config.image;
         let id = &record.image.id;
         let same = self.image(name).is_some_and(|image| image.id.digest() == id);
-        if same { name.clone() } else { id.to_string() }
+        // A name may keep images for other platforms beside the one that it leads to.
+        if same || self.is_beside(id, name) { name.clone() } else { id.to_string() }
+    }
+
+    fn is_beside(&mut self, id: &Digest, name: &str) -> bool {
+        let Ok(name) = name.parse::<ImageReference>() else { return false };
+        self.image(id.as_str()).is_some_and(|image| image.beside.contains(&name))
     }
 
     /// The bytes of the image's layers; zero when the image is gone.

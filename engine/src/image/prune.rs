@@ -46,7 +46,9 @@ pub async fn prune(engine: &Engine, filters: Filters) -> Result<ImagesPruned> {
 impl Choice {
     fn holds(&self, image: &Image) -> bool {
         let is_old = |until| image.created().is_some_and(|created| created <= until);
-        (!self.dangling || image.repo_tags().is_empty())
+        // What is beside an image for another platform goes with that.
+        !image.is_sibling()
+            && (!self.dangling || image.repo_tags().is_empty())
             && self.until.is_none_or(is_old)
             && self.filters.allows_labels(&image.config.config.labels)
     }

@@ -1,14 +1,18 @@
 //! `pull`: an image from a registry. First the documents, which say what the image needs; then all its layers at once,
 //! each extracted while it comes in.
 
+mod attestations;
 mod documents;
 mod elsewhere;
 mod layers;
 mod ranges;
 mod trust;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
 use gantry_api::image::ProgressMessage;
-use gantry_oci::image::Platform;
+use gantry_oci::image::{Platform, media_type};
 use gantry_registry_client::{Access, Credentials};
 use gantry_types::{Digest, ErrorKind, ImageReference};
 use tokio::sync::mpsc;
@@ -43,7 +47,8 @@ pub async fn pull_all(
     progress: mpsc::Sender<ProgressMessage>,
 ) -> Result<()> {
     let name = request.reference.clone();
-    let repository = engine.registries.repository(&name, request.credentials.clone(), Access::Pull);
+    let repository =
+        engine.live.registries().repository(&name, request.credentials.clone(), Access::Pull);
     let tags = intake(move || Ok(repository.tags()?)).await?;
     for tag in tags {
         let reference = name.with_tag(&tag).map_err(|error| Error::invalid(error.to_string()))?;
@@ -62,7 +67,7 @@ pub async fn pull(
     let platform: Option<Platform> = platform.map(parse_platform).transpose()?;
     let reference = request.reference;
     let credentials = request.credentials;
-    let repository = engine.registries.repository(&reference, credentials, Access::Pull);
+    let repository = engine.live.registries().repository(&reference, credentials, Access::Pull);
     let teller = Teller::new(progress);
 
     let (judging, asking, asked) = (engine.clone(), teller.clone(), reference.clone());
@@ -73,7 +78,7 @@ pub async fn pull(
     })
     .await?;
     let resolved = documents.resolved.clone();
-    let was_known = known_id(engine, &reference).await == Some(documents.image_id());
+    let was_known = is_known(engine, &reference, documents.image_id()).await;
 
     let pin = engine.image_changes.pin(documents.chain().to_vec()).await;
     let (fetching, telling, name) = (engine.clone(), teller.clone(), reference.clone());
@@ -110,7 +115,26 @@ fn fetch_and_record(
     let manifest = &documents.manifest;
     let blob = (manifest.media_type.as_str(), &manifest.digest, manifest.bytes.as_slice());
     let incoming = engine.images.incoming(blob, &documents.parsed, &documents.config)?;
-    let size_bytes = match layers::fetch_all(engine, repository, &incoming, teller) {
+    for index in &documents.indexes {
+        let kind = match index.media_type.as_str() {
+            "" => media_type::OCI_INDEX,
+            kind => kind,
+        };
+        incoming.keep_index((kind, &index.digest, &index.bytes))?;
+    }
+    let failed = AtomicBool::new(false);
+    let fetched = thread::scope(|scope| {
+        if !attestations::listed(documents).is_empty() {
+            let failed = &failed;
+            let is_wanted = move || !failed.load(Ordering::Relaxed) && !teller.is_alone();
+            let (repository, incoming) = (repository, &incoming);
+            scope.spawn(move || attestations::keep(repository, documents, incoming, is_wanted));
+        }
+        let fetched = layers::fetch_all(engine, repository, &incoming, teller);
+        failed.store(fetched.is_err(), Ordering::Relaxed);
+        fetched
+    });
+    let size_bytes = match fetched {
         Ok(size_bytes) => size_bytes,
         Err(error) => {
             if may_go_on(&error) {
@@ -147,8 +171,9 @@ fn names_to_give(reference: &ImageReference, resolved: &Digest) -> Result<Vec<Im
     Ok(vec![reference.clone(), by_digest])
 }
 
-/// The id of the image to which a name leads now.
-async fn known_id(engine: &Engine, reference: &ImageReference) -> Option<String> {
+/// Whether a name leads to the image with that id, for whatever platform.
+async fn is_known(engine: &Engine, reference: &ImageReference, id: String) -> bool {
     let (engine, name) = (engine.clone(), reference.to_string());
-    block(move || engine.images.resolve(&name).ok().map(|image| image.id.to_string())).await
+    let all = block(move || engine.images.resolve_all(&name)).await;
+    all.is_ok_and(|all| all.iter().any(|image| image.id.as_str() == id))
 }

@@ -3,20 +3,22 @@
 mod blobs;
 mod compressed;
 mod counted;
+mod index;
 
 use std::io::Read;
 
 use gantry_api::image::ProgressMessage;
 pub use gantry_archive::Compression;
 use gantry_images::{Image, Place};
-use gantry_oci::image::Manifest;
 pub use gantry_oci::image::Platform;
-use gantry_registry_client::{Access, Credentials, Document};
+use gantry_oci::image::{Descriptor, Manifest};
+use gantry_registry_client::{Access, Credentials, Document, is_listed};
 use gantry_types::{Digest, ImageReference};
 use tokio::sync::mpsc;
 
+use super::changes::Pin;
 use super::intake::intake;
-use super::resolve::check_platform;
+use super::resolve;
 use super::teller::Teller;
 use super::told;
 use crate::Result;
@@ -30,7 +32,7 @@ use blobs::Push;
 pub struct PushRequest {
     /// The image, by the name that it will have there.
     pub reference: ImageReference,
-    /// The platform that the image must be for.
+    /// The platform that it is for; all that are here, when that is all that its index lists.
     pub platform: Option<Platform>,
     /// What becomes of layers that are not compressed here. An image that came from a registry stays as it is.
     pub compression: Compression,
@@ -70,23 +72,42 @@ pub async fn push(
     request: PushRequest,
     progress: mpsc::Sender<ProgressMessage>,
 ) -> Result<()> {
+    let pins = pins(engine, &request.reference).await;
     let engine = engine.clone();
-    intake(move || push_one(&engine, request, &Teller::new(progress))).await
+    intake(move || {
+        let pushed = push_one(&engine, request, &Teller::new(progress));
+        drop(pins);
+        pushed
+    })
+    .await
+}
+
+/// Keeps the layers of what is pushed: an archive may lie nowhere else. That there is no such image is told by others.
+async fn pins(engine: &Engine, reference: &ImageReference) -> Vec<Pin> {
+    let (resolving, name) = (engine.clone(), reference.to_string());
+    let images = block(move || resolving.images.resolve_all(&name).unwrap_or_default()).await;
+    let mut pins = Vec::with_capacity(images.len());
+    for image in images {
+        pins.push(engine.image_changes.pin(image.diff_ids().to_vec()).await);
+    }
+    pins
 }
 
 fn push_one(engine: &Engine, request: PushRequest, teller: &Teller) -> Result<()> {
     let PushRequest { reference, platform, compression, credentials } = request;
-    let image = engine.images.resolve(&reference.to_string()).map_err(|error| match error {
+    let all = engine.images.resolve_all(&reference.to_string()).map_err(|error| match error {
         gantry_images::Error::NoSuchImage { .. } => {
             Error::NothingToPush { repository: reference.familiar_repository() }
         }
         other => other.into(),
     })?;
-    if let Some(wanted) = &platform {
-        check_platform(&reference.familiar(), &image.config.platform, wanted)?;
-    }
+    let image = match &platform {
+        Some(wanted) => resolve::choose(&reference.familiar(), &all, wanted)?,
+        None => &all[0],
+    };
+    let whole = if platform.is_none() { index::whole(engine, &all)? } else { None };
     teller.say("", format!("The push refers to repository [{}]", reference.repository()));
-    let document = document(engine, &image)?;
+    let document = document(engine, &image.manifest)?;
     let name = document.digest.to_string();
     let manifest: Manifest = serde_json::from_slice(&document.bytes).map_err(|source| {
         gantry_images::Error::InvalidDocument { name, what: "manifest", source }
@@ -96,12 +117,23 @@ fn push_one(engine: &Engine, request: PushRequest, teller: &Teller) -> Result<()
         image.references.iter().any(|name| name.digest() == Some(&document.digest));
     let push = Push {
         engine,
-        repository: engine.registries.repository(&reference, credentials, Access::Push),
+        repository: engine.live.registries().repository(&reference, credentials, Access::Push),
         teller,
         domain: reference.domain(),
         path: reference.path(),
-        compression: if came_from_afar { Compression::Plain } else { compression },
+        reference: &reference,
+        compression: if came_from_afar || whole.is_some() {
+            Compression::Plain
+        } else {
+            compression
+        },
+        gives_foreign: is_listed(reference.domain(), &engine.live().nondistributable),
     };
+    let tag = reference.tag().unwrap_or("latest");
+    if let Some(whole) = whole {
+        push.whole(&whole, tag)?;
+        return tell(&push, &all, &whole.index);
+    }
     let pushed = push.blobs(&manifest)?;
     let document = match pushed.manifest(&manifest) {
         Some(changed) => {
@@ -111,26 +143,41 @@ fn push_one(engine: &Engine, request: PushRequest, teller: &Teller) -> Result<()
         }
         None => document,
     };
-    let tag = reference.tag().unwrap_or("latest");
-    push.repository.put_manifest(tag, &document)?;
-    engine.images.name_by_digest(&image.id, &digest_name(&reference, &document.digest)?)?;
+    push.put(tag, &document)?;
     engine.images.remember_places(&pushed.places(&reference))?;
-    let size = document.bytes.len();
-    teller.say("", format!("{tag}: digest: {} size: {size}", document.digest));
+    if let Some(index) = image.index.as_ref().filter(|_| platform.is_none()) {
+        // Some of what the index lists is not here.
+        teller.aux(serde_json::json!({
+            "manifestPushedInsteadOfIndex": true,
+            "originalIndex": index,
+            "selectedManifest": image.manifest,
+        }));
+    }
+    tell(&push, std::slice::from_ref(image), &document)
+}
+
+/// Tells that the image is there for these platforms, and remembers under which digest.
+fn tell(push: &Push<'_>, images: &[Image], document: &Document) -> Result<()> {
+    let (engine, reference) = (push.engine, push.reference);
+    // What a name keeps for another platform would become an image of its own by that.
+    if images.first().is_some_and(|first| !first.is_sibling()) {
+        engine.images.name_by_digest(images, &digest_name(reference, &document.digest)?)?;
+    }
+    let (tag, size) = (reference.tag().unwrap_or("latest"), document.bytes.len());
+    push.teller.say("", format!("{tag}: digest: {} size: {size}", document.digest));
     let digest = document.digest.as_str();
-    teller.aux(serde_json::json!({ "Tag": tag, "Digest": digest, "Size": size }));
-    told::transferred(engine, "push", &reference);
+    push.teller.aux(serde_json::json!({ "Tag": tag, "Digest": digest, "Size": size }));
+    told::transferred(engine, "push", reference);
     Ok(())
 }
 
-/// The manifest as it is in the store.
-fn document(engine: &Engine, image: &Image) -> Result<Document> {
+/// A manifest or index as it is in the store.
+fn document(engine: &Engine, blob: &Descriptor) -> Result<Document> {
     let mut bytes = Vec::new();
-    let path = image.manifest.digest.to_string();
-    let mut file = engine.images.open_blob(&image.manifest.digest)?;
+    let path = blob.digest.to_string();
+    let mut file = engine.images.open_blob(&blob.digest)?;
     file.read_to_end(&mut bytes).map_err(Error::file("read blob", path))?;
-    let media_type = image.manifest.media_type.clone();
-    Ok(Document { media_type, digest: image.manifest.digest.clone(), bytes })
+    Ok(Document { media_type: blob.media_type.clone(), digest: blob.digest.clone(), bytes })
 }
 
 /// `repository@digest`.
@@ -140,7 +187,7 @@ pub(super) fn digest_name(reference: &ImageReference, digest: &Digest) -> Result
 }
 
 /// A place in the repository of `reference`.
-pub(super) fn place(reference: &ImageReference, blob: &gantry_oci::image::Descriptor) -> Place {
+pub(super) fn place(reference: &ImageReference, blob: &Descriptor) -> Place {
     let (domain, path) = (reference.domain().to_owned(), reference.path().to_owned());
     Place { domain, path, blob: blob.clone() }
 }

@@ -21,21 +21,32 @@ pub(crate) async fn for_container(
         return Err(Error::invalid("no image specified"));
     }
     let (engine_, text_) = (engine.clone(), text.to_owned());
-    let image = block(move || engine_.images.resolve(&text_)).await?;
-    if let Some(wanted) = platform.filter(|wanted| !wanted.is_empty()) {
-        check_platform(text, &image.config.platform, &parse_platform(wanted)?)?;
-    }
+    let wanted = platform.filter(|wanted| !wanted.is_empty()).map(str::to_owned);
+    let image = block(move || of_platform(&engine_, &text_, wanted.as_deref())).await?;
     let defaults = to_api(&image);
     Ok((ImageUsed { id: image.id.digest().clone(), chain: image.diff_ids().to_vec() }, defaults))
 }
 
-/// The image that `text` means, when it is for `platform` or that does not matter. Blocks.
+/// The image that `text` means, for `platform` where that matters. Blocks.
 pub(super) fn of_platform(engine: &Engine, text: &str, platform: Option<&str>) -> Result<Image> {
-    let image = engine.images.resolve(text)?;
-    if let Some(wanted) = platform {
-        check_platform(text, &image.config.platform, &parse_platform(wanted)?)?;
+    let Some(wanted) = platform else { return Ok(engine.images.resolve(text)?) };
+    let wanted = parse_platform(wanted)?;
+    let all = engine.images.resolve_all(text)?;
+    choose(text, &all, &wanted).cloned()
+}
+
+/// Of what is here for several platforms, the first being what the name leads to, the one for `wanted`.
+pub(crate) fn choose<'a>(name: &str, all: &'a [Image], wanted: &Platform) -> Result<&'a Image> {
+    let is_exact = |image: &&Image| image.config.platform.variant == wanted.variant;
+    let fitting = || all.iter().filter(|image| is_platform(&image.config.platform, wanted));
+    match (fitting().find(is_exact).or_else(|| fitting().next()), all) {
+        (Some(image), _) => Ok(image),
+        (None, [first, ..]) => {
+            check_platform(name, &first.config.platform, wanted)?;
+            Ok(first)
+        }
+        (None, []) => Err(Error::invalid(format!("{name} means no image"))),
     }
-    Ok(image)
 }
 
 /// The image's settings as the API writes them.
@@ -93,7 +104,7 @@ pub(crate) fn parse_platform(text: &str) -> Result<Platform> {
 }
 
 /// Refuses an image that is for another platform.
-pub(crate) fn check_platform(image: &str, own: &Platform, wanted: &Platform) -> Result<()> {
+pub(super) fn check_platform(image: &str, own: &Platform, wanted: &Platform) -> Result<()> {
     if is_platform(own, wanted) {
         return Ok(());
     }
@@ -102,7 +113,7 @@ pub(crate) fn check_platform(image: &str, own: &Platform, wanted: &Platform) -> 
 }
 
 /// Whether an image's platform is the wanted one; a variant counts only where both name one.
-fn is_platform(own: &Platform, wanted: &Platform) -> bool {
+pub(super) fn is_platform(own: &Platform, wanted: &Platform) -> bool {
     let variants = own.variant.as_ref().zip(wanted.variant.as_ref());
     own.os == wanted.os
         && own.architecture == wanted.architecture

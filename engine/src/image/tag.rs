@@ -15,9 +15,9 @@ pub async fn tag(engine: &Engine, source: &str, repository: &str, tag: &str) -> 
     let (engine, source) = (engine.clone(), source.to_owned());
     block(move || {
         // Should the image go before it has its new name, the store says so.
-        let image = engine.images.resolve(&source)?;
-        engine.images.tag(&image.id, &target)?;
-        told::happened(&engine, "tag", &image.id, &target.familiar());
+        let all = engine.images.resolve_all(&source)?;
+        engine.images.tag(&all, &target)?;
+        told::happened(&engine, "tag", &all[0].id, &target.familiar());
         Ok(())
     })
     .await

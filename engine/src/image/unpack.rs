@@ -6,7 +6,7 @@ use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use gantry_images::{Image, Loaded};
+use gantry_images::{Blob, Image, Loaded};
 use gantry_layers::{Collected, LayerInfo};
 use gantry_types::Digest;
 
@@ -84,8 +84,16 @@ fn layers(engine: &Engine, loaded: &Loaded) -> Result<u64> {
         if let Some(info) = engine.layers.find(&layer.diff_id, parents)? {
             return Ok(info);
         }
-        let content = (layer.open()?, &layer.digest);
-        Ok(engine.layers.apply_verified(&layer.diff_id, parents, content)?)
+        // The archive may have gone while another image has the layer lowest; then nobody has looked at what comes out.
+        let info = match engine.images.open_blob(&layer.digest)? {
+            Blob::File(file) => {
+                engine.layers.apply_verified(&layer.diff_id, parents, (file, &layer.digest))?
+            }
+            elsewhere @ Blob::Elsewhere(_) => {
+                engine.layers.apply(&layer.diff_id, parents, elsewhere)?
+            }
+        };
+        Ok(info)
     };
     let next = AtomicUsize::new(0);
     let in_turn = || -> Result<()> {

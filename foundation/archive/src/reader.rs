@@ -321,14 +321,20 @@ impl<R: Read> Entry<'_, R> {
         body.read_extent(source, buffer)
     }
 
-    /// Hands out all stored bytes, each piece with its place in the file, from the reader's own buffer.
-    pub(crate) fn extents(
-        &mut self,
-        mut receive: impl FnMut(u64, &[u8]) -> Result<()>,
-    ) -> Result<()> {
+    /// Hands out all stored bytes, each piece with its place in the file, from the reader's own buffer; holes are
+    /// passed over.
+    ///
+    /// # Errors
+    /// The stream's, and whatever `receive` says.
+    pub fn extents(&mut self, mut receive: impl FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
         let Reader { body, source, .. } = &mut *self.reader;
         while body.lend(source, &mut receive)? {}
         Ok(())
+    }
+
+    /// How many bytes of the archive have been read up to now: what was read last ends there.
+    pub fn offset(&self) -> u64 {
+        self.reader.source.offset()
     }
 
     /// Whether holes were left out of the archive.

@@ -25,6 +25,8 @@ pub mod annotation {
     pub const CONTAINERD_IMAGE_NAME: &str = "io.containerd.image.name";
     /// Marks manifests that are no images but belong to one: attestations.
     pub const DOCKER_REFERENCE_TYPE: &str = "vnd.docker.reference.type";
+    /// The digest of the manifest that an attestation is about.
+    pub const DOCKER_REFERENCE_DIGEST: &str = "vnd.docker.reference.digest";
 }
 
 #[cfg(test)]

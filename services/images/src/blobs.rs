@@ -5,10 +5,10 @@ mod follow;
 mod hash;
 mod parts;
 pub(crate) mod transfer;
-mod trash;
+pub(crate) mod trash;
 mod writer;
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,9 +23,10 @@ pub use parts::{Part, PartsWriter};
 pub(crate) use writer::Staged;
 pub use writer::{BlobWriter, Committed};
 
+use crate::elsewhere::{Blob, Elsewhere};
 use crate::lease::Leases;
 use crate::record;
-use crate::{Error, Images, Result};
+use crate::{Config, Error, Images, Result};
 use transfer::Transfers;
 use trash::Trash;
 
@@ -42,10 +43,9 @@ impl Images {
     /// Opens content for reading.
     ///
     /// # Errors
-    /// [`Error::Io`] with `NotFound` as its source when the store does not have it.
-    pub fn open_blob(&self, digest: &Digest) -> Result<File> {
-        let path = self.store.blob_path(digest);
-        File::open(&path).map_err(|source| Error::io("open", &path, source))
+    /// [`Error::Io`] with `NotFound` as its source when the store does not have it, and it is not elsewhere.
+    pub fn open_blob(&self, digest: &Digest) -> Result<Blob> {
+        self.store.open(digest)
     }
 
     /// Waits until what was removed is off the disk. It goes by itself behind whoever removed it.
@@ -58,18 +58,22 @@ impl Images {
 #[derive(Debug)]
 pub(crate) struct Store {
     root: PathBuf,
-    db: Arc<Db>,
+    pub(crate) db: Arc<Db>,
+    /// Where content is that the store has let go.
+    pub(crate) elsewhere: Option<Arc<dyn Elsewhere>>,
     pub(crate) leases: Leases,
     pub(crate) transfers: Transfers,
-    trashed: Trash,
+    pub(crate) trashed: Trash,
     next: AtomicU64,
 }
 
 impl Store {
-    pub(crate) fn new(root: PathBuf, db: Arc<Db>) -> Self {
+    pub(crate) fn new(config: Config, db: Arc<Db>) -> Self {
+        let Config { root, elsewhere } = config;
         Self {
             root,
             db,
+            elsewhere,
             leases: Leases::default(),
             transfers: Transfers::default(),
             trashed: Trash::default(),
@@ -95,7 +99,7 @@ impl Store {
     }
 
     /// A file name that no one has used since the store was opened, when all of them were cleared.
-    fn fresh(&self, folder: &Path) -> PathBuf {
+    pub(crate) fn fresh(&self, folder: &Path) -> PathBuf {
         folder.join(format!("{PREFIX}{}", self.next.fetch_add(1, Ordering::Relaxed)))
     }
 

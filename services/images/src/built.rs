@@ -99,6 +99,7 @@ impl Images {
         let manifest = Manifest::new(config_blob.clone(), blobs);
         let (digest, size) = contents.stage_bytes(&encode(&manifest, "manifest")?)?;
         let plan = Planned {
+            others: Vec::new(),
             id: id_of(&config_bytes),
             references,
             manifest: Descriptor::new(media_type::OCI_MANIFEST, digest, size),
@@ -115,7 +116,8 @@ impl Images {
         let mut lease = Lease::none(&self.store);
         lease.add(digest);
         let path = self.store.blob_path(digest);
-        let is_here = path.try_exists().map_err(|source| Error::io("look for", &path, source))?;
+        let is_file = path.try_exists().map_err(|source| Error::io("look for", &path, source))?;
+        let is_here = is_file || self.store.size_elsewhere(digest).is_some();
         Ok(is_here.then_some(lease))
     }
 

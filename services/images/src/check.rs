@@ -13,11 +13,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::blobs::PREFIX;
+use crate::elsewhere::Blob;
 use crate::record::{BLOB_USERS, BUILDS, IMAGES, ImageRow, NAMES, TAGS};
 use crate::startup::{all_blobs, digest_of, entries};
 use crate::{Error, ImageId, Images, Result};
 
 const GET_AGAIN: &str = "pull or load the image again";
+const LAYER: &str =
+    "its layer is damaged: remove the images that have it, then pull or load them again";
 const RESTART: &str = "it goes when the daemon is started again";
 const RECORDS: &str = "remove the image and pull or load it again";
 
@@ -28,8 +31,10 @@ pub struct Checked {
     pub images: u64,
     /// Names of images.
     pub names: u64,
-    /// Blobs, each once, and their bytes.
+    /// Blobs that lie in the store, each once, and their bytes.
     pub blobs: Count,
+    /// Blobs that are kept elsewhere, as layers, and what they would take here.
+    pub elsewhere: Count,
     /// Blobs of which a part has come in, to be continued by a later transfer, or on their way now.
     pub coming: Count,
     /// What is about to be removed from the disk.
@@ -72,12 +77,15 @@ impl Images {
         checked.images = records.rows.len() as u64;
         checked.names = records.tags.len() as u64;
         records.check(&mut checked.faults);
+        checked.faults.extend(self.db.read(crate::siblings::faults)?);
         let mut seen = HashSet::new();
         for (id, row) in &records.rows {
             self.check_image(id, row, &mut checked.faults);
             for (digest, size_bytes) in &row.blobs {
                 if seen.insert(digest.clone()) {
-                    checked.blobs.add(*size_bytes);
+                    let is_file = self.store.blob_path(digest).exists();
+                    let place = if is_file { &mut checked.blobs } else { &mut checked.elsewhere };
+                    place.add(*size_bytes);
                 }
             }
         }
@@ -100,20 +108,20 @@ impl Images {
                 break;
             }
             // What is missing is told elsewhere.
-            let Ok(file) = self.open_blob(&digest) else { continue };
+            let Ok(blob) = self.open_blob(&digest) else { continue };
             let object = format!("blob {digest}");
-            match digest_of(file, digest.algorithm()) {
+            let remedy = match blob {
+                Blob::File(_) => GET_AGAIN,
+                Blob::Elsewhere(_) => LAYER,
+            };
+            match digest_of(blob, digest.algorithm()) {
                 Ok(actual) if actual == digest => {}
                 Ok(actual) => {
                     let problem = format!("its content has the digest {actual}");
-                    faults.push(Fault::damage(object, problem, GET_AGAIN));
+                    faults.push(Fault::damage(object, problem, remedy));
                 }
                 Err(error) => {
-                    faults.push(Fault::damage(
-                        object,
-                        format!("cannot be read: {error}"),
-                        GET_AGAIN,
-                    ));
+                    faults.push(Fault::damage(object, format!("cannot be read: {error}"), remedy));
                 }
             }
         }
@@ -134,6 +142,7 @@ impl Images {
         for (digest, size_bytes) in &row.blobs {
             let problem = match fs::metadata(self.store.blob_path(digest)) {
                 Ok(found) if found.len() == *size_bytes => continue,
+                Err(_) if self.store.size_elsewhere(digest) == Some(*size_bytes) => continue,
                 Ok(found) => {
                     format!("its blob {digest} has {} bytes, not {size_bytes}", found.len())
                 }

@@ -12,10 +12,14 @@ pub struct Image {
     pub id: ImageId,
     /// Its names, in order; those with a digest are its repository digests.
     pub references: Vec<ImageReference>,
+    /// Names that lead to an image for another platform, and keep this one beside it.
+    pub beside: Vec<ImageReference>,
     /// Its configuration.
     pub config: ImageConfig,
     /// The manifest blob.
     pub manifest: Descriptor,
+    /// The index that it was chosen from, where there was one; its blob is among the image's.
+    pub index: Option<Descriptor>,
     /// What its extracted layers take on the disk.
     pub size_bytes: u64,
     /// What its blobs take as they came.
@@ -45,7 +49,12 @@ impl Image {
 
     /// Whether no name leads to it.
     pub fn is_dangling(&self) -> bool {
-        self.references.is_empty()
+        self.references.is_empty() && self.beside.is_empty()
+    }
+
+    /// Whether it is only there for another platform than the image that its names lead to.
+    pub fn is_sibling(&self) -> bool {
+        self.references.is_empty() && !self.beside.is_empty()
     }
 
     fn names(&self, which: impl Fn(&ImageReference) -> bool) -> Vec<String> {

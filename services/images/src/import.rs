@@ -78,6 +78,7 @@ impl Images {
         let manifest = Manifest::new(config_blob.clone(), vec![blob.clone()]);
         let (digest, size) = contents.stage_bytes(&encode(&manifest, "manifest")?)?;
         let plan = Planned {
+            others: Vec::new(),
             id: id_of(&config_bytes),
             references: options.reference.into_iter().collect(),
             manifest: Descriptor::new(media_type::OCI_MANIFEST, digest, size),

@@ -17,6 +17,7 @@ mod blobs;
 mod built;
 mod check;
 mod commit;
+mod elsewhere;
 mod error;
 mod id;
 mod image;
@@ -30,6 +31,7 @@ mod record;
 mod remove;
 mod resolve;
 mod save;
+mod siblings;
 mod startup;
 mod tag;
 
@@ -42,6 +44,7 @@ pub use blobs::{BlobWriter, Committed, Follower, Part, PartsWriter};
 pub use built::BaseImage;
 pub use check::{Chains, Checked, Count};
 pub use commit::CommitOptions;
+pub use elsewhere::{Blob, Content, Elsewhere};
 pub use error::Error;
 pub use id::{ImageId, InvalidImageId};
 pub use image::Image;
@@ -63,6 +66,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub struct Config {
     /// The data root; `blobs/`, `ingest/` and `trash/` below it are used. It must be there.
     pub root: PathBuf,
+    /// Where the content of layers can be had as well.
+    pub elsewhere: Option<Arc<dyn Elsewhere>>,
 }
 
 /// The image store. `Send + Sync`, synchronous; share it by reference or `Arc`.

@@ -44,6 +44,8 @@ pub struct Loaded {
     pub references: Vec<ImageReference>,
     /// The manifest blob: the archive's, or one made for it where the format has none.
     pub manifest: Descriptor,
+    /// The index that it was chosen from, where there was one.
+    pub index: Option<Descriptor>,
     /// Its configuration.
     pub config: ImageConfig,
     /// Its layers, the lowest first.
@@ -125,19 +127,19 @@ impl<F: FnMut(LoadEvent)> LoadWatch for F {
 
 impl Images {
     /// Reads an archive and puts the blobs of its images into the store. Of an image that is there for several platforms,
-    /// it takes what is for this machine.
+    /// it takes all that is there whole.
     ///
     /// # Errors
     /// Whatever is wrong with the archive; nothing is left in the store then.
     pub fn load(&self, reader: impl Read + Send, watch: impl LoadWatch) -> Result<Vec<Loaded>> {
-        self.load_for(reader, host_platform(), watch)
+        self.load_for(reader, Vec::new(), watch)
     }
 
-    /// [`Images::load`] for another platform. An image that is there for one platform only is taken whatever that is.
+    /// [`Images::load`] for some platforms. An image that is there for one platform only is taken whatever that is.
     pub fn load_for(
         &self,
         reader: impl Read + Send,
-        wanted: Platform,
+        wanted: Vec<Platform>,
         mut watch: impl LoadWatch,
     ) -> Result<Vec<Loaded>> {
         let mut contents = Contents::ingest(&self.store, reader, &mut watch)?;
@@ -159,7 +161,7 @@ impl Images {
         let mut lease = Lease::none(&self.store);
         let mut blobs: Vec<(Digest, u64)> = Vec::with_capacity(plan.layers.len() + 2);
         let layers = plan.layers.iter().map(|(_, descriptor)| descriptor);
-        for descriptor in layers.chain([&plan.config_blob, &plan.manifest]) {
+        for descriptor in layers.chain([&plan.config_blob, &plan.manifest]).chain(&plan.others) {
             if !blobs.iter().any(|(digest, _)| *digest == descriptor.digest) {
                 contents.commit(&descriptor.digest, &mut lease)?;
                 blobs.push((descriptor.digest.clone(), descriptor.size));
@@ -173,6 +175,7 @@ impl Images {
             id: plan.id,
             references: plan.references,
             manifest: plan.manifest,
+            index: plan.others.into_iter().next(),
             config: plan.config,
             layers: layers.collect(),
             blobs,

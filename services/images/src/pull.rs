@@ -7,7 +7,7 @@ use gantry_types::{Digest, ImageReference};
 
 use crate::blobs::BlobWriter;
 use crate::lease::Lease;
-use crate::load::layout::check_layer_type;
+use crate::load::layout::{check_layer_type, parse_index};
 use crate::load::plan::{id_of, parse_config};
 use crate::load::platform::{choose, host_platform, is_attestation};
 use crate::{Error, ImageId, Images, LayerBlob, Loaded, Result};
@@ -36,7 +36,7 @@ impl Step {
             let manifest: Manifest = crate::load::contents::parse(document, name, "manifest")?;
             return Self::image(manifest, name);
         }
-        let index: Index = crate::load::contents::parse(document, name, "index")?;
+        let index = parse_index(document, name)?;
         let candidates: Vec<&Descriptor> =
             index.manifests.iter().filter(|entry| !is_attestation(entry)).collect();
         let host = host_platform();
@@ -81,6 +81,7 @@ pub struct Incoming<'a> {
 struct Held {
     lease: Lease,
     blobs: Vec<(Digest, u64)>,
+    index: Option<Descriptor>,
 }
 
 impl Images {
@@ -104,7 +105,11 @@ impl Images {
             manifest: Descriptor::new(kind, digest.clone(), bytes.len() as u64),
             layers: diff_ids.zip(manifest.layers.iter().cloned()).collect(),
             config: parsed,
-            held: Mutex::new(Held { lease: Lease::none(&self.store), blobs: Vec::new() }),
+            held: Mutex::new(Held {
+                lease: Lease::none(&self.store),
+                blobs: Vec::new(),
+                index: None,
+            }),
         };
         incoming.take_document(bytes, digest)?;
         incoming.take_document(config, &manifest.config.digest)?;
@@ -128,14 +133,26 @@ impl Incoming<'_> {
         &self.layers
     }
 
+    /// Keeps an index on the way from the image's name to it; the first one is what the name leads to.
+    pub fn keep_index(&self, (kind, digest, bytes): (&str, &Digest, &[u8])) -> Result<()> {
+        self.take_document(bytes, digest)?;
+        let index = || Descriptor::new(kind, digest.clone(), bytes.len() as u64);
+        self.held().index.get_or_insert_with(index);
+        Ok(())
+    }
+
+    /// Keeps a document that belongs to the image and is none of its parts.
+    pub fn keep_document(&self, digest: &Digest, bytes: &[u8]) -> Result<()> {
+        self.take_document(bytes, digest)
+    }
+
     /// Whether the blob is here already, whole; then it stays for this image.
     pub fn has(&self, blob: &Descriptor) -> bool {
         let mut held = self.held();
         // The lease first, so that there is no moment in which a sweep could take it.
         let mut lease = Lease::none(&self.images.store);
         lease.add(&blob.digest);
-        let path = self.images.store.blob_path(&blob.digest);
-        let is_here = std::fs::metadata(&path).is_ok_and(|found| found.len() == blob.size);
+        let is_here = self.images.store.has(&blob.digest, blob.size);
         if is_here {
             held.lease.merge(lease);
             held.add(&blob.digest, blob.size);
@@ -180,7 +197,8 @@ impl Incoming<'_> {
     /// [`Error::MissingBlob`] when one is not.
     pub fn finish(self, references: Vec<ImageReference>) -> Result<Loaded> {
         let store = &self.images.store;
-        let Held { lease, blobs } = self.held.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let Held { lease, blobs, index } =
+            self.held.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut layers = Vec::with_capacity(self.layers.len());
         for (diff_id, blob) in self.layers {
             if !blobs.iter().any(|(digest, _)| *digest == blob.digest) {
@@ -190,7 +208,7 @@ impl Incoming<'_> {
             layers.push(LayerBlob::new(diff_id, blob, path));
         }
         let (id, manifest, config) = (self.id, self.manifest, self.config);
-        Ok(Loaded { id, references, manifest, config, layers, blobs, _lease: lease })
+        Ok(Loaded { id, references, manifest, index, config, layers, blobs, _lease: lease })
     }
 
     /// Gives up, in a way that the next one finds the layers that came in whole. A blob that cannot be kept so is not

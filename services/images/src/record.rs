@@ -6,7 +6,7 @@ use gantry_types::{Digest, ImageReference};
 use serde::{Deserialize, Serialize};
 
 use crate::places::forget_unused;
-use crate::{Error, Image, ImageId, Images, Loaded, Result, startup};
+use crate::{Error, Image, ImageId, Images, Loaded, Result, siblings, startup};
 
 /// No release has written anything older.
 pub(crate) const SCHEMA: Schema = Schema { owner: "images", migrations: &[] };
@@ -25,7 +25,10 @@ pub(crate) const BLOB_USERS: Table<()> = Table::new("image-blobs");
 pub(crate) struct ImageRow {
     pub(crate) config: ImageConfig,
     pub(crate) manifest: Descriptor,
-    /// Manifest, configuration and layers, each with its size.
+    /// The index that it was chosen from.
+    #[serde(default)]
+    pub(crate) index: Option<Descriptor>,
+    /// Manifest, configuration and layers, and what else came with them, each with its size.
     pub(crate) blobs: Vec<(Digest, u64)>,
     pub(crate) size_bytes: u64,
     /// While set, the blobs may still be in the page cache of that boot only.
@@ -99,13 +102,17 @@ fn put(
     size_bytes: u64,
     boot_id: String,
 ) -> Result<(Recorded, Vec<Digest>)> {
-    let row = ImageRow {
+    let mut row = ImageRow {
         config: loaded.config.clone(),
         manifest: loaded.manifest.clone(),
+        index: loaded.index.clone(),
         blobs: loaded.blobs.clone(),
         size_bytes,
         unsynced_boot: Some(boot_id),
     };
+    if let Some(old) = IMAGES.get(tx, loaded.id.as_str())? {
+        keep_index(&mut row, old);
+    }
     let replaced = remove_blob_users(tx, &loaded.id)?;
     for (digest, _) in &row.blobs {
         BLOB_USERS.put(tx, &user_key(digest, &loaded.id), &())?;
@@ -114,20 +121,36 @@ fn put(
     forget_unused(tx, &replaced)?;
     let mut moved = Vec::new();
     for reference in &loaded.references {
-        if let Some(old) = set_name(tx, reference, &loaded.id)? {
-            moved.push((reference.clone(), old));
+        let (joined, mut old) = siblings::join(tx, reference, (&loaded.id, &row))?;
+        if !joined {
+            old = set_name(tx, reference, &loaded.id)?;
         }
+        moved.extend(old.map(|old| (reference.clone(), old)));
     }
     let image = to_image(tx, loaded.id.clone(), row)?;
     Ok((Recorded { image, moved }, replaced))
 }
 
+/// An image that comes in again without its index still has the one that it came with first.
+fn keep_index(row: &mut ImageRow, old: ImageRow) {
+    if row.index.is_some() || old.index.is_none() || old.manifest.digest != row.manifest.digest {
+        return;
+    }
+    row.index = old.index;
+    for (digest, size_bytes) in old.blobs {
+        if !row.blobs.iter().any(|(known, _)| *known == digest) {
+            row.blobs.push((digest, size_bytes));
+        }
+    }
+}
+
 /// The image with its names.
 pub(crate) fn to_image(tx: &ReadTx<'_>, id: ImageId, row: ImageRow) -> Result<Image> {
     let references = references(tx, &id)?;
+    let beside = siblings::names(tx, &id)?;
     let content_bytes = row.blobs.iter().map(|(_, size_bytes)| size_bytes).sum();
-    let ImageRow { config, manifest, size_bytes, .. } = row;
-    Ok(Image { id, references, config, manifest, size_bytes, content_bytes })
+    let ImageRow { config, manifest, index, size_bytes, .. } = row;
+    Ok(Image { id, references, beside, config, manifest, index, size_bytes, content_bytes })
 }
 
 /// The names of an image, in order.
@@ -137,7 +160,7 @@ pub(crate) fn references(tx: &ReadTx<'_>, id: &ImageId) -> Result<Vec<ImageRefer
     keys.iter().map(|key| Ok(key[prefix.len()..].parse()?)).collect()
 }
 
-/// Lets a name lead to `id`; the image to which it led before, if that was another one.
+/// Lets a name lead to `id` alone; the image to which it led before, if that was another one.
 pub(crate) fn set_name(
     tx: &WriteTx<'_>,
     reference: &ImageReference,
@@ -150,9 +173,10 @@ pub(crate) fn set_name(
     Ok(old.filter(|old| old != id))
 }
 
-/// Removes a name; the image to which it led.
+/// Removes a name with what it keeps; the image to which it led.
 pub(crate) fn remove_name(tx: &WriteTx<'_>, reference: &ImageReference) -> Result<Option<ImageId>> {
     let key = reference_key(reference);
+    siblings::clear(tx, &key)?;
     let Some(old) = TAGS.get(tx, &key)? else { return Ok(None) };
     TAGS.remove(tx, &key)?;
     NAMES.remove(tx, &format!("{old} {key}"))?;

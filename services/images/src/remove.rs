@@ -5,7 +5,7 @@ use gantry_types::{ContainerId, Digest, ImageReference};
 
 use crate::record::{self, IMAGES, TAGS};
 use crate::resolve::is_id_prefix;
-use crate::{Error, Image, ImageId, Images, Result};
+use crate::{Error, Image, ImageId, Images, Result, siblings};
 
 /// How to remove.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,8 +33,9 @@ pub enum Removed {
 }
 
 impl Images {
-    /// Removes what `text` means. A name: the name, and with its last name the image. An id: the
-    /// image with its names.
+    /// Removes what `text` means. A name: the name, and with its last name the image, also what is there of it for
+    /// other platforms. An id: the image with its names; or only the image for that platform, when its names lead to
+    /// one for another.
     ///
     /// `users` tells which containers use an image. A running one always keeps it; stopped ones and
     /// further names keep it unless forced. After a [`Removed::Deleted`] its layers may be
@@ -43,49 +44,75 @@ impl Images {
         &self,
         text: &str,
         options: RemoveOptions,
-        users: impl FnOnce(&ImageId) -> Vec<ImageUser>,
+        users: impl Fn(&ImageId) -> Vec<ImageUser>,
     ) -> Result<Vec<Removed>> {
         let image = self.resolve(text)?;
-        let users = users(&image.id);
+        self.removing((&image, text), options, &users, |removal| {
+            if removal.image.is_sibling() {
+                removal.one_platform()
+            } else if is_id_prefix(&image.id, text) && !is_named(removal.tx, text)? {
+                removal.by_id()
+            } else {
+                removal.by_name(text)
+            }
+        })
+    }
+
+    /// Removes an image that names have for several platforms, and leaves those for the others. `users` is as in
+    /// [`Images::remove`].
+    pub fn remove_platform(
+        &self,
+        image: &Image,
+        options: RemoveOptions,
+        users: impl Fn(&ImageId) -> Vec<ImageUser>,
+    ) -> Result<Vec<Removed>> {
+        let work = |removal: &Removal<'_>| removal.one_platform();
+        self.removing((image, image.id.as_str()), options, &users, work)
+    }
+
+    /// Does `work` in one transaction, when the image is still there, and then lets go of the blobs.
+    fn removing(
+        &self,
+        (image, text): (&Image, &str),
+        options: RemoveOptions,
+        users_of: &dyn Fn(&ImageId) -> Vec<ImageUser>,
+        work: impl FnOnce(&Removal<'_>) -> Result<Outcome>,
+    ) -> Result<Vec<Removed>> {
+        let users = users_of(&image.id);
         let (removed, blobs) = self.db.write(|tx| {
             self.listed.forget();
             // Somebody else may have been faster since it was resolved.
             if !IMAGES.contains(tx, image.id.as_str())? {
                 return Err(Error::NoSuchImage { reference: text.to_owned() });
             }
-            let removal = Removal { tx, image: &image, options, users: &users };
-            if is_id_prefix(&image.id, text) && !is_named(tx, text)? {
-                removal.by_id()
-            } else {
-                removal.by_name(text)
-            }
+            work(&Removal { tx, image, options, users: &users, users_of })
         })?;
         self.sweep_all(&blobs);
         Ok(removed)
     }
 
-    /// Removes an image as it was listed, with all its names. One that has other names by now, or that any container
-    /// uses, is a conflict and stays as it is. `users` is as in [`Images::remove`].
+    /// Removes an image as it was listed, with all its names, and what these keep for other platforms. One that has
+    /// other names by now, or that any container uses, for whatever platform, is a conflict and stays as it is. `users`
+    /// is as in [`Images::remove`].
     pub fn remove_listed(
         &self,
         image: &Image,
-        users: impl FnOnce(&ImageId) -> Vec<ImageUser>,
+        users: impl Fn(&ImageId) -> Vec<ImageUser>,
     ) -> Result<Vec<Removed>> {
-        let users = users(&image.id);
-        let (removed, blobs) = self.db.write(|tx| {
-            self.listed.forget();
-            if !IMAGES.contains(tx, image.id.as_str())? {
-                return Err(Error::NoSuchImage { reference: image.id.to_string() });
-            }
-            let options = RemoveOptions { force: users.is_empty() };
-            let removal = Removal { tx, image, options, users: &users };
-            if record::references(tx, &image.id)? != image.references {
+        let force = users(&image.id).is_empty();
+        self.removing((image, image.id.as_str()), RemoveOptions { force }, &users, |removal| {
+            if record::references(removal.tx, &image.id)? != image.references {
                 return Err(removal.conflict(true, "its names have changed meanwhile".to_owned()));
             }
+            for sibling in siblings::companions(removal.tx, &image.id)? {
+                if let Some(user) = users(&sibling).first() {
+                    let user = user.container.short();
+                    let reason = format!("image is being used by container {user}");
+                    return Err(removal.conflict(true, reason));
+                }
+            }
             removal.by_id()
-        })?;
-        self.sweep_all(&blobs);
-        Ok(removed)
+        })
     }
 }
 
@@ -101,7 +128,10 @@ struct Removal<'a> {
     tx: &'a WriteTx<'a>,
     image: &'a Image,
     options: RemoveOptions,
+    /// Of the image.
     users: &'a [ImageUser],
+    /// Of any image.
+    users_of: &'a dyn Fn(&ImageId) -> Vec<ImageUser>,
 }
 
 /// What was removed, and the blobs that may be free now.
@@ -111,16 +141,18 @@ impl Removal<'_> {
     fn by_name(&self, text: &str) -> Result<Outcome> {
         let reference: ImageReference = text.parse()?;
         let names = record::references(self.tx, &self.image.id)?;
-        if !self.options.force
-            && has_one_name(&names)
-            && let Some(user) = self.users.first()
-        {
-            // Without its last name the image would be left dangling.
-            return Err(Error::ReferenceInUse {
-                reference: text.to_owned(),
-                container: user.container.short().to_owned(),
-                image: self.image.id.short().to_owned(),
-            });
+        let mut freed = siblings::companions(self.tx, &self.image.id)?;
+        if !self.options.force && has_one_name(&names) {
+            let mut users = self.users.to_vec();
+            users.extend(freed.iter().flat_map(self.users_of));
+            if let Some(user) = users.first() {
+                // Without its last name the image would be left dangling.
+                return Err(Error::ReferenceInUse {
+                    reference: text.to_owned(),
+                    container: user.container.short().to_owned(),
+                    image: self.image.id.short().to_owned(),
+                });
+            }
         }
         if TAGS.get(self.tx, &record::reference_key(&reference))?.as_ref() != Some(&self.image.id) {
             return Err(Error::NoSuchImage { reference: reference.familiar() });
@@ -136,16 +168,14 @@ impl Removal<'_> {
                 self.untag(name, &mut removed)?;
             }
         }
-        let named = !record::references(self.tx, &self.image.id)?.is_empty();
-        if named || self.users.iter().any(|user| user.running) {
-            // By force, the last name of an image goes although it has to stay for a container.
-            return Ok((removed, Vec::new()));
-        }
-        self.delete(removed)
+        freed.insert(0, self.image.id.clone());
+        // By force, the last name of an image goes although it has to stay for a container.
+        self.delete_unnamed(removed, &freed)
     }
 
     fn by_id(&self) -> Result<Outcome> {
         let names = record::references(self.tx, &self.image.id)?;
+        let mut freed = siblings::companions(self.tx, &self.image.id)?;
         if let Some(user) = self.users.iter().find(|user| user.running) {
             let user = user.container.short();
             return Err(
@@ -157,23 +187,50 @@ impl Removal<'_> {
                 let reason = "image is referenced in multiple repositories";
                 return Err(self.conflict(true, reason.to_owned()));
             }
-            if let Some(user) = self.users.first() {
-                let user = user.container.short();
-                return Err(
-                    self.conflict(true, format!("image is being used by stopped container {user}"))
-                );
+            let mut users = self.users.to_vec();
+            users.extend(freed.iter().flat_map(self.users_of));
+            if let Some(user) = users.first() {
+                return Err(self.conflict(true, used_by(user)));
             }
         }
         let mut removed = Vec::new();
+        freed.insert(0, self.image.id.clone());
         for name in &names {
             self.untag(name, &mut removed)?;
         }
-        self.delete(removed)
+        self.delete_unnamed(removed, &freed)
     }
 
-    fn delete(&self, mut removed: Vec<Removed>) -> Result<Outcome> {
-        let blobs = record::remove_image(self.tx, &self.image.id)?;
-        removed.push(Removed::Deleted(self.image.id.clone()));
+    /// The image alone: its names lead to what is there for other platforms. Those that lead to nothing else go with it, a
+    /// tag only by force.
+    fn one_platform(&self) -> Result<Outcome> {
+        let mut users = self.users.iter();
+        if let Some(user) = users.find(|user| user.running || !self.options.force) {
+            return Err(self.conflict(!user.running, used_by(user)));
+        }
+        let gone = siblings::leave(self.tx, &self.image.id)?;
+        if !self.options.force
+            && let Some(tag) = gone.iter().find(|name| name.digest().is_none())
+        {
+            let reason = format!("image is all that {} leads to", tag.familiar());
+            return Err(self.conflict(true, reason));
+        }
+        let untagged = gone.iter().map(|name| Removed::Untagged(name.familiar())).collect();
+        self.delete_unnamed(untagged, std::slice::from_ref(&self.image.id))
+    }
+
+    /// Deletes those of the images to which no name leads any more, and which no running container needs.
+    fn delete_unnamed(&self, mut removed: Vec<Removed>, ids: &[ImageId]) -> Result<Outcome> {
+        let mut blobs = Vec::new();
+        for id in ids {
+            let is_named = !record::references(self.tx, id)?.is_empty()
+                || !siblings::names(self.tx, id)?.is_empty();
+            if is_named || (self.users_of)(id).iter().any(|user| user.running) {
+                continue;
+            }
+            blobs.extend(record::remove_image(self.tx, id)?);
+            removed.push(Removed::Deleted(id.clone()));
+        }
         Ok((removed, blobs))
     }
 
@@ -186,6 +243,11 @@ impl Removal<'_> {
     fn conflict(&self, forcible: bool, reason: String) -> Error {
         Error::DeleteConflict { image: self.image.id.short().to_owned(), forcible, reason }
     }
+}
+
+fn used_by(user: &ImageUser) -> String {
+    let state = if user.running { "running" } else { "stopped" };
+    format!("image is being used by {state} container {}", user.container.short())
 }
 
 /// Whether all names are one tag and digests of the same repository.

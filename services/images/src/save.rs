@@ -1,6 +1,6 @@
 //! Writing image archives: an OCI layout that is a docker-archive too, so that every tool reads one of the two.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
 
 use gantry_archive::{Header, Writer};
@@ -8,10 +8,11 @@ use gantry_oci::image::{Descriptor, Index, Layout, Manifest, annotation};
 use gantry_types::{Digest, ImageReference};
 use serde::Serialize;
 
+use crate::elsewhere::Blob;
 use crate::lease::Lease;
 use crate::load::contents::parse;
 use crate::record::{IMAGES, ImageRow};
-use crate::{Error, Image, Images, Result};
+use crate::{Error, Image, ImageId, Images, Result};
 
 /// Images on their way into an archive. Their blobs stay as long as this lives.
 #[derive(Debug)]
@@ -19,14 +20,19 @@ pub struct Saving<'a> {
     images: &'a Images,
     /// In the order in which they were asked for, each once.
     chosen: Vec<Chosen>,
+    /// Blobs that lie elsewhere, open, so that they stay.
+    elsewhere: HashMap<Digest, Blob>,
     _lease: Lease,
 }
 
+/// One image, for some of the platforms that are here.
 #[derive(Debug)]
 struct Chosen {
-    image: Image,
+    /// The first is what the names lead to.
+    images: Vec<Image>,
     names: Vec<ImageReference>,
-    blobs: Vec<(Digest, u64)>,
+    /// Whether these are several and all that are here: then their index leads to them.
+    is_whole: bool,
 }
 
 /// One image in `manifest.json`.
@@ -39,26 +45,49 @@ struct DockerImage {
 }
 
 impl Images {
-    /// Chooses what to save. A name without a tag means every tag of its repository; an id means no name.
+    /// Chooses what to save. A name without a tag means every tag of its repository; an id means no name. `choose` has
+    /// its say about what is here for several platforms.
     ///
     /// # Errors
     /// [`Error::NoSuchImage`] for the first word that leads to none.
-    pub fn saving(&self, words: &[String]) -> Result<Saving<'_>> {
+    pub fn saving<E: From<Error>>(
+        &self,
+        words: &[String],
+        choose: impl Fn(Vec<Image>) -> Result<Vec<Image>, E>,
+    ) -> Result<Saving<'_>, E> {
         let mut chosen: Vec<Chosen> = Vec::new();
         let mut lease = Lease::none(&self.store);
+        let mut elsewhere = HashMap::new();
         for word in words {
-            for (image, name) in self.meant(word)? {
-                let row = self.row(&image)?;
-                for (digest, _) in &row.blobs {
-                    lease.add(digest);
+            for (family, name) in self.meant(word)? {
+                let count = family.len();
+                let mut images: Vec<Image> = Vec::with_capacity(count);
+                for image in choose(family)? {
+                    if !images.contains(&image) {
+                        images.push(image);
+                    }
                 }
-                let known = chosen.iter_mut().find(|known| known.image.id == image.id);
+                for image in &images {
+                    for (digest, _) in &self.row(image)?.blobs {
+                        lease.add(digest);
+                        // What is missing is told when it is read.
+                        if let Ok(blob @ Blob::Elsewhere(_)) = self.open_blob(digest) {
+                            elsewhere.insert(digest.clone(), blob);
+                        }
+                    }
+                    // As long as the record is there, nothing of it had gone before the lease.
+                    self.row(image)?;
+                }
+                let ids = |images: &[Image]| -> Vec<ImageId> {
+                    images.iter().map(|image| image.id.clone()).collect()
+                };
+                let known = chosen.iter_mut().find(|known| ids(&known.images) == ids(&images));
                 match known {
                     Some(known) => known.names.extend(name),
                     None => chosen.push(Chosen {
-                        image,
+                        is_whole: count > 1 && images.len() == count && have_one_index(&images),
+                        images,
                         names: name.into_iter().collect(),
-                        blobs: row.blobs,
                     }),
                 }
             }
@@ -67,11 +96,11 @@ impl Images {
             one.names.sort();
             one.names.dedup();
         }
-        Ok(Saving { images: self, chosen, _lease: lease })
+        Ok(Saving { images: self, chosen, elsewhere, _lease: lease })
     }
 
-    /// The images that a word means, each with the name that the word gives it.
-    fn meant(&self, word: &str) -> Result<Vec<(Image, Option<ImageReference>)>> {
+    /// The images that a word means, each for all platforms that are here and with the name that the word gives it.
+    fn meant(&self, word: &str) -> Result<Vec<(Vec<Image>, Option<ImageReference>)>> {
         let names_tag = word.rsplit('/').next().unwrap_or_default().contains([':', '@']);
         if !names_tag && let Ok(wanted) = word.parse::<ImageReference>() {
             let repository = wanted.repository();
@@ -81,15 +110,17 @@ impl Images {
                     .references
                     .iter()
                     .filter(|name| name.digest().is_none() && name.repository() == repository);
-                meant.extend(tags.map(|name| (image.clone(), Some(name.clone()))));
+                for name in tags {
+                    meant.push((self.resolve_all(&name.to_string())?, Some(name.clone())));
+                }
             }
             if !meant.is_empty() {
                 return Ok(meant);
             }
         }
-        let image = self.resolve(word)?;
-        let name = word.parse().ok().filter(|name| image.references.contains(name));
-        Ok(vec![(image, name)])
+        let images = self.resolve_all(word)?;
+        let name = word.parse().ok().filter(|name| images[0].references.contains(name));
+        Ok(vec![(images, name)])
     }
 
     fn row(&self, image: &Image) -> Result<ImageRow> {
@@ -101,22 +132,28 @@ impl Images {
 impl Saving<'_> {
     /// The images that were chosen.
     pub fn images(&self) -> impl Iterator<Item = &Image> {
-        self.chosen.iter().map(|one| &one.image)
+        self.chosen.iter().flat_map(|one| &one.images)
     }
 
     /// Writes the archive: the documents that lead to the images last, so that they are never there without them.
-    pub fn write(self, output: impl Write) -> Result<()> {
+    pub fn write(mut self, output: impl Write) -> Result<()> {
         let mut archive = Writer::new(output);
         let mut add = |path: &str, bytes: &[u8]| {
             archive.append_bytes(&Header::file(path, 0o644), bytes).map_err(Error::WriteArchive)
         };
         add("oci-layout", &json(&Layout { version: Layout::VERSION.to_owned() }, "layout")?)?;
-        let mut written = BTreeSet::new();
-        for (digest, size_bytes) in self.chosen.iter().flat_map(|one| &one.blobs) {
-            if written.insert(digest) {
-                let header = Header { size: *size_bytes, ..Header::file(blob_name(digest), 0o644) };
-                let content = self.images.open_blob(digest)?;
-                archive.append(&header, content).map_err(Error::WriteArchive)?;
+        let (mut written, mut elsewhere) = (BTreeSet::new(), std::mem::take(&mut self.elsewhere));
+        for one in &self.chosen {
+            for (digest, size_bytes) in self.blobs(one)? {
+                if written.insert(digest.clone()) {
+                    let header =
+                        Header { size: size_bytes, ..Header::file(blob_name(&digest), 0o644) };
+                    let content = match elsewhere.remove(&digest) {
+                        Some(content) => content,
+                        None => self.images.open_blob(&digest)?,
+                    };
+                    archive.append(&header, content).map_err(Error::WriteArchive)?;
+                }
             }
         }
         let mut add = |path: &str, bytes: &[u8]| {
@@ -131,46 +168,85 @@ impl Saving<'_> {
     /// `index.json`: one entry for each name, or one without for an image that has none.
     fn entries(&self) -> Vec<Descriptor> {
         let mut entries = Vec::new();
-        for Chosen { image, names, .. } in &self.chosen {
-            let Descriptor { media_type, digest, size, .. } = &image.manifest;
-            let plain = Descriptor {
-                platform: Some(image.config.platform.clone()),
-                ..Descriptor::new(media_type, digest.clone(), *size)
+        for Chosen { images, names, is_whole } in &self.chosen {
+            let index = images[0].index.clone().filter(|_| *is_whole);
+            let plain: Vec<Descriptor> = match index {
+                Some(index) => vec![index],
+                None => images.iter().map(manifest_entry).collect(),
             };
             if names.is_empty() {
-                entries.push(plain.clone());
+                entries.extend(plain.iter().cloned());
             }
             for name in names {
-                let mut entry = plain.clone();
-                let notes = &mut entry.annotations;
-                notes.insert(annotation::CONTAINERD_IMAGE_NAME.to_owned(), name.to_string());
-                if let Some(tag) = name.tag() {
-                    notes.insert(annotation::REF_NAME.to_owned(), tag.to_owned());
+                for mut entry in plain.iter().cloned() {
+                    let notes = &mut entry.annotations;
+                    notes.insert(annotation::CONTAINERD_IMAGE_NAME.to_owned(), name.to_string());
+                    if let Some(tag) = name.tag() {
+                        notes.insert(annotation::REF_NAME.to_owned(), tag.to_owned());
+                    }
+                    entries.push(entry);
                 }
-                entries.push(entry);
             }
         }
         entries
     }
 
+    /// The blobs of what was chosen. What came with an image and is none of its parts stays with its index.
+    fn blobs(&self, one: &Chosen) -> Result<Vec<(Digest, u64)>> {
+        let mut blobs = Vec::new();
+        for image in &one.images {
+            if one.is_whole {
+                blobs.extend(self.images.row(image)?.blobs);
+                continue;
+            }
+            let manifest = self.manifest(image)?;
+            let parts = manifest.layers.iter().chain([&manifest.config, &image.manifest]);
+            blobs.extend(parts.map(|part| (part.digest.clone(), part.size)));
+        }
+        Ok(blobs)
+    }
+
+    fn manifest(&self, image: &Image) -> Result<Manifest> {
+        parse(&self.document(&image.manifest)?, image.manifest.digest.as_str(), "manifest")
+    }
+
     fn docker_images(&self) -> Result<Vec<DockerImage>> {
-        let describe = |one: &Chosen| {
-            let name = one.image.manifest.digest.to_string();
-            let bytes = self.document(&one.image.manifest)?;
-            let manifest: Manifest = parse(&bytes, &name, "manifest")?;
-            let tagged = one.names.iter().filter(|name| name.digest().is_none());
-            Ok(DockerImage {
-                config: blob_name(&manifest.config.digest),
-                repo_tags: tagged.map(ImageReference::familiar).collect(),
-                layers: manifest.layers.iter().map(|layer| blob_name(&layer.digest)).collect(),
-            })
-        };
-        self.chosen.iter().map(describe).collect()
+        let mut described = Vec::new();
+        for one in &self.chosen {
+            for (number, image) in one.images.iter().enumerate() {
+                let manifest = self.manifest(image)?;
+                let tagged = one.names.iter().filter(|name| name.digest().is_none());
+                described.push(DockerImage {
+                    config: blob_name(&manifest.config.digest),
+                    // This format knows no platforms: a name leads to one image.
+                    repo_tags: tagged
+                        .filter(|_| number == 0)
+                        .map(ImageReference::familiar)
+                        .collect(),
+                    layers: manifest.layers.iter().map(|layer| blob_name(&layer.digest)).collect(),
+                });
+            }
+        }
+        Ok(described)
     }
 
     fn document(&self, descriptor: &Descriptor) -> Result<Vec<u8>> {
         let path = self.images.store.blob_path(&descriptor.digest);
         std::fs::read(&path).map_err(|source| Error::io("read", &path, source))
+    }
+}
+
+/// Whether one index leads to all of them.
+fn have_one_index(images: &[Image]) -> bool {
+    let index = images[0].index.as_ref();
+    index.is_some() && images.iter().all(|image| image.index.as_ref() == index)
+}
+
+fn manifest_entry(image: &Image) -> Descriptor {
+    let Descriptor { media_type, digest, size, .. } = &image.manifest;
+    Descriptor {
+        platform: Some(image.config.platform.clone()),
+        ..Descriptor::new(media_type, digest.clone(), *size)
     }
 }
 

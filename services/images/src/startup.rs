@@ -28,7 +28,7 @@ impl Images {
     /// Opens the store, or makes an empty one. Partial input and blobs without a record go; what came in of a blob
     /// from afar stays for a while.
     pub fn open(config: Config, db: Arc<Db>) -> Result<Self> {
-        let store = Arc::new(Store::new(config.root, Arc::clone(&db)));
+        let store = Arc::new(Store::new(config, Arc::clone(&db)));
         for folder in [store.blobs(), store.ingest(), store.trash()] {
             fs::DirBuilder::new()
                 .recursive(true)
@@ -98,7 +98,10 @@ fn find_incomplete(store: &Store, db: &Db) -> Result<Vec<Incomplete>> {
         let suspect = row.unsynced_boot.is_some_and(|id| id != boot);
         let mut missing = Vec::new();
         for (digest, size_bytes) in row.blobs {
-            if !is_sound(&store.blob_path(&digest), &digest, size_bytes, suspect)? {
+            let is_elsewhere = || store.size_elsewhere(&digest) == Some(size_bytes);
+            if !is_sound(&store.blob_path(&digest), &digest, size_bytes, suspect)?
+                && !is_elsewhere()
+            {
                 missing.push(digest);
             }
         }

@@ -62,7 +62,7 @@ impl Repository {
             let (digest, got_bytes) = (transfer.digest, transfer.got_bytes);
             fruitless = if got_bytes > before { 1 } else { fruitless + 1 };
             tracing::info!(%digest, got = got_bytes, error = %failure, "a transfer broke off");
-            if !retry::wait(fruitless, None) {
+            if !retry::wait(fruitless, self.attempts(), None) {
                 return Err(Error::BrokeOff {
                     digest: digest.clone(),
                     got_bytes,

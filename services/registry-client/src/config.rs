@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 /// See the fields. Resolved by the caller: this crate reads no environment.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Base URLs that are asked before Docker Hub, in this order.
     pub mirrors: Vec<String>,
@@ -16,10 +16,25 @@ pub struct Config {
     pub proxies: Proxies,
     /// What the client calls itself.
     pub user_agent: String,
+    /// How often one thing is tried, the first time included.
+    pub attempts: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            mirrors: Vec::new(),
+            insecure: Vec::new(),
+            certificate_folders: Vec::new(),
+            proxies: Proxies::default(),
+            user_agent: String::new(),
+            attempts: 5,
+        }
+    }
 }
 
 /// Proxies, as the variables `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` describe them; empty means none.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Proxies {
     /// For plain connections.
     pub http: String,

@@ -81,7 +81,14 @@ pub(crate) fn is_insecure(authority: &str, config: &Config) -> bool {
     if host == "localhost" || address.is_some_and(|address| address.is_loopback()) {
         return true;
     }
-    config.insecure.iter().any(|entry| {
+    is_listed(authority, &config.insecure)
+}
+
+/// Whether a list of registries (`host[:port]`) and networks (`10.0.0.0/8`) has the registry `host[:port]` among them.
+pub fn is_listed(authority: &str, list: &[String]) -> bool {
+    let host = host(authority);
+    let address: Option<IpAddr> = host.parse().ok();
+    list.iter().any(|entry| {
         entry == authority
             || entry == host
             || address.is_some_and(|address| in_network(address, entry).unwrap_or(false))

@@ -33,6 +33,7 @@ pub use client::Client;
 pub use config::{Config, Proxies};
 pub use credentials::Credentials;
 pub use download::Download;
+pub use endpoint::is_listed;
 pub use error::Error;
 pub use inline::inline;
 pub use manifest::Document;

@@ -73,6 +73,18 @@ impl Repository {
         }
     }
 
+    /// Whether a tag or digest leads to just this document there. A registry that does not say so is taken at its
+    /// silence.
+    pub fn has_manifest(&self, tag_or_digest: &str, document: &Document) -> bool {
+        let path = format!("manifests/{tag_or_digest}");
+        let call = Call::new(Method::HEAD, &path).header("Accept", document.media_type.as_str());
+        let Ok(answer) = self.send(&call) else { return false };
+        let says = |name: &str, value: &str| answer.header(name) == Some(value);
+        answer.is_success()
+            && says("docker-content-digest", document.digest.as_str())
+            && says("content-type", &document.media_type)
+    }
+
     /// Puts a manifest or index under a tag or its digest. What it points to must be there already.
     pub fn put_manifest(&self, tag_or_digest: &str, document: &Document) -> Result<()> {
         let path = format!("manifests/{tag_or_digest}");

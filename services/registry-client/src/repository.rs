@@ -152,6 +152,11 @@ impl Repository {
         Err(last.unwrap_or_else(|| Error::unusable(self.reference.domain(), "it has no endpoint")))
     }
 
+    /// How often one thing is tried.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.client.transport.config.attempts
+    }
+
     fn send_patiently(&self, endpoint: &Endpoint, call: &Call<'_>) -> Result<Answer> {
         let mut attempt = 1;
         loop {
@@ -161,7 +166,7 @@ impl Repository {
                 Err(Error::Unreachable { source, .. }) if may_pass(source) => None,
                 _ => return answer,
             };
-            if !retry::wait(attempt, wanted_seconds) {
+            if !retry::wait(attempt, self.attempts(), wanted_seconds) {
                 return answer;
             }
             attempt += 1;

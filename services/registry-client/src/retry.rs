@@ -3,9 +3,6 @@
 use std::thread;
 use std::time::Duration;
 
-/// How often one thing is tried.
-pub(crate) const ATTEMPTS: u32 = 5;
-
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// A registry that wants a longer pause than this gets its refusal shown instead.
@@ -16,10 +13,10 @@ pub(crate) fn pause(attempt: u32) -> Duration {
     (FIRST_PAUSE * 2_u32.pow(attempt.saturating_sub(1).min(8))).min(LONGEST_PAUSE)
 }
 
-/// Waits before attempt number `attempt`, or as long as the registry asks (`Retry-After` in seconds); whether
-/// another attempt is worth it.
-pub(crate) fn wait(attempt: u32, wanted_seconds: Option<u64>) -> bool {
-    if attempt >= ATTEMPTS {
+/// Waits before attempt number `attempt` of `attempts`, or as long as the registry asks (`Retry-After` in seconds);
+/// whether another attempt is worth it.
+pub(crate) fn wait(attempt: u32, attempts: u32, wanted_seconds: Option<u64>) -> bool {
+    if attempt >= attempts {
         return false;
     }
     let pause = wanted_seconds.map_or_else(|| pause(attempt), Duration::from_secs);
@@ -44,6 +41,6 @@ mod tests {
         assert_eq!(pause(1), FIRST_PAUSE);
         assert_eq!(pause(3), FIRST_PAUSE * 4);
         assert_eq!(pause(100), LONGEST_PAUSE);
-        assert!(!wait(ATTEMPTS, None) && !wait(1, Some(3600)));
+        assert!(!wait(5, 5, None) && !wait(1, 5, Some(3600)));
     }
 }

@@ -84,7 +84,7 @@ impl Repository {
                 }
                 _ => return sent.map(|()| Uploaded::Sent),
             }
-            if !retry::wait(attempt, None) {
+            if !retry::wait(attempt, self.attempts(), None) {
                 return sent.map(|()| Uploaded::Sent);
             }
             attempt += 1;
@@ -122,7 +122,10 @@ impl Repository {
                 Begun::Session(session) => session.stream(open, digest),
             });
             match &sent {
-                Err(error) if is_worth_another_try(error) && retry::wait(attempt, None) => {
+                Err(error)
+                    if is_worth_another_try(error)
+                        && retry::wait(attempt, self.attempts(), None) =>
+                {
                     tracing::info!(%error, "an upload broke off");
                 }
                 _ => return sent,

@@ -26,5 +26,9 @@ pub(super) async fn open(path: &Path) -> Result<Upload, Error> {
     if metadata.is_dir() {
         return Err(Error::refused(format!("{} is a directory, not an archive", path.display())));
     }
+    if metadata.is_file() {
+        return Upload::file(file.into_std().await).map_err(Error::file("read", path));
+    }
+    // What comes by a pipe is sent as it comes.
     Ok(Upload::stream(file))
 }

@@ -15,6 +15,15 @@ use crate::error::Error;
 /// No configuration is longer.
 const MAX_BYTES: u64 = 4 << 20;
 
+/// What proxies are called in the file, and in the environment of programs that use them.
+const PROXIES: [(&str, &str); 5] = [
+    ("httpProxy", "HTTP_PROXY"),
+    ("httpsProxy", "HTTPS_PROXY"),
+    ("ftpProxy", "FTP_PROXY"),
+    ("noProxy", "NO_PROXY"),
+    ("allProxy", "ALL_PROXY"),
+];
+
 #[derive(Debug)]
 pub(super) struct ConfigFile {
     path: PathBuf,
@@ -66,6 +75,22 @@ impl ConfigFile {
         }
         known.auth.clear();
         (known != AuthConfig::default()).then_some(known)
+    }
+
+    /// The proxies that containers and builds get, for the daemon at `host` or for all: variables with their values.
+    pub(super) fn proxies(&self, host: &str) -> Vec<(String, String)> {
+        let all = self.document.get("proxies").and_then(Value::as_object);
+        let own = all.and_then(|all| all.get(host).or_else(|| all.get("default")));
+        let mut variables = Vec::new();
+        for (key, name) in PROXIES {
+            let value = own.and_then(|own| own.get(key)?.as_str()).unwrap_or_default();
+            if !value.is_empty() {
+                // Programs look for the one or the other.
+                variables.push((name.to_owned(), value.to_owned()));
+                variables.push((name.to_ascii_lowercase(), value.to_owned()));
+            }
+        }
+        variables
     }
 
     /// Writes an entry; an empty one for credentials that are kept elsewhere.

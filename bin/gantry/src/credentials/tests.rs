@@ -44,6 +44,28 @@ fn what_others_wrote_is_read_and_stays() {
 }
 
 #[test]
+fn proxies_are_a_daemon_s_own_or_everybody_s() {
+    let (_folder, credentials) = credentials(
+        r#"{"proxies":{"default":{"httpProxy":"http://one:1","noProxy":"localhost","ftpProxy":""},
+            "tcp://far:2375":{"allProxy":"http://two:2"}}}"#,
+    );
+    let pairs = |host: &str| -> Vec<String> {
+        let pairs = credentials.proxies(host).into_iter();
+        pairs.map(|(name, value)| format!("{name}={value}")).collect()
+    };
+    assert_eq!(
+        pairs("unix:///run/gantry/gantry.sock"),
+        [
+            "HTTP_PROXY=http://one:1",
+            "http_proxy=http://one:1",
+            "NO_PROXY=localhost",
+            "no_proxy=localhost"
+        ]
+    );
+    assert_eq!(pairs("tcp://far:2375"), ["ALL_PROXY=http://two:2", "all_proxy=http://two:2"]);
+}
+
+#[test]
 fn a_refresh_token_takes_the_password_s_place() {
     let (folder, mut credentials) = credentials("{}");
     let token = AuthConfig { identitytoken: "t".to_owned(), ..ann("") };

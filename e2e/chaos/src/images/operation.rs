@@ -10,6 +10,7 @@ pub(crate) enum Operation {
     Pull,
     Push,
     Load,
+    Save,
     Rmi,
     Commit,
     Prune,
@@ -26,8 +27,8 @@ pub(crate) struct Target {
 const CONTAINER: &str = "chaos";
 
 impl Operation {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Pull, Self::Push, Self::Load, Self::Rmi, Self::Commit, Self::Prune];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Pull, Self::Push, Self::Load, Self::Save, Self::Rmi, Self::Commit, Self::Prune];
 
     /// Whether this Gantry has it.
     pub(crate) fn is_known(self, stage: &Stage) -> bool {
@@ -44,11 +45,13 @@ impl Operation {
         let own = stage.name(number);
         let made = format!("{}/made-{}:1", stage.registry.address(), stage.cycle);
         let name = match self {
-            Self::Pull | Self::Load | Self::Rmi => own,
+            Self::Pull | Self::Load | Self::Save | Self::Rmi => own,
             Self::Push | Self::Commit | Self::Prune => made,
         };
-        stage.set(number, self != Self::Pull && self != Self::Load);
+        stage.set(number, !matches!(self, Self::Pull | Self::Load | Self::Save));
         match self {
+            // Just come in: while it is saved, its archives go.
+            Self::Save => stage.load(number),
             Self::Push => drop(stage.daemon.ok(&["tag", &stage.name(number), &name])),
             Self::Commit => Self::make_container(stage, number),
             Self::Prune => Self::leave_dangling(stage, number),
@@ -59,11 +62,12 @@ impl Operation {
 
     /// Begins it, the first time or again.
     pub(crate) fn start(self, stage: &Stage, target: &Target) -> Running {
-        let archive = stage.archive(target.number);
+        let (archive, saved) = (stage.archive(target.number), stage.saved());
         let words: Vec<&str> = match self {
             Self::Pull => vec!["pull", "-q", &target.name],
             Self::Push => vec!["push", "-q", &target.name],
             Self::Load => vec!["load", "-q", "-i", &archive],
+            Self::Save => vec!["save", "-o", &saved, &target.name],
             Self::Rmi => vec!["rmi", &target.name],
             Self::Commit => vec!["commit", CONTAINER, &target.name],
             Self::Prune => vec!["image", "prune", "-f"],
@@ -95,6 +99,12 @@ impl Operation {
         };
         match self {
             Self::Pull | Self::Load => assert_ne!(run(&target.name), "0"),
+            Self::Save => {
+                // What was saved is the image.
+                stage.daemon.ok(&["rmi", "-f", &target.name]);
+                stage.daemon.ok(&["load", "-q", "-i", &stage.saved()]);
+                assert_ne!(run(&target.name), "0");
+            }
             Self::Rmi => assert!(!stage.has(&target.name), "it is removed"),
             Self::Push => {
                 let source = format!("docker://{}", target.name);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use gantry_testkit::{Daemon, Image, Layer, Registry, Tar, busybox_layer, poll};
+use gantry_testkit::{Daemon, Image, Layer, Options, Registry, Tar, busybox_layer, poll};
 use serde_json::{Value, json};
 
 use super::store::Store;
@@ -26,7 +26,10 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn build() -> Self {
-        let (daemon, registry) = (Daemon::start(), Registry::open());
+        // Archives of layers go at once, in the middle of whatever comes next.
+        let flags = vec!["--layer-archives".to_owned(), "0s".to_owned()];
+        let daemon = Daemon::start_with(Options { flags, ..Options::default() });
+        let registry = Registry::open();
         let folder = daemon.scratch("archives");
         fs::create_dir_all(&folder).expect("make a folder for archives");
         let mut stage = Self { daemon, registry, archives: Vec::new(), cycle: 0 };
@@ -52,6 +55,11 @@ impl Stage {
 
     pub(crate) fn archive(&self, number: u32) -> String {
         self.archives[number as usize].display().to_string()
+    }
+
+    /// Where images are saved.
+    pub(crate) fn saved(&self) -> String {
+        self.daemon.folder().join("saved.tar").display().to_string()
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
@@ -98,9 +106,16 @@ impl Stage {
             self.daemon.gantry(&[&words[..], command].concat()).run().exits(0);
         }
         let store = Store::new(self.daemon.data_root());
-        let needed = store.blobs_of(&ids);
-        assert_eq!(store.blobs(), needed, "the blobs on the disk, and those that images need");
         let layers: BTreeSet<&str> = images.iter().flat_map(layers).collect();
+        let needed = store.blobs_of(&ids);
+        let present = store.blobs();
+        let extra: Vec<_> = present.difference(&needed).collect();
+        assert!(extra.is_empty(), "blobs that no image needs: {extra:?}");
+        // What has gone was a layer's archive, and comes out of the layer.
+        let gone: Vec<_> = needed.difference(&present).collect();
+        assert!(gone.iter().all(|digest| layers.contains(digest.as_str())), "lost: {gone:?}");
+        assert!(gone.len() <= store.splits(), "{} of {gone:?} can be had", store.splits());
+        poll("nothing to be on its way", || store.is_settled().then_some(()));
         poll("the trash to be empty", || store.trash_is_empty().then_some(()));
         assert_eq!(store.layers(), layers.len(), "layers on the disk, and those of images");
         store.assert_explained();

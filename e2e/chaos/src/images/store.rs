@@ -49,6 +49,17 @@ impl Store {
         names(&self.root.join("layers")).into_iter().filter(is_layer).count()
     }
 
+    /// How many layers have their archives in them.
+    pub(crate) fn splits(&self) -> usize {
+        let layers = self.root.join("layers");
+        names(&layers).iter().filter(|name| layers.join(name).join("layer.split").exists()).count()
+    }
+
+    /// No archive of a layer is being put away.
+    pub(crate) fn is_settled(&self) -> bool {
+        names(&self.root.join("layers/ingest")).is_empty()
+    }
+
     pub(crate) fn trash_is_empty(&self) -> bool {
         ["trash", "layers/trash"].iter().all(|folder| names(&self.root.join(folder)).is_empty())
     }

@@ -10,9 +10,9 @@ use crate::progress::{self, WhenGone};
 use crate::reply::Reply;
 
 pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Reply, Error> {
-    let platform = call.query.platform("platform")?;
+    let platforms = call.query.platforms("platform")?;
     let (sender, messages) = mpsc::channel(progress::LINES_IN_FLIGHT);
     let archive = call.archive();
-    let work = async move { load(&engine, archive, platform, sender).await };
+    let work = async move { load(&engine, archive, platforms, sender).await };
     progress::reply(messages, WhenGone::GoOn, work).await
 }

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::reply::{self, Reply, ReplyBody};
 
 pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Reply, Error> {
-    let platform = call.query.platform("platform")?;
+    let platforms = call.query.platforms("platform")?;
     let names = if call.name.is_empty() {
         // Some clients send one parameter with commas.
         let given = call.query.all("names");
@@ -17,6 +17,6 @@ pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Reply, Error> {
     } else {
         vec![call.name]
     };
-    let pieces = save(&engine, names, platform).await?;
+    let pieces = save(&engine, names, platforms).await?;
     Ok(reply::typed(StatusCode::OK, reply::TAR, ReplyBody::Archive(pieces)))
 }

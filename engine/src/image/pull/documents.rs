@@ -17,6 +17,8 @@ const MAX_DEPTH: usize = 4;
 pub(super) struct Documents {
     /// The digest of what the name leads to: of the index, where there is one.
     pub(super) resolved: Digest,
+    /// The indexes on the way, the outermost first.
+    pub(super) indexes: Vec<Document>,
     /// The manifest as it came.
     pub(super) manifest: Document,
     /// The same, read.
@@ -57,15 +59,16 @@ pub(super) fn fetch(
     let first = repository.manifest(&wanted)?;
     teller.say(&wanted, format!("Pulling from {}", reference.path()));
     let resolved = first.digest.clone();
-    let mut digests = vec![resolved.clone()];
-    let (manifest, parsed) = descend(repository, first, reference, platform, &mut digests)?;
-    judge(&digests)?;
+    let mut indexes = Vec::new();
+    let (manifest, parsed) = descend(repository, first, reference, platform, &mut indexes)?;
+    let digests = indexes.iter().chain([&manifest]).map(|document| document.digest.clone());
+    judge(&digests.collect::<Vec<_>>())?;
     let config = elsewhere::config(repository, &parsed.config)?;
     let read = serde_json::from_slice(&config).map_err(|source| {
         let name = parsed.config.digest.to_string();
         gantry_images::Error::InvalidDocument { name, what: "image configuration", source }
     })?;
-    Ok(Documents { resolved, manifest, parsed, config, read })
+    Ok(Documents { resolved, indexes, manifest, parsed, config, read })
 }
 
 fn descend(
@@ -73,15 +76,15 @@ fn descend(
     mut document: Document,
     reference: &ImageReference,
     platform: Option<&Platform>,
-    digests: &mut Vec<Digest>,
+    indexes: &mut Vec<Document>,
 ) -> Result<(Document, Manifest)> {
     let name = reference.familiar();
     for _ in 0..MAX_DEPTH {
         match Step::read(&document.media_type, &document.bytes, &name, platform)? {
             Step::Image(manifest) => return Ok((document, *manifest)),
             Step::Descend(entry) => {
-                document = elsewhere::manifest(repository, &entry)?;
-                digests.push(document.digest.clone());
+                let listed = elsewhere::manifest(repository, &entry)?;
+                indexes.push(std::mem::replace(&mut document, listed));
             }
         }
     }

@@ -16,9 +16,6 @@ use crate::Result;
 use crate::engine::Engine;
 use crate::image::teller::{LayerTeller, Teller};
 
-/// Layers on their way at the same time.
-const AT_ONCE: usize = 6;
-
 /// Brings in what is not here; the size of all layers together.
 pub(super) fn fetch_all(
     engine: &Engine,
@@ -34,8 +31,9 @@ pub(super) fn fetch_all(
         teller.layer(&blob.digest, blob.size).say("Pulling fs layer");
     }
     let next = AtomicUsize::new(0);
+    let at_once = engine.live.settings().max_concurrent_downloads;
     thread::scope(|scope| {
-        for _ in 0..AT_ONCE.min(layers.len()) {
+        for _ in 0..at_once.max(1).min(layers.len()) {
             scope.spawn(|| {
                 while let Some(depth) = fetch.take(&next) {
                     fetch.note(fetch.layer(depth));

@@ -8,16 +8,13 @@ use std::thread;
 use gantry_archive::Compression;
 use gantry_images::Place;
 use gantry_oci::image::{Descriptor, Manifest, media_type};
-use gantry_registry_client::{Repository, Uploaded};
+use gantry_registry_client::{Document, Repository, Uploaded};
 use gantry_types::{Digest, ImageReference};
 
 use super::counted::Counted;
 use crate::Result;
 use crate::engine::Engine;
 use crate::image::teller::Teller;
-
-/// Blobs on their way at the same time.
-const AT_ONCE: usize = 5;
 
 /// One image's push.
 pub(super) struct Push<'a> {
@@ -26,8 +23,12 @@ pub(super) struct Push<'a> {
     pub(super) teller: &'a Teller,
     pub(super) domain: &'a str,
     pub(super) path: &'a str,
+    /// The name that is pushed.
+    pub(super) reference: &'a ImageReference,
     /// For layers that are plain.
     pub(super) compression: Compression,
+    /// Whether this registry may have layers that others must not distribute.
+    pub(super) gives_foreign: bool,
 }
 
 /// What became of the blobs.
@@ -73,8 +74,9 @@ impl Push<'_> {
             self.teller.layer(&layer.digest, layer.size).say("Preparing");
         }
         let (next, failed, pushed) = (AtomicUsize::new(0), Mutex::new(None), Mutex::new(vec![]));
+        let at_once = self.engine.live.settings().max_concurrent_uploads;
         thread::scope(|scope| {
-            for _ in 0..AT_ONCE.min(blobs.len()) {
+            for _ in 0..at_once.max(1).min(blobs.len()) {
                 scope.spawn(|| {
                     while let Some(blob) = blobs.get(next.fetch_add(1, Ordering::Relaxed)) {
                         if lock(&failed).is_some() {
@@ -94,6 +96,15 @@ impl Push<'_> {
         Ok(Pushed { blobs: pushed.into_inner().unwrap_or_else(PoisonError::into_inner) })
     }
 
+    /// Sees to it that a tag leads to a document.
+    pub(super) fn put(&self, tag: &str, document: &Document) -> Result<()> {
+        // To put what is there makes registries write, and those refuse it that never let a tag change.
+        if self.repository.has_manifest(tag, document) {
+            return Ok(());
+        }
+        Ok(self.repository.put_manifest(tag, document)?)
+    }
+
     /// Sees to it that a blob is there; how it is called there.
     fn blob(&self, blob: &Descriptor, is_config: bool) -> Result<Descriptor> {
         let say = |status: &str| {
@@ -101,7 +112,8 @@ impl Push<'_> {
                 self.teller.layer(&blob.digest, blob.size).say(status);
             }
         };
-        if media_type::is_foreign_layer(&blob.media_type) && !blob.urls.is_empty() {
+        let is_foreign = media_type::is_foreign_layer(&blob.media_type) && !blob.urls.is_empty();
+        if is_foreign && !self.gives_foreign {
             say("Skipped foreign layer");
             return Ok(blob.clone());
         }
@@ -136,9 +148,9 @@ impl Push<'_> {
     fn send(&self, blob: &Descriptor, origin: Option<&Place>, is_config: bool) -> Result<Uploaded> {
         let images = &self.engine.images;
         let open = |from| {
-            let file = images.open_blob(&blob.digest).map_err(io::Error::other)?;
+            let content = images.open_blob(&blob.digest).map_err(io::Error::other)?;
             let told = (!is_config).then(|| (self.teller.clone(), blob.clone()));
-            Counted::of_file(file, from, told)
+            Counted::of_blob(content, from, told)
         };
         let path = origin.map(|place| place.path.as_str());
         let sent = self

@@ -1,13 +1,12 @@
 //! Layers that are compressed on their way. The result is the same every time and everywhere, so that a registry has it
 //! once; it is not kept here.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, ScopedJoinHandle};
 
 use gantry_archive::{Compression, compress};
-use gantry_images::{BlobWriter, Committed};
+use gantry_images::{Blob, BlobWriter, Committed};
 use gantry_oci::image::{Descriptor, media_type};
 use gantry_types::Algorithm;
 
@@ -33,7 +32,7 @@ impl Push<'_> {
         let stopped = AtomicBool::new(false);
         let (sent, committed) = thread::scope(|scope| {
             let mut packing = Packing::Runs(
-                scope.spawn(|| pack(Until { file: plain, stopped: &stopped }, writer, format)),
+                scope.spawn(|| pack(Until { blob: plain, stopped: &stopped }, writer, format)),
             );
             let open = |from| -> io::Result<Box<dyn Read + Send>> {
                 let told = Some((self.teller.clone(), blob.clone()));
@@ -96,9 +95,9 @@ impl Packing<'_> {
     }
 }
 
-/// A file that is read until the other side gives up.
+/// A blob that is read until the other side gives up.
 struct Until<'a> {
-    file: File,
+    blob: Blob,
     stopped: &'a AtomicBool,
 }
 
@@ -107,7 +106,7 @@ impl Read for Until<'_> {
         if self.stopped.load(Ordering::Relaxed) {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        self.file.read(buffer)
+        self.blob.read(buffer)
     }
 }
 

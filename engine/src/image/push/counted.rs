@@ -1,9 +1,9 @@
 //! Content on its way to a registry: tells how far it is, and ends when nobody listens any more.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
+use gantry_images::Blob;
 use gantry_oci::image::Descriptor;
 
 use crate::image::teller::Teller;
@@ -19,15 +19,15 @@ pub(super) struct Counted<R> {
     last: Instant,
 }
 
-impl Counted<File> {
-    /// A file's content from byte `from` on. `told` is who hears of it, and of which layer.
-    pub(super) fn of_file(
-        mut file: File,
+impl Counted<Blob> {
+    /// A blob's content from byte `from` on. `told` is who hears of it, and of which layer.
+    pub(super) fn of_blob(
+        mut blob: Blob,
         from: u64,
         told: Option<(Teller, Descriptor)>,
     ) -> io::Result<Box<dyn Read + Send>> {
-        file.seek(SeekFrom::Start(from)).map_err(io::Error::other)?;
-        Ok(Box::new(Counted::new(file, from, told)))
+        blob.skip(from).map_err(io::Error::other)?;
+        Ok(Box::new(Counted::new(blob, from, told)))
     }
 }
 

@@ -63,8 +63,16 @@ impl Memory {
         Ok(())
     }
 
+    /// A directory hides what lower layers have in it.
     pub(super) fn opaque(&mut self, path: EntryPath) -> Result<()> {
         self.known(path)?.opaque = true;
+        Ok(())
+    }
+
+    /// A directory hides that of lower layers itself: it looks like nothing below.
+    pub(super) fn hides(&mut self, path: EntryPath) -> Result<()> {
+        let known = self.known(path)?;
+        (known.opaque, known.implied) = (true, false);
         Ok(())
     }
 
@@ -138,9 +146,9 @@ impl Memory {
         fixups
     }
 
-    /// Whether lower layers don't show at a path.
+    /// Whether lower layers don't show in the directory that a path lies in.
     fn is_hidden(&self, path: &EntryPath) -> bool {
         let is_opaque = |path: &EntryPath| self.known.get(path).is_some_and(|known| known.opaque);
-        is_opaque(&EntryPath::root()) || path.ancestry().any(|above| is_opaque(&above))
+        is_opaque(&EntryPath::root()) || path.up().ancestry().any(|above| is_opaque(&above))
     }
 }

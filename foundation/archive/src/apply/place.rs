@@ -201,7 +201,7 @@ fn make_one(
     let dir = openat(above, name, flags, Mode::empty()).map_err(failed)?;
     if opaque {
         metadata::make_opaque(dir.as_fd(), path.as_bytes())?;
-        memory.opaque(path.clone())?;
+        memory.hides(path.clone())?;
     }
     Ok(dir)
 }

@@ -84,7 +84,8 @@ impl Applier<'_> {
                 let flags = AtFlags::SYMLINK_NOFOLLOW;
                 let stat = statat(&*dir, name, flags).map_err(failed)?;
                 if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-                    return self.make_opaque(path);
+                    self.make_opaque(path)?;
+                    return self.memory.hides(path.clone());
                 }
                 Ok(())
             }

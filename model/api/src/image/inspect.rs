@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::container::{GraphDriver, HealthConfig};
 use crate::go;
+use crate::image::{ManifestDescriptor, ManifestSummary};
 
 /// Everything about one image.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -51,6 +52,12 @@ pub struct ImageInspect {
     /// Since 1.53; absent where nothing is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<ImageIdentity>,
+    /// Where its name leads. Since 1.48.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub descriptor: Option<ManifestDescriptor>,
+    /// What is here for which platform; only when asked for. Since 1.48.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "go::lenient")]
+    pub manifests: Vec<ManifestSummary>,
 }
 
 /// What a container of this image runs as.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::go;
-use crate::image::ManifestSummary;
+use crate::image::{ManifestDescriptor, ManifestSummary};
 
 /// One row of the list.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -33,6 +33,9 @@ pub struct ImageSummary {
     /// Bytes of all layers, unpacked.
     #[serde(deserialize_with = "go::lenient")]
     pub size: i64,
+    /// Where its name leads. Since 1.48.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub descriptor: Option<ManifestDescriptor>,
     /// What is here for which platform; only when asked for.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "go::lenient")]
     pub manifests: Vec<ManifestSummary>,

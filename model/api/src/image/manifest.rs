@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::go;
+use crate::image::ImageIdentity;
 
 /// One manifest of an image.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -23,6 +24,17 @@ pub struct ManifestSummary {
     pub kind: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_data: Option<ManifestImage>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attestation_data: Option<AttestationData>,
+}
+
+/// What an attestation is about.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct AttestationData {
+    /// The digest of an image's manifest.
+    #[serde(deserialize_with = "go::lenient")]
+    pub r#for: String,
 }
 
 /// Where the manifest is, as OCI documents say it.
@@ -55,6 +67,9 @@ pub struct ManifestSize {
 pub struct ManifestImage {
     #[serde(deserialize_with = "go::lenient")]
     pub platform: ManifestPlatform,
+    /// Where it is from; only when asked for. Since 1.54.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<ImageIdentity>,
     /// The ids of its containers.
     #[serde(deserialize_with = "go::lenient")]
     pub containers: Vec<String>,

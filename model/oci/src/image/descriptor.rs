@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use gantry_types::Digest;
 use serde::{Deserialize, Serialize};
 
+use super::annotation;
 use super::tolerant::null_default;
 
 /// A reference to content: its type, digest and size (image-spec, `descriptor.md`).
@@ -52,6 +53,14 @@ impl Descriptor {
             artifact_type: None,
             data: None,
         }
+    }
+
+    /// The digest of the manifest that an entry of an index is an attestation about, by what Docker's builder notes; nothing
+    /// for an entry that is none.
+    pub fn attests(&self) -> Option<&str> {
+        let kind = self.annotations.get(annotation::DOCKER_REFERENCE_TYPE)?;
+        let digest = self.annotations.get(annotation::DOCKER_REFERENCE_DIGEST)?;
+        (kind == "attestation-manifest").then_some(digest.as_str())
     }
 }
 

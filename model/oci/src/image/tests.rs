@@ -140,3 +140,22 @@ fn media_types_are_told_apart() {
     assert!(!media_type::is_layer(media_type::OCI_EMPTY));
     assert!(media_type::is_config(media_type::DOCKER_CONFIG));
 }
+
+#[test]
+fn attestations_say_what_they_are_about() {
+    let read = |annotations: serde_json::Value| {
+        let entry: Descriptor = serde_json::from_value(json!({
+            "mediaType": media_type::OCI_MANIFEST, "digest": format!("sha256:{}", "a".repeat(64)), "size": 1,
+            "annotations": annotations,
+        }))
+        .unwrap();
+        entry.attests().map(str::to_owned)
+    };
+    let about = "sha256:b";
+    let kind = "attestation-manifest";
+    let whole = json!({"vnd.docker.reference.type": kind, "vnd.docker.reference.digest": about});
+    assert_eq!(read(whole).as_deref(), Some(about));
+    assert_eq!(read(json!({"vnd.docker.reference.type": kind})), None);
+    let other = json!({"vnd.docker.reference.type": "x", "vnd.docker.reference.digest": about});
+    assert_eq!(read(other), None);
+}

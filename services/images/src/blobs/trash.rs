@@ -11,7 +11,7 @@ use crate::{Error, Result};
 /// The files that are to go, and the one thread that removes them while there are any. When it is dropped, that
 /// ends with the file at hand.
 #[derive(Debug, Default)]
-pub(super) struct Trash(Arc<Queue>);
+pub(crate) struct Trash(Arc<Queue>);
 
 #[derive(Debug, Default)]
 struct Queue {
@@ -27,7 +27,7 @@ struct State {
 
 impl Trash {
     /// Removes a file soon, or at once where no thread can be had.
-    pub(super) fn remove(&self, file: PathBuf) -> Result<()> {
+    pub(crate) fn remove(&self, file: PathBuf) -> Result<()> {
         let mut state = self.0.lock();
         if !state.is_working {
             let queue = Arc::clone(&self.0);

@@ -71,7 +71,8 @@ fn plan_one(contents: &mut Contents, entry: &ArchiveManifest) -> Result<Planned>
     let document = Manifest::new(config_blob.clone(), blobs);
     let (digest, size) = contents.stage_bytes(&encode(&document, "manifest")?)?;
     let manifest = Descriptor::new(media_type::OCI_MANIFEST, digest, size);
-    Ok(Planned { id: id_of(&bytes), references, manifest, config, config_blob, layers })
+    let id = id_of(&bytes);
+    Ok(Planned { id, references, manifest, others: Vec::new(), config, config_blob, layers })
 }
 
 /// `<hex>.json`, `sha256:<hex>` and `blobs/sha256/<hex>` claim a digest, which is checked. The names

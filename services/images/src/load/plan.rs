@@ -15,6 +15,8 @@ pub(crate) struct Planned {
     pub(crate) id: ImageId,
     pub(crate) references: Vec<ImageReference>,
     pub(crate) manifest: Descriptor,
+    /// The indexes on the way to it, the outermost first, and then what they have about it.
+    pub(crate) others: Vec<Descriptor>,
     pub(crate) config: ImageConfig,
     pub(crate) config_blob: Descriptor,
     /// The diffID and the blob of each layer.

@@ -29,20 +29,26 @@ pub(crate) fn is_attestation(descriptor: &Descriptor) -> bool {
         || descriptor.platform.as_ref().is_some_and(unknown)
 }
 
+/// How well something for `platform` fits this machine: less is better, nothing is not at all.
+pub(crate) fn rank(platform: &Platform, host: &Platform) -> Option<u8> {
+    if platform.os != host.os || platform.architecture != host.architecture {
+        return None;
+    }
+    Some(match (platform.variant.as_deref(), host.variant.as_deref()) {
+        (offered, ours) if offered == ours => 0,
+        (None | Some(""), _) => 1,
+        // Micro-architecture levels (amd64/v3) may need what this processor lacks.
+        (Some(_), None) => 4,
+        (Some(_), Some(_)) => 2,
+    })
+}
+
 /// The entry for this machine: the one with our variant, or else with none, or else any variant of
 /// our processor; or else one that does not say what it is for.
 pub(crate) fn choose<'a>(candidates: &[&'a Descriptor], host: &Platform) -> Option<&'a Descriptor> {
     let rank = |descriptor: &Descriptor| match &descriptor.platform {
         None => Some(3),
-        Some(platform) if platform.os != host.os => None,
-        Some(platform) if platform.architecture != host.architecture => None,
-        Some(platform) => match (platform.variant.as_deref(), host.variant.as_deref()) {
-            (offered, ours) if offered == ours => Some(0),
-            (None | Some(""), _) => Some(1),
-            // Micro-architecture levels (amd64/v3) may need what this processor lacks.
-            (Some(_), None) => Some(4),
-            (Some(_), Some(_)) => Some(2),
-        },
+        Some(platform) => rank(platform, host),
     };
     let ranked = candidates.iter().filter_map(|candidate| Some((rank(candidate)?, *candidate)));
     ranked.min_by_key(|(rank, _)| *rank).map(|(_, descriptor)| descriptor)

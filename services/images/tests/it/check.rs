@@ -11,7 +11,7 @@ use crate::fixture::{Parts, docker_archive};
 fn records_that_cannot_be_read_hide_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let db = Arc::new(Db::open(&folder.path().join("meta.db")).unwrap());
-    let config = Config { root: folder.path().to_owned() };
+    let config = Config { root: folder.path().to_owned(), elsewhere: None };
     let images = Images::open(config, Arc::clone(&db)).unwrap();
     let parts = ["web", "other"].map(|name| Parts::new(name, 2));
     let archive = docker_archive(&[(&parts[0], &["web:1"]), (&parts[1], &["other:1"])]);

@@ -1,14 +1,14 @@
 //! Archives that lie, break rules or do harm: each is refused with a sentence, and leaves nothing.
 
 use gantry_archive::{Header, Writer};
-use gantry_images::Error;
+use gantry_images::{Error, LoadEvent};
 use gantry_oci::image::{Index, media_type};
 use gantry_types::ErrorKind;
 use serde_json::json;
 
 use crate::fixture::{
-    LayoutFiles, Parts, docker_archive, docker_files, for_platform, gzip, named, other_platform,
-    path_of, sha256, tar, zstd,
+    LayoutFiles, Parts, docker_archive, docker_files, for_platform, gzip, host, named,
+    other_platform, path_of, sha256, tar, zstd,
 };
 use crate::rig::Rig;
 
@@ -206,6 +206,20 @@ fn indexes_in_indexes_without_end() {
 }
 
 #[test]
+fn indexes_that_list_the_same_over_and_over() {
+    let mut layout = LayoutFiles::new();
+    let mut empty = json!(Index::new(vec![])).to_string();
+    empty.extend(std::iter::repeat_n(' ', 2 << 20));
+    let empty = layout.blob(media_type::OCI_INDEX, empty.into_bytes());
+    let index = layout.json(media_type::OCI_INDEX, &Index::new(vec![empty.clone(); 1000]));
+    let words = "the documents that its indexes lead to";
+    check(&layout.finish(vec![index]), words);
+    let mut layout = LayoutFiles::new();
+    let index = layout.json(media_type::OCI_INDEX, &Index::new(vec![empty; 1001]));
+    check(&layout.finish(vec![index]), "over the limit of 1000 entries");
+}
+
+#[test]
 fn paths_that_leave_the_archive() {
     check(&tar(&[("../../etc/cron.d/x", "* * * * * root true")]), "leaves it");
     let mut writer = Writer::new(Vec::new());
@@ -241,7 +255,12 @@ fn images_for_other_machines() {
     let mut layout = LayoutFiles::new();
     let theirs = for_platform(layout.plain_image(&Parts::new("web", 1)), other_platform());
     let index = layout.json(media_type::OCI_INDEX, &Index::new(vec![theirs]));
-    check(&layout.finish(vec![index]), "in the archive: it has linux/s390x");
+    let archive = layout.finish(vec![index]);
+    let images = Rig::new();
+    let images = images.images();
+    let refused = images.load_for(&archive[..], vec![host()], |_: LoadEvent| {}).unwrap_err();
+    assert!(refused.to_string().contains("in the archive: it has linux/s390x"), "{refused}");
+    assert_eq!(images.list().unwrap().len(), 0);
     let mut windows = Parts::new("web", 1);
     windows.config["os"] = json!("windows");
     check(&docker_archive(&[(&windows, &["web"])]), "cannot run on Linux");

@@ -203,10 +203,11 @@ fn another_platform_can_be_chosen() {
     let index = layout.json(media_type::OCI_INDEX, &Index::new(vec![mine, other]));
     let archive = layout.finish(vec![named(index, "web:1")]);
     let rig = Rig::new();
-    let chosen = rig.images().load_for(&archive[..], other_platform(), |_: LoadEvent| {}).unwrap();
+    let chosen =
+        rig.images().load_for(&archive[..], vec![other_platform()], |_: LoadEvent| {}).unwrap();
     check(&chosen[0], &theirs, &["web:1"]);
     let absent = Platform { architecture: "mips".to_owned(), ..host() };
-    let error = rig.images().load_for(&archive[..], absent, |_: LoadEvent| {}).unwrap_err();
+    let error = rig.images().load_for(&archive[..], vec![absent], |_: LoadEvent| {}).unwrap_err();
     assert!(error.to_string().contains("mips"), "{error}");
 }
 

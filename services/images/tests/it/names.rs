@@ -1,8 +1,9 @@
 //! Names, ids and parts of ids lead to images; what does not is said in Docker's words.
 
+use std::slice;
 use std::sync::Arc;
 
-use gantry_images::{Error, ImageId, RemoveOptions};
+use gantry_images::{Error, Image, ImageId, RemoveOptions};
 use gantry_types::{ErrorKind, ImageReference};
 
 use crate::fixture::{Parts, docker_archive};
@@ -90,7 +91,8 @@ fn a_name_goes_before_a_part_of_an_id() {
     rig.add(&docker_archive(&[(&first, &[]), (&second, &[])]));
     let prefix = &first.id()["sha256:".len()..][..8];
     let id: ImageId = second.id().parse().unwrap();
-    rig.images().tag(&id, &reference(prefix)).unwrap();
+    let image = rig.images().get(&id).unwrap();
+    rig.images().tag(&[image], &reference(prefix)).unwrap();
     assert_eq!(rig.images().resolve(prefix).unwrap().id, id);
 }
 
@@ -100,9 +102,10 @@ fn a_tag_moves_and_says_from_where() {
     let (first, second) = (Parts::new("first", 1), Parts::new("second", 1));
     let images = rig.add(&docker_archive(&[(&first, &["web"]), (&second, &[])]));
     let (first, second) = (&images[0].id, &images[1].id);
-    assert_eq!(rig.images().tag(first, &reference("web:1")).unwrap(), None);
-    assert_eq!(rig.images().tag(second, &reference("web")).unwrap().as_ref(), Some(first));
-    assert_eq!(rig.images().tag(second, &reference("web")).unwrap(), None);
+    let tag = |image, name| rig.images().tag(slice::from_ref(image), &reference(name)).unwrap();
+    assert_eq!(tag(&images[0], "web:1"), None);
+    assert_eq!(tag(&images[1], "web").as_ref(), Some(first));
+    assert_eq!(tag(&images[1], "web"), None);
     assert_eq!(rig.images().get(first).unwrap().repo_tags(), ["web:1"]);
     assert_eq!(rig.images().resolve("web").unwrap().id, *second);
 }
@@ -117,12 +120,13 @@ fn tags_that_would_confuse_are_refused() {
         ("sha256:abc", "refusing to create an ambiguous tag using digest algorithm as name"),
     ];
     for (target, expected) in cases {
-        let error = rig.images().tag(&image.id, &reference(target)).unwrap_err();
+        let error = rig.images().tag(slice::from_ref(&image), &reference(target)).unwrap_err();
         assert_eq!(error.to_string(), expected);
         assert_eq!(error.kind(), ErrorKind::InvalidParameter);
     }
     let unknown: ImageId = format!("sha256:{}", "0".repeat(64)).parse().unwrap();
-    let error = rig.images().tag(&unknown, &reference("x")).unwrap_err();
+    let unknown = Image { id: unknown, ..image };
+    let error = rig.images().tag(&[unknown], &reference("x")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
 }
 
@@ -157,7 +161,7 @@ fn a_list_follows_every_change() {
     let rig = Rig::new();
     let names = || -> Vec<String> {
         let images = rig.images().list().unwrap();
-        images.iter().flat_map(gantry_images::Image::repo_tags).collect()
+        images.iter().flat_map(Image::repo_tags).collect()
     };
     let remove = |name| {
         rig.images().remove(name, RemoveOptions::default(), |_| Vec::new()).unwrap();
@@ -167,7 +171,7 @@ fn a_list_follows_every_change() {
     assert_eq!(names(), ["web:latest"]);
     let (first, second) = (rig.images().list().unwrap(), rig.images().list().unwrap());
     assert!(Arc::ptr_eq(&first, &second), "nothing has changed in between");
-    rig.images().tag(&image.id, &reference("other:1")).unwrap();
+    rig.images().tag(slice::from_ref(&image), &reference("other:1")).unwrap();
     assert_eq!(names(), ["other:1", "web:latest"]);
     let loaded = rig.load(&docker_archive(&[(&Parts::new("new", 1), &["other:1"])])).unwrap();
     rig.images().record(&loaded[0], 1).unwrap();

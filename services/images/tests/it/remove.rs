@@ -161,7 +161,7 @@ fn what_changed_since_it_was_listed_stays() {
         assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
     };
     let before = listed(&rig);
-    rig.images().tag(&before.id, &"web:3".parse().unwrap()).unwrap();
+    rig.images().tag(std::slice::from_ref(&before), &"web:3".parse().unwrap()).unwrap();
     kept(&before, &[]);
     for running in [true, false] {
         kept(&listed(&rig), &user(running));

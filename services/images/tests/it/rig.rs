@@ -68,7 +68,7 @@ impl Rig {
 
 pub(crate) fn open(root: &Path) -> Images {
     let db = Arc::new(Db::open(&root.join("meta.db")).unwrap());
-    Images::open(Config { root: root.to_owned() }, db).unwrap()
+    Images::open(Config { root: root.to_owned(), elsewhere: None }, db).unwrap()
 }
 
 pub(crate) fn files(root: &Path) -> Vec<PathBuf> {

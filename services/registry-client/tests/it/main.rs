@@ -3,6 +3,7 @@
 
 mod access;
 mod blobs;
+mod certificates;
 mod downloads;
 mod manifests;
 mod referrers;

@@ -1,6 +1,6 @@
 //! Manifests: what is asked, and what is believed.
 
-use gantry_registry_client::{Access, Error};
+use gantry_registry_client::{Access, Document, Error};
 use gantry_types::ErrorKind;
 
 use super::server::{Reply, Server, sha256};
@@ -8,7 +8,7 @@ use super::server::{Reply, Server, sha256};
 const MANIFEST: &str = r#"{"schemaVersion":2}"#;
 const KIND: &str = "application/vnd.oci.image.manifest.v1+json";
 
-fn manifest_of(reply: Reply) -> Result<gantry_registry_client::Document, Error> {
+fn manifest_of(reply: Reply) -> Result<Document, Error> {
     Server::new(move |_| reply.clone()).repository(Access::Pull).manifest("t")
 }
 
@@ -100,4 +100,29 @@ fn tags_come_in_pages() {
     assert_eq!(server.repository(Access::Pull).tags().unwrap(), ["x", "y", "z"]);
     let none = Server::new(|_| Reply::new(200, r#"{"name":"a/b","tags":null}"#));
     assert!(none.repository(Access::Pull).tags().unwrap().is_empty());
+}
+
+#[test]
+fn what_a_tag_leads_to_is_known_only_where_the_registry_says_it() {
+    let document = Document::new(KIND, MANIFEST.into());
+    let digest = document.digest.to_string();
+    for (status, kind, said, expected) in [
+        (200, KIND, Some(digest.clone()), true),
+        (200, KIND, Some(sha256(b"other").to_string()), false),
+        (200, "application/json", Some(digest.clone()), false),
+        (200, KIND, None, false),
+        (404, KIND, Some(digest.clone()), false),
+        (405, KIND, None, false),
+    ] {
+        let server = Server::new(move |request| {
+            assert_eq!(request.header("accept"), Some(KIND));
+            let reply = Reply::new(status, "").with("Content-Type", kind);
+            match &said {
+                Some(digest) => reply.with("Docker-Content-Digest", digest),
+                None => reply,
+            }
+        });
+        let repository = server.repository(Access::Push);
+        assert_eq!(repository.has_manifest("t", &document), expected, "{status} {kind}");
+    }
 }

@@ -20,9 +20,9 @@ pub(crate) struct Load {
     /// Suppress the load output
     #[arg(short, long)]
     quiet: bool,
-    /// Load only the given platform variant (os[/arch[/variant]])
-    #[arg(long, default_value = "", hide_default_value = true)]
-    platform: String,
+    /// Load only the given platform variants (os[/arch[/variant]], more than one with commas)
+    #[arg(long, value_delimiter = ',')]
+    platform: Vec<String>,
 }
 
 impl Verb for Load {

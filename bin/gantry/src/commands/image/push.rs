@@ -74,7 +74,11 @@ impl Verb for Push {
             }
         }
         if self.quiet {
-            output::line(&reference.to_string())?;
+            output::line(&if self.all_tags {
+                reference.repository()
+            } else {
+                reference.to_string()
+            })?;
         }
         Ok(0)
     }

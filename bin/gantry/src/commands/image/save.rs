@@ -13,9 +13,9 @@ pub(crate) struct Save {
     /// Write to a file, instead of STDOUT
     #[arg(short, long)]
     output: Option<PathBuf>,
-    /// Save only the given platform variant (os[/arch[/variant]])
-    #[arg(long, default_value = "", hide_default_value = true)]
-    platform: String,
+    /// Save only the given platform variants (os[/arch[/variant]], more than one with commas)
+    #[arg(long, value_delimiter = ',')]
+    platform: Vec<String>,
     #[arg(required = true, hide = true)]
     images: Vec<String>,
 }

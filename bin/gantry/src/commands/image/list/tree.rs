@@ -29,8 +29,11 @@ pub(super) fn render(images: &[ImageSummary]) -> Result<String, Error> {
             };
             rows.push(line(name, id, sizes, used));
         }
-        for (number, manifest) in image.manifests.iter().enumerate() {
-            let is_last = number + 1 == image.manifests.len();
+        // What is said of images is none.
+        let shown: Vec<_> =
+            image.manifests.iter().filter(|one| one.kind != "attestation").collect();
+        for (number, manifest) in shown.iter().enumerate() {
+            let is_last = number + 1 == shown.len();
             rows.push(branch(manifest, if is_last { "└─ " } else { "├─ " }));
         }
     }
