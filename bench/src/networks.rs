@@ -6,7 +6,7 @@ mod crowd;
 mod dns;
 mod paths;
 mod requests;
-mod site;
+pub(crate) mod site;
 mod starts;
 mod streams;
 

@@ -61,6 +61,36 @@ machine_is_pure_v2() {
     done
 }
 
+# Before anybody has loaded a rule: a kernel without the packet filter, and one that lacks a small part of it. The daemon starts, says what
+# is missing, and runs what needs no bridge.
+missing_parts_of_the_packet_filter_are_named() {
+    packet_filter='nft_compat nft_masq nft_nat nft_chain_nat nft_fib_inet nft_fib_ipv4 nft_fib_ipv6 nft_fib nft_ct nf_tables'
+    for module in $packet_filter; do rmmod "$module" 2>/dev/null || true; done
+    grep -q '^nf_tables ' /proc/modules && fail "nf_tables cannot be unloaded: $(grep '^nf' /proc/modules)"
+    lacks 'nf_tables, nft_chain_nat, nft_ct, nft_fib_inet, nft_nat, nft_masq'
+    for module in /modules/*; do insmod "$module" 2>/dev/null || true; done
+    rmmod nft_masq
+    lacks nft_masq
+    for module in /modules/*nft_masq*; do insmod "$module"; done
+}
+# lacks MODULES: a daemon here says that the kernel lacks these.
+lacks() {
+    : >/tmp/gantryd.log
+    start_daemon
+    says="packet filter (nftables) lacks $1: load these modules"
+    grep -F "$says" /tmp/gantryd.log || fail "its log does not say that $1 is missing: $(cat /tmp/gantryd.log)"
+    gantry info 2>&1 | grep -F "$says" || fail 'info does not warn'
+    gantry run --rm --network none hello-world | grep -q Gantry || fail 'no container runs'
+    gantry run --rm --network host hello-world | grep -q Gantry || fail 'no container runs on the host'
+    said=$(gantry run --rm hello-world 2>&1) && fail 'a container has a bridge network'
+    echo "$said" | grep -F "$says" || fail "run says: $said"
+    said=$(gantry network create mine 2>&1) && fail 'a bridge network can be made'
+    echo "$said" | grep -F "$says" || fail "network create says: $said"
+    [ ! -e /sys/class/net/gantry0 ] || fail 'a bridge is left'
+    kill "$(cat /tmp/gantryd.pid)"
+    until_true gone "/proc/$(cat /tmp/gantryd.pid)"
+}
+
 daemon_starts() {
     start_daemon
     gantry info | grep -i 'cgroup version: 2' || fail "info does not tell of v2: $(gantry info | grep -i cgroup)"
@@ -341,7 +371,7 @@ nothing_is_left() {
 
 # --- the list
 
-checks='machine_is_pure_v2 daemon_starts hello_world import_busybox containers_have_networks limits_are_set limits_are_seen_inside
+checks='machine_is_pure_v2 missing_parts_of_the_packet_filter_are_named daemon_starts hello_world import_busybox containers_have_networks limits_are_set limits_are_seen_inside
 host_cgroup_namespace exec_joins_the_cgroup stop_and_remove kill_and_remove remove_by_force processes_are_limited
 memory_is_limited devices_are_refused devices_are_given privileged_has_devices killed_daemon_finds_its_containers
 roots_may_be_deep runc_runs_a_bundle runc_pauses_and_updates

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use gantry_testkit::{Binaries, Daemon, NetworkHost, Options, busybox};
 
 use crate::compare::peer::Podman;
+use crate::compare::stage::installed;
 
 /// The host's address on the wire.
 pub(super) const HOST: &str = "192.0.2.1";
@@ -39,13 +40,13 @@ pub(super) fn on(host: &NetworkHost, command: &Command) -> Command {
 }
 
 /// Ours.
-pub(super) struct Gantry {
+pub(crate) struct Gantry {
     pub(super) site: Site,
-    pub(super) daemon: Daemon,
+    pub(crate) daemon: Daemon,
 }
 
 impl Gantry {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let site = Site::new();
         let network = Some(Arc::clone(&site.host));
         let daemon = Daemon::start_with(Options { network, ..Options::default() });
@@ -53,7 +54,7 @@ impl Gantry {
         Self { site, daemon }
     }
 
-    pub(super) fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(Binaries::find().path("gantry"));
         command.args(["-H", &self.daemon.host()]).args(arguments);
         command
@@ -67,7 +68,7 @@ impl Gantry {
 }
 
 /// Podman with netavark, on a host of its own.
-pub(super) struct Peer {
+pub(crate) struct Peer {
     site: Site,
     podman: Podman,
     config: String,
@@ -75,7 +76,7 @@ pub(super) struct Peer {
 
 impl Peer {
     /// None when it is not installed.
-    pub(super) fn prepare(folder: &Path) -> Option<Self> {
+    pub(crate) fn prepare(folder: &Path) -> Option<Self> {
         let archive = folder.join("busybox.tar");
         fs::write(&archive, busybox().docker_archive()).expect("write the image archive");
         let podman = Podman::prepare(folder, &archive)?;
@@ -90,7 +91,17 @@ impl Peer {
         Some(Self { site: Site::new(), podman, config })
     }
 
-    pub(super) fn command(&self, arguments: &[&str]) -> Command {
+    /// The same with crun, where that is installed: the fastest that podman can be.
+    pub(crate) fn with_crun(self) -> Self {
+        if installed("crun").is_some() {
+            let lines = fs::read_to_string(&self.config).expect("read podman's configuration");
+            let lines = lines.replace("runtime = \"runc\"", "runtime = \"crun\"");
+            fs::write(&self.config, lines).expect("write podman's configuration");
+        }
+        self
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = on(&self.site.host, &self.podman.command(arguments));
         command.env("CONTAINERS_CONF", &self.config);
         command

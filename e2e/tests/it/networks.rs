@@ -2,10 +2,13 @@
 //! away. Each test has a host of its own: a network namespace in which its daemon runs. Here is the place that all of them share; the files
 //! beside it have the tests.
 
+mod bad_input;
 mod basics;
 mod clients;
 mod connections;
 mod debian;
+mod ipv6;
+mod killed;
 mod names;
 mod plugins;
 mod published;

@@ -1,4 +1,7 @@
-//! The networks of a container change: while it runs, its devices, ways out and published ports do, too.
+//! The networks of a container change: while it runs, its devices, ways out and published ports do, too. What a daemon that dies in
+//! the middle leaves is settled in `settle`.
+
+mod settle;
 
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -11,6 +14,8 @@ use super::endpoints::{
     asked_of, changed, device, leads_out, namespace_of, new_id, own_options, rank, tell, ways_out,
     wish,
 };
+pub(super) use settle::settle;
+
 use super::names;
 use super::task::{Task, save};
 use crate::Result;
@@ -42,8 +47,17 @@ pub(super) async fn connect_now(
             network: network.name,
         });
     }
-    let engine = task.engine.clone();
-    let connected = block(move || connect(&engine, &record, (asked, network), pid)).await?;
+    settle::note(task).await?;
+    let changed = connect_running(task, (asked, network), pid).await;
+    if changed.is_err() {
+        settle::forget(task).await;
+    }
+    changed
+}
+
+async fn connect_running(task: &mut Task, asked: (EndpointPlan, Network), pid: u32) -> Result<()> {
+    let (engine, record) = (task.engine.clone(), Arc::clone(&task.record));
+    let connected = block(move || connect(&engine, &record, asked, pid)).await?;
     let endpoint = connected.added;
     let saved = match task.engine.failpoint("connect-record") {
         Ok(()) => task.save(Arc::new(connected.record)).await,
@@ -95,7 +109,7 @@ fn connect(
         sort(engine, &mut record)?;
         changed(engine, &record, Some(pid))?;
         lead(engine, &mut record, &before, namespace.as_fd())?;
-        record.earlier_endpoints.clone_from(&record.endpoints);
+        record.earlier_endpoints = ContainerRecord::remembered(&record.endpoints);
         Ok(record)
     })();
     match result {
@@ -179,11 +193,23 @@ pub(super) async fn disconnect_now(task: &mut Task, network: Network) -> Result<
     let (State::Running { pid, .. }, Some(endpoint)) = (&record.state, running) else {
         return task.save(Arc::new(without)).await;
     };
+    // It is done, whether it can be written down or not.
+    if let Err(error) = settle::note(task).await {
+        tracing::warn!(error = error_chain(&error), id = %record.id, "a network is left without a note");
+    }
     let (engine, pid) = (task.engine.clone(), *pid);
-    let record = block(move || disconnect(&engine, without, &endpoint, pid)).await?;
-    // It is so now, whether that can be written down or not.
-    let record = Arc::new(record);
-    let saved = save(&task.engine, &record).await;
+    let left = block(move || disconnect(&engine, without, &endpoint, pid)).await;
+    let record = match left {
+        Ok(record) => Arc::new(record),
+        Err(error) => {
+            settle::forget(task).await;
+            return Err(error);
+        }
+    };
+    let saved = match task.engine.failpoint("disconnect-record") {
+        Ok(()) => save(&task.engine, &record).await,
+        Err(error) => Err(error),
+    };
     task.show(Arc::clone(&record), false);
     let engine = task.engine.clone();
     block(move || names::tell_linked(&engine, &record)).await;
@@ -206,7 +232,7 @@ fn disconnect(
         return Err(error);
     }
     engine.networks.release(endpoint);
-    record.earlier_endpoints.clone_from(&record.endpoints);
+    record.earlier_endpoints = ContainerRecord::remembered(&record.endpoints);
     // There is no way back any more.
     if let Err(error) = changed(engine, &record, Some(pid)) {
         tracing::warn!(error = error_chain(&error), id = %record.id, "the names of a network that was left stay");
@@ -228,7 +254,13 @@ fn lead(
     if (id(way4), id(way6)) != (old4.clone(), old6.clone()) {
         engine.networks.lead_out(namespace, way4, way6)?;
     }
-    let Some(target) = id(way4.or(way6)) else { return Ok(()) };
+    move_ports(engine, record, before)
+}
+
+/// Lets the published ports lead to the best endpoint that there is now.
+fn move_ports(engine: &Engine, record: &mut ContainerRecord, before: &[Endpoint]) -> Result<()> {
+    let [way4, way6] = ways_out(&record.endpoints);
+    let Some(target) = way4.or(way6).map(|it| it.id.clone()) else { return Ok(()) };
     let Some(mut from) = before.iter().find(|it| !it.ports.is_empty() && it.id != target).cloned()
     else {
         return Ok(());

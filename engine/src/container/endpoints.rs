@@ -68,9 +68,9 @@ pub(super) fn rank(asked: &EndpointPlan, network: &Network) -> Rank {
 }
 
 pub(super) fn leads_out(network: &Network) -> bool {
-    let gateway4 = network.ipv4.as_ref().and_then(gantry_network::Subnet::way_out);
-    let gateway6 = network.ipv6.as_ref().and_then(gantry_network::Subnet::way_out);
-    !network.internal && (gateway4.is_some() || gateway6.is_some())
+    let has_gateway4 = || network.subnets4().any(|it| it.way_out().is_some());
+    let has_gateway6 = || network.subnets6().any(|it| it.way_out().is_some());
+    !network.internal && (has_gateway4() || has_gateway6())
 }
 
 /// What a container asks of a network, but for its ports.
@@ -196,8 +196,13 @@ pub(super) fn tell(
 /// The network namespace of a process that lives. With `is_own`, it has one of its own: a container's device in the daemon's would be the
 /// host's.
 pub(super) fn namespace_of(pid: u32, is_own: bool) -> Result<File> {
-    let path = format!("/proc/{pid}/ns/net");
-    let own = "/proc/self/ns/net";
+    namespace_of_kind(pid, "net", is_own)
+}
+
+/// The same for a namespace of any kind, by its name in `/proc/<pid>/ns`.
+pub(super) fn namespace_of_kind(pid: u32, kind: &str, is_own: bool) -> Result<File> {
+    let path = format!("/proc/{pid}/ns/{kind}");
+    let own = format!("/proc/self/ns/{kind}");
     let failed = |source| Error::file("find the process of", &path)(source);
     let number = i32::try_from(pid).map_err(|_| failed(io::ErrorKind::InvalidInput.into()))?;
     let pidfd = gantry_sys::pidfd::open(number).map_err(failed)?;
@@ -207,10 +212,10 @@ pub(super) fn namespace_of(pid: u32, is_own: bool) -> Result<File> {
         return Err(failed(io::ErrorKind::NotFound.into()));
     }
     let there = namespace.metadata().map_err(Error::file("examine", &path))?;
-    let here = fs::metadata(own).map_err(Error::file("examine", own))?;
+    let here = fs::metadata(&own).map_err(Error::file("examine", &own))?;
     if is_own && (there.dev(), there.ino()) == (here.dev(), here.ino()) {
         let reason = io::Error::other("it is the daemon's own");
-        return Err(Error::file("use the network namespace", path)(reason));
+        return Err(Error::file("use the namespace", path)(reason));
     }
     Ok(namespace)
 }

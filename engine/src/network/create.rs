@@ -37,18 +37,7 @@ pub async fn create(engine: &Engine, mut request: NetworkCreateRequest) -> Resul
 }
 
 fn options(mut request: NetworkCreateRequest) -> Result<CreateOptions> {
-    let driver = match request.driver.as_str() {
-        "" | "bridge" | "default" => Driver::Bridge,
-        "macvlan" => Driver::Macvlan,
-        "ipvlan" => Driver::Ipvlan,
-        driver @ ("host" | "null") => {
-            return Err(Error::invalid(format!(
-                "only one instance of \"{driver}\" network is allowed"
-            )));
-        }
-        "overlay" => return Err(Error::invalid("This node is not a swarm manager.")),
-        driver => Driver::Plugin(driver.to_owned()),
-    };
+    let driver = driver(&request.driver)?;
     check(&request)?;
     let flag = |options: &mut BTreeMap<String, String>, key: &str| match options.get(key) {
         None => Ok(None),
@@ -59,11 +48,11 @@ fn options(mut request: NetworkCreateRequest) -> Result<CreateOptions> {
     };
     let ipv4 = request.enable_ipv4.or(flag(&mut request.options, ENABLE_IPV4)?);
     let ipv6 = flag(&mut request.options, ENABLE_IPV6)?.unwrap_or(false) || request.enable_ipv6;
-    let (asked4, asked6) = families(&request.ipam.config)?;
-    if ipv4 == Some(false) && asked4.is_some() {
+    let Families { ipv4: asked4, ipv6: asked6 } = families(&request.ipam.config)?;
+    if ipv4 == Some(false) && !asked4.is_empty() {
         return Err(Error::invalid("IPv4 addresses are given, but IPv4 is switched off"));
     }
-    if !ipv6 && asked6.is_some() {
+    if !ipv6 && !asked6.is_empty() {
         return Err(Error::invalid(
             "IPv6 addresses are given, but IPv6 is not switched on: give --ipv6, too",
         ));
@@ -74,11 +63,19 @@ fn options(mut request: NetworkCreateRequest) -> Result<CreateOptions> {
             Ipam { driver: driver.to_owned(), options: request.ipam.options, pools: Vec::new() }
         }
     };
+    if ipam.is_nobody() && !(asked4.is_empty() && asked6.is_empty()) {
+        let text = "null ipam driver does not handle specific address pool requests";
+        return Err(Error::invalid(text));
+    }
+    let gives = !ipam.is_nobody();
+    let (mut asked4, mut asked6) = (asked4.into_iter(), asked6.into_iter());
     Ok(CreateOptions {
         name: request.name,
         driver,
-        ipv4: (ipv4 != Some(false)).then(|| asked4.unwrap_or_default()),
-        ipv6: ipv6.then(|| asked6.unwrap_or_default()),
+        ipv4: (gives && ipv4 != Some(false)).then(|| asked4.next().unwrap_or_default()),
+        ipv6: (gives && ipv6).then(|| asked6.next().unwrap_or_default()),
+        further4: asked4.collect(),
+        further6: asked6.collect(),
         internal: request.internal,
         attachable: request.attachable,
         config_only: request.config_only,
@@ -86,6 +83,20 @@ fn options(mut request: NetworkCreateRequest) -> Result<CreateOptions> {
         ipam,
         options: request.options,
         labels: request.labels,
+    })
+}
+
+fn driver(name: &str) -> Result<Driver> {
+    Ok(match name {
+        "" | "bridge" | "default" => Driver::Bridge,
+        "macvlan" => Driver::Macvlan,
+        "ipvlan" => Driver::Ipvlan,
+        "host" | "null" => {
+            let text = format!("only one instance of \"{name}\" network is allowed");
+            return Err(Error::invalid(text));
+        }
+        "overlay" => return Err(Error::invalid("This node is not a swarm manager.")),
+        name => Driver::Plugin(name.to_owned()),
     })
 }
 
@@ -106,7 +117,7 @@ fn check(request: &NetworkCreateRequest) -> Result<()> {
     if let Some((_, text)) = refused.into_iter().find(|(is, _)| *is) {
         return Err(Error::invalid(text));
     }
-    let is_ours = matches!(request.ipam.driver.as_str(), "" | "default");
+    let is_ours = matches!(request.ipam.driver.as_str(), "" | "default" | "null");
     if let Some(key) = request.ipam.options.keys().next().filter(|_| is_ours) {
         return Err(Error::invalid(format!("the IPAM option {key} is not known")));
     }
@@ -116,63 +127,50 @@ fn check(request: &NetworkCreateRequest) -> Result<()> {
 type Asked4 = Asked<Ipv4Addr, Ipv4Net>;
 type Asked6 = Asked<Ipv6Addr, Ipv6Net>;
 
-/// What is asked of each family: at most one subnet.
-fn families(configs: &[IpamConfig]) -> Result<(Option<Asked4>, Option<Asked6>)> {
-    let (mut ipv4, mut ipv6) = (None, None);
+/// What is asked of each family. Whether there may be several subnets of one is the driver's business.
+#[derive(Debug, Default)]
+struct Families {
+    ipv4: Vec<Asked4>,
+    ipv6: Vec<Asked6>,
+}
+
+fn families(configs: &[IpamConfig]) -> Result<Families> {
+    let mut families = Families::default();
     for config in configs {
-        let twice = |family: &str| {
-            Error::invalid(format!(
-                "a network can have one {family} subnet only: make one network for each"
-            ))
-        };
         let subnet: Option<IpNet> = parse("subnet", &config.subnet)?;
         let range: Option<IpNet> = parse("IP range", &config.ip_range)?;
         let gateway: Option<IpAddr> = parse("gateway", &config.gateway)?;
         let auxiliary = auxiliary(config)?;
-        let given = [
-            subnet.map(|net| net.addr().is_ipv4()),
-            range.map(|net| net.addr().is_ipv4()),
-            gateway.map(|address| address.is_ipv4()),
-        ];
-        let first =
-            given.into_iter().flatten().chain(auxiliary.values().map(IpAddr::is_ipv4)).next();
-        let Some(is_ipv4) = first else { continue };
-        if subnet.is_none() {
-            return Err(Error::invalid(
-                "a gateway, an IP range or an auxiliary address needs a subnet: give --subnet, too",
-            ));
-        }
-        if is_ipv4 && ipv4.is_some() {
-            return Err(twice("IPv4"));
-        }
-        if !is_ipv4 && ipv6.is_some() {
-            return Err(twice("IPv6"));
-        }
-        let mixed = || {
-            Error::invalid(format!(
-                "the addresses of subnet {} are of different families",
-                config.subnet
-            ))
+        let given = range.is_some() || gateway.is_some() || !auxiliary.is_empty();
+        let Some(subnet) = subnet else {
+            if given {
+                return Err(Error::invalid(
+                    "a gateway, an IP range or an auxiliary address needs a subnet: give --subnet, too",
+                ));
+            }
+            continue;
         };
-        if is_ipv4 {
-            ipv4 = Some(Asked {
-                subnet: subnet.map(|it| v4net(it).ok_or_else(mixed)).transpose()?,
+        let mixed = || {
+            Error::invalid(format!("the addresses of subnet {subnet} are of different families"))
+        };
+        match subnet {
+            IpNet::V4(subnet) => families.ipv4.push(Asked {
+                subnet: Some(subnet),
                 range: range.map(|it| v4net(it).ok_or_else(mixed)).transpose()?,
                 gateway: gateway.map(|it| v4(it).ok_or_else(mixed)).transpose()?,
                 auxiliary: each(auxiliary, |it| v4(it).ok_or_else(mixed))?,
                 router: None,
-            });
-        } else {
-            ipv6 = Some(Asked {
-                subnet: subnet.map(|it| v6net(it).ok_or_else(mixed)).transpose()?,
+            }),
+            IpNet::V6(subnet) => families.ipv6.push(Asked {
+                subnet: Some(subnet),
                 range: range.map(|it| v6net(it).ok_or_else(mixed)).transpose()?,
                 gateway: gateway.map(|it| v6(it).ok_or_else(mixed)).transpose()?,
                 auxiliary: each(auxiliary, |it| v6(it).ok_or_else(mixed))?,
                 router: None,
-            });
+            }),
         }
     }
-    Ok((ipv4, ipv6))
+    Ok(families)
 }
 
 fn auxiliary(config: &IpamConfig) -> Result<BTreeMap<String, IpAddr>> {
@@ -238,6 +236,11 @@ mod tests {
                 .unwrap();
         assert!(options.ipv4.is_none() && options.ipv6.is_some());
         assert!(request(r#"{"Name":"a"}"#).unwrap().ipv6.is_none());
+        let options = request(
+            r#"{"Name":"a","IPAM":{"Config":[{"Subnet":"10.0.0.0/24"},{"Subnet":"10.1.0.0/24"}]}}"#,
+        )
+        .unwrap();
+        assert_eq!(options.further4[0].subnet, Some("10.1.0.0/24".parse().unwrap()));
     }
 
     #[test]
@@ -253,11 +256,11 @@ mod tests {
                 r#"{"Name":"a","IPAM":{"Config":[{"Subnet":"10.0.0.0/24","Gateway":"fd00::1"}]}}"#,
                 "of different families",
             ),
-            (
-                r#"{"Name":"a","IPAM":{"Config":[{"Subnet":"10.0.0.0/24"},{"Subnet":"10.1.0.0/24"}]}}"#,
-                "one IPv4 subnet only",
-            ),
             (r#"{"Name":"a","IPAM":{"Config":[{"Subnet":"10.0.0.0/33"}]}}"#, "invalid subnet"),
+            (
+                r#"{"Name":"a","IPAM":{"Driver":"null","Config":[{"Subnet":"10.0.0.0/24"}]}}"#,
+                "does not handle specific address pool requests",
+            ),
             (
                 r#"{"Name":"a","EnableIPv4":false,"IPAM":{"Config":[{"Subnet":"10.0.0.0/24"}]}}"#,
                 "switched off",

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use gantry_api::network::{ConfigReference, Ipam, IpamConfig, NetworkContainer, NetworkInspect};
+use gantry_api::network::{
+    ConfigReference, Ipam, IpamConfig, IpamStatus, NetworkContainer, NetworkInspect, NetworkStatus,
+    SubnetStatus,
+};
 use gantry_network::{DEFAULT_NETWORK, Endpoint, Network, Subnet};
 
 use crate::Result;
@@ -32,15 +35,19 @@ pub async fn inspect(
             return Err(Error::Networks(gantry_network::Error::NoSuchNetwork(text)));
         }
         let network = engine.networks.find(&text)?;
-        Ok(NetworkInspect { containers: containers(&engine, &network), ..document(&network) })
+        Ok(NetworkInspect {
+            containers: containers(&engine, &network),
+            status: Some(status(&engine, &network)),
+            ..document(&network)
+        })
     })
     .await
 }
 
 /// Without the containers, as lists have it.
 pub(crate) fn document(network: &Network) -> NetworkInspect {
-    let ipv4 = network.ipv4.as_ref().map(config);
-    let ipv6 = network.ipv6.as_ref().map(config);
+    let ipv4 = network.subnets4().map(config);
+    let ipv6 = network.subnets6().map(config);
     let mut options = network.options.clone();
     if let Some(bridge) = &network.bridge
         && network.name == DEFAULT_NETWORK
@@ -75,7 +82,7 @@ pub(crate) fn document(network: &Network) -> NetworkInspect {
                 "" => "default".to_owned(),
                 driver => driver.to_owned(),
             },
-            config: ipv4.into_iter().chain(ipv6).collect(),
+            config: ipv4.chain(ipv6).collect(),
             options: network.ipam.options.clone(),
         },
         internal: network.internal,
@@ -97,6 +104,15 @@ fn config<A: Display, N: Display>(subnet: &Subnet<A, N>) -> IpamConfig {
         gateway: subnet.gateway.as_ref().map(text).unwrap_or_default(),
         auxiliary_addresses: auxiliary.collect(),
     }
+}
+
+fn status(engine: &Engine, network: &Network) -> NetworkStatus {
+    let subnets = engine.networks.usage(network).into_iter().map(|(subnet, usage)| {
+        let status =
+            SubnetStatus { ips_in_use: usage.in_use, dynamic_ips_available: usage.available };
+        (subnet.to_string(), status)
+    });
+    NetworkStatus { ipam: IpamStatus { subnets: subnets.collect() } }
 }
 
 fn containers(engine: &Engine, network: &Network) -> BTreeMap<String, NetworkContainer> {

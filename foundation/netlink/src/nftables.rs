@@ -20,6 +20,7 @@ const BATCH_END: u16 = 0x11;
 const NEWTABLE: u16 = 0;
 const DELTABLE: u16 = 2;
 const NEWCHAIN: u16 = 3;
+const DELCHAIN: u16 = 5;
 const NEWRULE: u16 = 6;
 const GETRULE: u16 = 7;
 const DELRULE: u16 = 8;
@@ -85,6 +86,13 @@ impl Table {
                 })
                 .text(7, base.kind),
         }
+    }
+
+    /// Removes a chain with its rules. It must be there, and nothing may lead to it any more.
+    pub fn remove_chain(&self, chain: &str) -> Request {
+        request(DELCHAIN, 0, format!("remove the nftables chain {chain}"))
+            .text(1, &self.name)
+            .text(3, chain)
     }
 
     /// Removes the rules of a chain.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::thread;
 use std::time::Duration;
 
 use gantry_sys::net::{NetlinkOption, set_netlink_option};
@@ -79,6 +80,13 @@ impl Socket {
         set_socket_timeout(&fd, Timeout::Recv, Some(PATIENCE))
             .map_err(|errno| failed("limit the wait at a netlink socket")(errno.into()))?;
         Ok(Self { fd, sequence: 0 })
+    }
+
+    /// Closes the socket and does not wait for it: who closes one of the packet filter's waits until the kernel has freed what was taken
+    /// out of tables lately, by anybody, which takes it ten milliseconds and more.
+    pub fn leave(self) {
+        // Without a thread it is closed here.
+        drop(thread::Builder::new().name("netlink-close".to_owned()).spawn(move || drop(self)));
     }
 
     /// The number that the kernel knows the socket by; news of what it did carry it.

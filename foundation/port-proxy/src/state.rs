@@ -92,12 +92,22 @@ impl State {
 
     /// Ends a port and all that came by it.
     pub(crate) fn remove_port(&mut self, token: u64) {
-        match self.entries.remove(&token) {
-            Some(Entry::Tcp(port)) => self.forget(port.socket.as_ref()),
-            Some(Entry::Udp(port)) => self.forget(port.socket.as_ref()),
+        let is_idle = match self.entries.remove(&token) {
+            Some(Entry::Tcp(port)) => {
+                self.forget(port.socket.as_ref());
+                port.connections == 0
+            }
+            Some(Entry::Udp(port)) => {
+                self.forget(port.socket.as_ref());
+                port.senders.is_empty()
+            }
             _ => return,
-        }
+        };
         self.waiting.retain(|waiting| *waiting != token);
+        // A container may have hundreds of ports, and all ports thousands of connections.
+        if is_idle {
+            return;
+        }
         let of_port = |(number, entry): (&u64, &Entry)| match entry {
             Entry::Connection(it) if it.port == token => Some(*number),
             Entry::Sender(it) if it.port == token => Some(*number),

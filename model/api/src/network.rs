@@ -147,6 +147,38 @@ pub struct NetworkInspect {
     pub options: BTreeMap<String, String>,
     #[serde(deserialize_with = "go::lenient")]
     pub labels: BTreeMap<String, String>,
+    /// In the document of one network only (from 1.52).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<NetworkStatus>,
+}
+
+/// What of a network changes while it is used.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct NetworkStatus {
+    #[serde(rename = "IPAM")]
+    pub ipam: IpamStatus,
+}
+
+/// How full its subnets are.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct IpamStatus {
+    /// By subnet. None of networks whose addresses are not the daemon's to give.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "go::lenient")]
+    pub subnets: BTreeMap<String, SubnetStatus>,
+}
+
+/// How full one is; what is more than the numbers can say is their largest.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SubnetStatus {
+    /// Addresses that nobody can get: taken, or reserved.
+    #[serde(rename = "IPsInUse")]
+    pub ips_in_use: u64,
+    /// Addresses that can be given to who asks for none in particular.
+    #[serde(rename = "DynamicIPsAvailable")]
+    pub dynamic_ips_available: u64,
 }
 
 /// The network that another one takes its configuration from.

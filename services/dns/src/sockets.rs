@@ -59,7 +59,12 @@ pub(crate) fn open(container: &str, namespace: BorrowedFd<'_>) -> Result<Sockets
             (UDP, UDP_CHECKSUM, udp.local_addr().map_err(failed("examine a socket"))?.port()),
             (TCP, TCP_CHECKSUM, tcp.local_addr().map_err(failed("examine a socket"))?.port()),
         ];
-        let lead = || Socket::netfilter()?.commit(&rules(&ports));
+        let lead = || {
+            let mut socket = Socket::netfilter()?;
+            let done = socket.commit(&rules(&ports));
+            socket.leave();
+            done
+        };
         lead().map_err(|source| Error::Redirect { container: container.to_owned(), source })?;
         Ok(Sockets { udp, tcp })
     };

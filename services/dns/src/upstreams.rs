@@ -1,7 +1,7 @@
 //! The host's own name servers, read anew when its file has changed.
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -20,8 +20,30 @@ pub(crate) const OWN: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Upstream {
     pub address: IpAddr,
-    /// It is on the host's loopback: to be asked from there, for a container's loopback is another one.
-    pub from_host: bool,
+    /// The index of the host's device that a link-local address belongs to; else zero.
+    pub scope: u32,
+    pub way: Way,
+}
+
+/// Where a server is asked from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// The container: what it may reach is its network's business.
+    Container,
+    /// The container if it has a way there. The host's servers may be of a family that it does not have.
+    ContainerElseHost,
+    /// The server is on the host's loopback, or on a link of its: a container has others.
+    Host,
+}
+
+impl Upstream {
+    /// Where it listens.
+    pub(crate) fn at(&self, port: u16) -> SocketAddr {
+        match self.address {
+            IpAddr::V4(address) => SocketAddr::new(address.into(), port),
+            IpAddr::V6(address) => SocketAddrV6::new(address, port, 0, self.scope).into(),
+        }
+    }
 }
 
 /// The host's servers.
@@ -41,7 +63,8 @@ impl HostServers {
 
     /// Whom to ask for a container, at most [`MOST_UPSTREAMS`].
     pub(crate) fn of(&mut self, wanted: &Upstreams) -> Vec<Upstream> {
-        let asked = |address: &IpAddr| Upstream { address: *address, from_host: false };
+        let asked =
+            |address: &IpAddr| Upstream { address: *address, scope: 0, way: Way::Container };
         let mut servers = match wanted {
             Upstreams::None => Vec::new(),
             Upstreams::These(addresses) => addresses.iter().map(asked).collect(),
@@ -50,7 +73,7 @@ impl HostServers {
                 self.servers.clone()
             }
         };
-        servers.retain(|server| server.address != IpAddr::V4(OWN) || server.from_host);
+        servers.retain(|server| server.address != IpAddr::V4(OWN) || server.way == Way::Host);
         servers.truncate(MOST_UPSTREAMS);
         servers
     }
@@ -68,18 +91,33 @@ impl HostServers {
         self.stamp = stamp;
         let fits = stamp.is_some_and(|(_, length)| length <= MOST_BYTES);
         let text = if fits { fs::read_to_string(&self.path) } else { Ok(String::new()) };
-        self.servers = name_servers(&text.unwrap_or_default());
+        self.servers = name_servers(&text.unwrap_or_default(), device);
     }
 }
 
-/// The lines `nameserver` of `resolv.conf(5)`. Addresses with a zone are the host's alone and left out.
-fn name_servers(text: &str) -> Vec<Upstream> {
-    let address = |line: &str| -> Option<IpAddr> {
+/// The lines `nameserver` of `resolv.conf(5)`.
+fn name_servers(text: &str, index: impl Fn(&str) -> Option<u32>) -> Vec<Upstream> {
+    let server = |line: &str| -> Option<Upstream> {
         let mut words = line.split_whitespace();
-        (words.next()? == "nameserver").then(|| words.next()?.parse().ok())?
+        let word = (words.next()? == "nameserver").then(|| words.next())??;
+        let (address, zone) = word.split_once('%').unwrap_or((word, ""));
+        let address: IpAddr = address.parse().ok()?;
+        let scope = if zone.is_empty() { 0 } else { index(zone)? };
+        let is_here = address.is_loopback() || scope > 0;
+        let way = if is_here { Way::Host } else { Way::ContainerElseHost };
+        Some(Upstream { address, scope, way })
     };
-    let addresses = text.lines().filter_map(address);
-    addresses.map(|address| Upstream { address, from_host: address.is_loopback() }).collect()
+    text.lines().filter_map(server).collect()
+}
+
+/// The number of a device of the host, by its name or the number itself.
+fn device(zone: &str) -> Option<u32> {
+    if let Ok(index) = zone.parse() {
+        return Some(index);
+    }
+    let is_name = !zone.contains('/') && !matches!(zone, "" | "." | "..");
+    let text = is_name.then(|| fs::read_to_string(format!("/sys/class/net/{zone}/ifindex")).ok());
+    text??.trim().parse().ok()
 }
 
 #[cfg(test)]
@@ -90,11 +128,11 @@ mod tests {
     fn the_host_s_servers_are_read_anew() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("resolv.conf");
-        fs::write(&path, "nameserver 127.0.0.53\nnameserver fe80::1%eth0\nsearch x\n").unwrap();
+        fs::write(&path, "nameserver 127.0.0.53\nnameserver fe80::1%no/device\nsearch x\n")
+            .unwrap();
         let mut host = HostServers::new(path.clone());
-        let at =
-            |address: &str, from_host| Upstream { address: address.parse().unwrap(), from_host };
-        assert_eq!(host.of(&Upstreams::Host), [at("127.0.0.53", true)]);
+        let at = |address: &str, way| Upstream { address: address.parse().unwrap(), scope: 0, way };
+        assert_eq!(host.of(&Upstreams::Host), [at("127.0.0.53", Way::Host)]);
         fs::write(
             &path,
             "#\nnameserver 192.0.2.1\nnameserver ::1\nnameserver a\nnameserver 1::1\n",
@@ -102,12 +140,21 @@ mod tests {
         .unwrap();
         assert_eq!(host.of(&Upstreams::Host).len(), 1, "not yet");
         host.looked = None;
-        let wanted = [at("192.0.2.1", false), at("::1", true), at("1::1", false)];
+        let wanted = [
+            at("192.0.2.1", Way::ContainerElseHost),
+            at("::1", Way::Host),
+            at("1::1", Way::ContainerElseHost),
+        ];
         assert_eq!(host.of(&Upstreams::Host), wanted);
         fs::remove_file(&path).unwrap();
         host.looked = None;
         assert!(host.of(&Upstreams::Host).is_empty());
         assert!(host.of(&Upstreams::None).is_empty());
+        let index = |name: &str| (name == "eth0").then_some(7);
+        let found = name_servers("nameserver fe80::1%eth0\nnameserver fe80::1%eth9", index);
+        assert_eq!(found, [Upstream { scope: 7, ..at("fe80::1", Way::Host) }]);
+        assert_eq!(found[0].at(53).to_string(), "[fe80::1%7]:53");
+        assert_eq!((device("lo"), device("3"), device("..")), (Some(1), Some(3), None));
         let many = (1..6).map(|number| [192, 0, 2, number].into());
         let many = many.chain([IpAddr::V4(OWN)]).rev().collect();
         assert_eq!(host.of(&Upstreams::These(many)).len(), MOST_UPSTREAMS);

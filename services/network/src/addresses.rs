@@ -15,10 +15,41 @@ pub(crate) struct Addresses<A: Family> {
     taken: BTreeSet<A>,
 }
 
+/// How full a subnet is; what is too large for the numbers is their largest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// Addresses that nobody can get any more: those of containers, of the network itself, and what is no host's.
+    pub in_use: u64,
+    /// Addresses that are left for those who ask for no particular one.
+    pub available: u64,
+}
+
 impl<A: Family> Addresses<A> {
     /// `range` lies in `subnet`.
     pub(crate) fn new(subnet: A::Net, range: Option<A::Net>) -> Self {
         Self { range: range.unwrap_or(subnet), subnet, taken: BTreeSet::new() }
+    }
+
+    /// Whether an address lies in the subnet.
+    pub(crate) fn has(&self, address: A) -> bool {
+        (A::first(self.subnet)..=A::last(self.subnet)).contains(&address)
+    }
+
+    /// How many are taken or are no host's, and how many are left for those who ask for none.
+    pub(crate) fn usage(&self) -> Usage {
+        let ends = [A::first(self.subnet), A::last(self.subnet)];
+        let is_reserved = |it: &&A| !it.is_host(self.subnet) && !self.taken.contains(it);
+        let reserved: BTreeSet<A> = ends.iter().filter(is_reserved).copied().collect();
+        let (first, last) = (A::first(self.range), A::last(self.range));
+        let used_of_range =
+            self.taken.range(first..=last).count() + reserved.range(first..=last).count();
+        // The whole of IPv6 has one more than fits.
+        let size = (last.bits() - first.bits()).saturating_add(1);
+        Usage {
+            in_use: u64::try_from(self.taken.len() + reserved.len()).unwrap_or(u64::MAX),
+            available: u64::try_from(size.saturating_sub(used_of_range as u128))
+                .unwrap_or(u64::MAX),
+        }
     }
 
     /// Takes one; whether it was free.
@@ -91,6 +122,26 @@ mod tests {
         let rest: Vec<u8> =
             std::iter::from_fn(|| addresses.next()).map(|address| address.octets()[3]).collect();
         assert_eq!(rest, [1, 4, 5, 6]);
+    }
+
+    #[test]
+    fn what_is_used_is_counted() {
+        let mut addresses = Addresses::<Ipv4Addr>::new(
+            "10.0.0.0/29".parse().unwrap(),
+            Some("10.0.0.4/30".parse().unwrap()),
+        );
+        assert_eq!(addresses.usage(), Usage { in_use: 2, available: 3 });
+        addresses.take("10.0.0.1".parse().unwrap());
+        addresses.next().unwrap();
+        assert_eq!(addresses.usage(), Usage { in_use: 4, available: 2 });
+        let mut two = Addresses::<Ipv4Addr>::new("10.0.0.0/31".parse().unwrap(), None);
+        two.next();
+        assert_eq!(two.usage(), Usage { in_use: 1, available: 1 });
+        let mut large = Addresses::<Ipv6Addr>::new("fd00::/120".parse().unwrap(), None);
+        large.next();
+        assert_eq!(large.usage(), Usage { in_use: 2, available: 254 });
+        let all = Addresses::<Ipv6Addr>::new("::/0".parse().unwrap(), None);
+        assert_eq!(all.usage(), Usage { in_use: 1, available: u64::MAX });
     }
 
     #[test]

@@ -7,6 +7,7 @@ use gantry_netlink::Request;
 use gantry_netlink::route::{Link, LinkName, add_address, make_bridge, set_alias};
 use ipnet::IpNet;
 
+use crate::mark::make_marked;
 use crate::network::{Bridge, Network};
 use crate::options::GatewayMode;
 use crate::publish::is_missing;
@@ -35,31 +36,34 @@ impl Networks {
         self.set_switches(network)?;
         let requests = firewall::admit(&state.table()?, network);
         Self::change_table(state, &requests)?;
-        if network.ipv6.is_some() {
-            self.route_ipv6(state)?;
+        let routed = if network.ipv6.is_some() { self.route_ipv6(state) } else { Ok(()) };
+        if routed.is_err() {
+            Self::close_network(state, network);
         }
-        Ok(())
+        routed
     }
 
     /// Takes a network's devices away, and what was let through for it. A failure of the latter is logged: without the device it means
     /// nothing.
     pub(crate) fn tear_down(state: &mut State, live: &Live) -> Result<()> {
         Self::remove_device(state, &live.network)?;
-        let Some(bridge) = &live.network.bridge else { return Ok(()) };
-        if live.failure.is_some() {
-            return Ok(());
+        if live.network.bridge.is_some() && live.failure.is_none() {
+            Self::close_network(state, &live.network);
         }
+        Ok(())
+    }
+
+    fn close_network(state: &mut State, network: &Network) {
         let closed = state.table().and_then(|table| {
-            let requests = firewall::exclude(&table, &live.network);
+            let requests = firewall::exclude(&table, network);
             Ok(state.netfilter()?.commit(&requests)?)
         });
         if let Err(error) = closed
             && !matches!(&error, Error::Netlink(error) if is_missing(error))
         {
             let error = gantry_types::error_chain(&error);
-            tracing::warn!(error, bridge = bridge.device, "cannot remove a network's rules");
+            tracing::warn!(error, network = network.name, "cannot remove a network's rules");
         }
-        Ok(())
     }
 
     /// Changes the table. Where somebody removed it, it is made again first, with all that there is.
@@ -104,7 +108,8 @@ impl Networks {
                     return Err(Error::Overlap { subnet, by: (*by).to_owned() });
                 }
             }
-            state.route()?.send(&[make_bridge(&name, mac_of(network), bridge.mtu)])?;
+            let make = make_bridge(&name, mac_of(network), bridge.mtu);
+            make_marked(state.route()?, make, &name, &mark.text())?;
         }
         let ready = Self::make_ready(state, &name, network, &mark.text());
         if ready.is_err() && is_new {
@@ -115,7 +120,7 @@ impl Networks {
 
     fn make_ready(state: &mut State, name: &LinkName, network: &Network, mark: &str) -> Result<()> {
         let socket = state.route()?;
-        // First of all: without it, the next daemon would not know the device.
+        // What it says may have changed since the device was made.
         socket.send(&[set_alias(name, mark)])?;
         let link = socket.link(name)?.ok_or_else(|| Error::Unavailable {
             reason: format!("the bridge {name} went away while it was made"),

@@ -1,20 +1,17 @@
 //! Making a network: what was asked for, completed and checked, then the devices and rules.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use gantry_netlink::route::LinkName;
 use gantry_types::{NetworkId, Timestamp};
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::{Ipv4Net, Ipv6Net};
 
-use crate::addresses::Addresses;
-use crate::family::Family;
-use crate::network::{
-    Bridge, DEFAULT_NETWORK, Driver, Ipam, NETWORKS, Network, Subnet, Subnet4, Subnet6,
-};
-use crate::options::{self, BridgeOptions, GatewayMode};
+use crate::announce::Known;
+use crate::network::{Bridge, DEFAULT_NETWORK, Driver, Ipam, NETWORKS, Network};
+use crate::options::{self, BridgeOptions};
 use crate::state::{Live, State};
-use crate::{Error, Networks, Result, host, parent, pools};
+use crate::{Error, Networks, Result, host, parent, subnets};
 
 /// What is asked of a new network.
 #[derive(Debug, Clone)]
@@ -24,6 +21,9 @@ pub struct CreateOptions {
     /// Nothing for a network without IPv4.
     pub ipv4: Option<Asked<Ipv4Addr, Ipv4Net>>,
     pub ipv6: Option<Asked<Ipv6Addr, Ipv6Net>>,
+    /// Further subnets of a family that has one, where the driver gives addresses of several: no bridge does.
+    pub further4: Vec<Asked<Ipv4Addr, Ipv4Net>>,
+    pub further6: Vec<Asked<Ipv6Addr, Ipv6Net>>,
     pub internal: bool,
     pub attachable: bool,
     pub config_only: bool,
@@ -41,6 +41,8 @@ impl Default for CreateOptions {
             driver: Driver::Bridge,
             ipv4: Some(Asked::default()),
             ipv6: None,
+            further4: Vec::new(),
+            further6: Vec::new(),
             internal: false,
             attachable: false,
             config_only: false,
@@ -120,8 +122,11 @@ impl Networks {
             return Err(Error::NameTaken(options.name));
         }
         take_config(&state, &mut options)?;
-        let network = self.plan(&mut state, id, options, now)?;
-        let live = Live { is_in_change, ..Live::new(network.clone()) };
+        let network = self.plan(&mut state, id, &options, now)?;
+        // On the host's own devices there are others.
+        let is_bridge = network.bridge.is_some();
+        let known = if is_bridge { Known::of_new_bridge() } else { Known::default() };
+        let live = Live { is_in_change, known, ..Live::new(network.clone()) };
         // The record is first and goes last: a device without one would stay for ever.
         self.db.write(|tx| NETWORKS.put(tx, network.id.as_str(), &network))?;
         if let Err(error) = self.bring_up(&mut state, &live) {
@@ -149,7 +154,7 @@ impl Networks {
         &self,
         state: &mut State,
         id: NetworkId,
-        options: CreateOptions,
+        options: &CreateOptions,
         now: Timestamp,
     ) -> Result<Network> {
         let mut network = Network {
@@ -159,6 +164,8 @@ impl Networks {
             created_at: now,
             ipv4: None,
             ipv6: None,
+            further4: Vec::new(),
+            further6: Vec::new(),
             bridge: None,
             parent: None,
             internal: options.internal,
@@ -170,18 +177,17 @@ impl Networks {
             labels: options.labels.clone(),
         };
         if options.config_only {
-            network.ipv4 = as_given(options.ipv4);
-            network.ipv6 = as_given(options.ipv6);
+            subnets::as_given(options).give_to(&mut network);
             return Ok(network);
         }
-        match options.driver {
+        match &options.driver {
             Driver::Macvlan | Driver::Ipvlan => {
                 network.parent = Some(parent::plan(state, &network)?);
             }
             Driver::Bridge => network.bridge = Some(self.plan_bridge(state, &network)?),
             Driver::Host | Driver::Null | Driver::Plugin(_) => {}
         }
-        (network.ipv4, network.ipv6) = self.subnets(state, &network, &options)?;
+        self.subnets(state, &network, options)?.give_to(&mut network);
         if network.ipv4.is_none() && network.ipv6.is_none() && network.bridge.is_some() {
             let reason = "IPv4 or IPv6 must be enabled".to_owned();
             return Err(Error::Contradiction { reason });
@@ -202,32 +208,6 @@ impl Networks {
             options: BridgeOptions::parse(&network.options, network.internal)?,
             earlier: None,
         })
-    }
-
-    fn subnets(
-        &self,
-        state: &mut State,
-        network: &Network,
-        options: &CreateOptions,
-    ) -> Result<(Option<Subnet4>, Option<Subnet6>)> {
-        // Containers on the host's own devices share those devices' subnets.
-        let shares =
-            network.parent.is_some() || network.bridge.as_ref().is_some_and(|it| it.is_users);
-        let mut used = if shares { Vec::new() } else { state.used_subnets()? };
-        let mut ipv4 = None;
-        if let Some(asked) = &options.ipv4 {
-            let chosen = |used: &[IpNet]| pools::choose4(&self.config.pools, used);
-            ipv4 = Some(complete(network, asked, &used, chosen)?);
-        }
-        if let Some(own) = &ipv4 {
-            used.push((own.subnet.into(), "this network itself".to_owned()));
-        }
-        let mut ipv6 = None;
-        if let Some(asked) = &options.ipv6 {
-            let chosen = |used: &[IpNet]| pools::choose6(&self.config.pools, used);
-            ipv6 = Some(complete(network, asked, &used, chosen)?);
-        }
-        Ok((ipv4, ipv6))
     }
 }
 
@@ -252,88 +232,11 @@ fn take_config(state: &State, options: &mut CreateOptions) -> Result<()> {
             "user specified configurations are not supported if the network depends on a configuration network: leave out the {what}"
         ));
     }
-    options.config_from = found.name;
-    options.options = found.options;
-    options.labels = found.labels;
-    options.ipv4 = found.ipv4.map(|it| asked_of(it, Ipv4Addr::UNSPECIFIED)).or(options.ipv4.take());
-    options.ipv6 = found.ipv6.map(|it| asked_of(it, Ipv6Addr::UNSPECIFIED)).or(options.ipv6.take());
+    options.config_from.clone_from(&found.name);
+    options.options.clone_from(&found.options);
+    options.labels.clone_from(&found.labels);
+    options.take_subnets(found);
     Ok(())
-}
-
-/// What a configuration says of addresses; the whole family as a subnet stands for none.
-fn as_given<A: Family>(asked: Option<Asked<A, A::Net>>) -> Option<Subnet<A, A::Net>> {
-    let Asked { subnet, range, gateway, auxiliary, router } = asked?;
-    Some(Subnet { subnet: subnet?, range, gateway, auxiliary, router })
-}
-
-fn asked_of<A: Family>(subnet: Subnet<A, A::Net>, _family: A) -> Asked<A, A::Net> {
-    let Subnet { subnet, range, gateway, auxiliary, router } = subnet;
-    Asked { subnet: Some(subnet), range, gateway, auxiliary, router }
-}
-
-/// The subnet that was asked for, if it meets no other; else the first free one of the pools.
-fn complete<A: Family>(
-    network: &Network,
-    asked: &Asked<A, A::Net>,
-    used: &[(IpNet, String)],
-    choose: impl FnOnce(&[IpNet]) -> Option<A::Net>,
-) -> Result<Subnet<A, A::Net>> {
-    let subnet = match asked.subnet {
-        None => {
-            let used: Vec<IpNet> = used.iter().map(|(subnet, _)| *subnet).collect();
-            choose(&used).ok_or(Error::NoPool { family: A::NAME })?
-        }
-        Some(subnet) if A::trunc(subnet) != subnet => {
-            let right = A::trunc(subnet).into();
-            return Err(Error::InvalidSubnet { subnet: subnet.into(), right });
-        }
-        Some(subnet) => subnet,
-    };
-    let meets = |(other, _): &&(IpNet, String)| pools::overlap(*other, subnet.into());
-    if let Some((_, by)) = used.iter().find(meets) {
-        return Err(Error::Overlap { subnet: subnet.into(), by: by.clone() });
-    }
-    let gateway = gateway(network, subnet, asked)?;
-    let Asked { range, auxiliary, router, .. } = asked.clone();
-    Ok(Subnet { subnet, range, gateway, auxiliary, router })
-}
-
-/// The gateway, after a look at every address that was given by hand.
-fn gateway<A: Family>(
-    network: &Network,
-    subnet: A::Net,
-    asked: &Asked<A, A::Net>,
-) -> Result<Option<A>> {
-    let (name, net) = (|| network.name.clone(), subnet.into());
-    let range: Option<IpNet> = asked.range.map(Into::into);
-    if let Some(range) = range.filter(|range| !net.contains(range)) {
-        return Err(Error::Outside { address: range.addr(), network: name(), subnet: net });
-    }
-    let mut addresses = Addresses::new(subnet, asked.range);
-    for given in asked.auxiliary.values().chain(&asked.gateway).chain(&asked.router) {
-        let address: IpAddr = (*given).into();
-        if !net.contains(&address) {
-            return Err(Error::Outside { address, network: name(), subnet: net });
-        }
-        if !given.is_host(subnet) {
-            return Err(Error::NotAHost { address, network: name(), subnet: net });
-        }
-        if !addresses.take(*given) {
-            return Err(Error::AddressTaken { address, network: name() });
-        }
-    }
-    let isolated = network.bridge.as_ref().is_some_and(|bridge| {
-        let mode = match net {
-            IpNet::V4(_) => bridge.options.gateway_mode4,
-            IpNet::V6(_) => bridge.options.gateway_mode6,
-        };
-        mode == GatewayMode::Isolated
-    });
-    if asked.gateway.is_some() || isolated {
-        return Ok(asked.gateway);
-    }
-    let chosen = addresses.next();
-    chosen.map(Some).ok_or_else(|| Error::NoAddress { network: name(), subnet: net })
 }
 
 /// The bridge's device, which must be new.

@@ -1,12 +1,13 @@
 //! A container's place in a network: its addresses, and the host's ports that lead to it.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use gantry_types::{EndpointId, NetworkId};
-use ipnet::{Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
-use crate::addresses::Addresses;
+use crate::addresses::{Addresses, Usage};
 use crate::family::Family;
 use crate::network::{Driver, Network, Subnet};
 use crate::ports::{self, PortWish, Published};
@@ -93,17 +94,19 @@ impl Networks {
     /// kept then.
     pub fn allocate(&self, id: EndpointId, network: &str, wish: &EndpointWish) -> Result<Endpoint> {
         let network = self.find(network)?;
-        if network.bridge.is_some() {
+        // The default one has no bridge yet where the host lacks something for it.
+        if network.driver == Driver::Bridge {
             self.ready()?;
         }
-        if network.ipam.driver.is_empty() {
+        if network.ipam.plugin().is_none() {
             return self.enter(id, network.id, wish);
         }
         let mut given = wish.clone();
         self.request_addresses(&network, &mut given)?;
         let entered = self.enter(id, network.id.clone(), &given);
         if entered.is_err() {
-            self.release_addresses(&network, (given.address, given.address6));
+            let (ipv4, ipv6) = (given.address.map(IpAddr::V4), given.address6.map(IpAddr::V6));
+            self.release_addresses(&network, ipv4.into_iter().chain(ipv6));
         }
         entered
     }
@@ -123,17 +126,18 @@ impl Networks {
         let (ports, held) = match ports::bind(wanted, &options, &sctp) {
             Ok(bound) => bound,
             Err(error) => {
-                give_back(live, ipv4, ipv6);
+                live.give_back(ipv4, ipv6);
                 return Err(error);
             }
         };
+        let mac = wish.mac.unwrap_or_else(|| mac_for(&id, (ipv4, ipv6), &live.endpoints));
         let endpoint = Endpoint {
             id: id.clone(),
             network_id,
             network_name: live.network.name.clone(),
             ipv4,
             ipv6,
-            mac: wish.mac.unwrap_or_else(|| mac_for(ipv4, ipv6)),
+            mac,
             device: String::new(),
             ports,
         };
@@ -161,8 +165,8 @@ impl Networks {
         if let Ok(live) = state.get_mut(&endpoint.network_id)
             && live.endpoints.remove(&endpoint.id).is_some()
         {
-            give_back(live, endpoint.ipv4, endpoint.ipv6);
-            let is_ours = live.network.bridge.is_some() && live.network.ipam.driver.is_empty();
+            live.give_back(endpoint.ipv4, endpoint.ipv6);
+            let is_ours = live.network.bridge.is_some() && live.network.ipam.plugin().is_none();
             remote = (!is_ours).then(|| live.network.clone());
         }
         drop(state);
@@ -170,11 +174,24 @@ impl Networks {
             if let Driver::Plugin(plugin) = &network.driver {
                 self.unplug_remote(plugin, endpoint);
             }
-            self.release_addresses(&network, (endpoint.address4(), endpoint.address6()));
+            self.release_addresses(&network, endpoint.addresses().map(|(address, _)| address));
         }
         if was_published && has_udp(endpoint) {
             forget_answered_by(endpoint);
         }
+    }
+
+    /// How full each subnet of a network is. Of addresses that a plugin gives, nothing is known.
+    pub fn usage(&self, network: &Network) -> Vec<(IpNet, Usage)> {
+        let mut state = self.state();
+        let Ok(live) = state.get_mut(&network.id) else { return Vec::new() };
+        if network.config_only || network.ipam.plugin().is_some() {
+            return Vec::new();
+        }
+        let ipv4 = network.subnets4().zip(&live.addresses4);
+        let ipv6 = network.subnets6().zip(&live.addresses6);
+        let ipv4 = ipv4.map(|(subnet, it)| (subnet.subnet.into(), it.usage()));
+        ipv4.chain(ipv6.map(|(subnet, it)| (subnet.subnet.into(), it.usage()))).collect()
     }
 
     /// Those who are in a network now.
@@ -201,80 +218,134 @@ fn places(live: &mut Live, wish: &EndpointWish) -> Result<(Option<Place4>, Optio
     if matches!(network.driver, Driver::Host | Driver::Null) {
         return Err(Error::NoAddresses(name));
     }
-    let own = network.ipv4.as_ref().zip(live.addresses4.as_mut());
+    let own = network.subnets4().zip(&mut live.addresses4);
     let ipv4 = place(network, own, (wish.address, wish.earlier))?;
-    let own = network.ipv6.as_ref().zip(live.addresses6.as_mut());
+    let own = network.subnets6().zip(&mut live.addresses6);
     let ipv6 = place(network, own, (wish.address6, wish.earlier6));
     match ipv6 {
         Ok(ipv6) => Ok((ipv4, ipv6)),
         Err(error) => {
-            give_back(live, ipv4, None);
+            live.give_back(ipv4, None);
             Err(error)
         }
     }
 }
 
 /// A network's subnet of one family, and what is taken there.
-type Own<'a, A> = Option<(&'a Subnet<A, <A as Family>::Net>, &'a mut Addresses<A>)>;
+type Own<'a, A> = (&'a Subnet<A, <A as Family>::Net>, &'a mut Addresses<A>);
 
-/// Takes an address of one family: the one that is asked for, the one that it had before, or the next.
-fn place<A: Family>(
+/// Takes an address of one family: the one that is asked for, the one that it had before, or the next of the first subnet that has one.
+fn place<'a, A: Family + 'a>(
     network: &Network,
-    own: Own<'_, A>,
+    own: impl Iterator<Item = Own<'a, A>>,
     (asked, earlier): (Option<A>, Option<A>),
 ) -> Result<Option<Place<A, A::Net>>> {
     let name = || network.name.clone();
-    let Some((subnet, addresses)) = own else {
-        return match asked {
-            None => Ok(None),
-            Some(address) => {
-                let address = address.into();
-                Err(Error::NoFamily { network: name(), family: A::NAME, address })
-            }
-        };
-    };
-    let net = subnet.subnet.into();
-    let lies_within = |address: A| net.contains(&address.into());
-    let address = match asked {
-        None => earlier
-            .filter(|it| lies_within(*it) && it.is_host(subnet.subnet) && addresses.take(*it))
-            .or_else(|| addresses.next())
-            .ok_or(Error::NoAddress { network: name(), subnet: net })?,
-        Some(address) if !lies_within(address) => {
-            let address = address.into();
-            return Err(Error::Outside { address, network: name(), subnet: net });
-        }
-        Some(address) if !address.is_host(subnet.subnet) => {
-            let address = address.into();
-            return Err(Error::NotAHost { address, network: name(), subnet: net });
-        }
-        Some(address) if !addresses.take(address) => {
-            return Err(Error::AddressTaken { address: address.into(), network: name() });
-        }
-        Some(address) => address,
+    let mut own: Vec<Own<'_, A>> = own.collect();
+    let mut taken = None;
+    if let Some(asked) = asked {
+        taken = Some(take(network, &mut own, asked)?);
+    } else if own.is_empty() {
+        return Ok(None);
+    }
+    if let Some(earlier) = earlier.filter(|_| taken.is_none()) {
+        taken = take(network, &mut own, earlier).ok();
+    }
+    let next = || own.iter_mut().find_map(|(subnet, addresses)| Some((addresses.next()?, *subnet)));
+    let Some((address, subnet)) = taken.or_else(next) else {
+        return Err(Error::NoAddress { network: name(), subnets: names(&own) });
     };
     let gateway = subnet.way_out().filter(|_| !network.internal);
     Ok(Some(Place { address, subnet: subnet.subnet, gateway }))
 }
 
-pub(crate) fn give_back(live: &mut Live, ipv4: Option<Place4>, ipv6: Option<Place6>) {
-    if let (Some(addresses), Some(place)) = (&mut live.addresses4, ipv4) {
-        addresses.free(place.address);
+/// Takes one particular address.
+fn take<'a, A: Family>(
+    network: &Network,
+    own: &mut [Own<'a, A>],
+    address: A,
+) -> Result<(A, &'a Subnet<A, A::Net>)> {
+    let name = || network.name.clone();
+    if own.is_empty() {
+        let address = address.into();
+        return Err(Error::NoFamily { network: name(), family: A::NAME, address });
     }
-    if let (Some(addresses), Some(place)) = (&mut live.addresses6, ipv6) {
-        addresses.free(place.address);
+    let subnets = names(own);
+    let Some((subnet, addresses)) = own.iter_mut().find(|(_, addresses)| addresses.has(address))
+    else {
+        return Err(Error::Outside { address: address.into(), network: name(), subnets });
+    };
+    if !address.is_host(subnet.subnet) {
+        let subnet = subnet.subnet.into();
+        return Err(Error::NotAHost { address: address.into(), network: name(), subnet });
     }
+    if !addresses.take(address) {
+        return Err(Error::AddressTaken { address: address.into(), network: name() });
+    }
+    Ok((address, *subnet))
 }
 
-/// A locally administered address that nobody else of the network has, because nobody has the same address.
-fn mac_for(ipv4: Option<Place4>, ipv6: Option<Place6>) -> [u8; 6] {
-    let [a, b, c, d] = match (ipv4, ipv6) {
-        (Some(place), _) => place.address.octets(),
-        (None, Some(place)) => {
-            let [.., a, b, c, d] = place.address.octets();
-            [a, b, c, d]
+fn names<A: Family>(own: &[Own<'_, A>]) -> String {
+    let all: Vec<String> = own.iter().map(|(subnet, _)| subnet.subnet.to_string()).collect();
+    all.join(", ")
+}
+
+/// A locally administered address that nobody else of the network has: of IPv4 addresses each is one endpoint's, and so are the last bits
+/// of most of IPv6's; where they are not, and where there are no addresses, the endpoint's id gives it.
+fn mac_for(
+    id: &EndpointId,
+    (ipv4, ipv6): (Option<Place4>, Option<Place6>),
+    others: &HashMap<EndpointId, Endpoint>,
+) -> [u8; 6] {
+    let of = |[a, b, c, d]: [u8; 4]| [0x02, 0x42, a, b, c, d];
+    if let Some(place) = ipv4 {
+        return of(place.address.octets());
+    }
+    let by_address = ipv6.map(|place| {
+        let [.., a, b, c, d] = place.address.octets();
+        of([a, b, c, d])
+    });
+    let text = id.as_str().as_bytes();
+    let by_id = text.chunks_exact(4).map(|it| of([it[0], it[1], it[2], it[3]]));
+    let is_free = |mac: &[u8; 6]| others.values().all(|other| other.mac != *mac);
+    by_address.into_iter().chain(by_id).find(is_free).unwrap_or_else(|| of([0; 4]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hardware_addresses_differ() {
+        let place = |text: &str| Place6 {
+            address: text.parse().unwrap(),
+            subnet: "fd00::/64".parse().unwrap(),
+            gateway: None,
+        };
+        let mut others = HashMap::new();
+        let mut macs = Vec::new();
+        for (number, ipv6) in
+            [(1, Some("fd00::5")), (2, Some("fd00::1:0:0:5")), (3, None), (4, None)]
+        {
+            let id = EndpointId::from_bytes([number; 32]);
+            let ipv6 = ipv6.map(place);
+            let mac = mac_for(&id, (None, ipv6), &others);
+            assert!(!macs.contains(&mac), "{mac:x?} of {macs:x?}");
+            macs.push(mac);
+            let network_id = NetworkId::from_bytes([9; 32]);
+            let (network_name, device) = ("six".to_owned(), "eth0".to_owned());
+            let endpoint = Endpoint {
+                id: id.clone(),
+                network_id,
+                network_name,
+                ipv4: None,
+                ipv6,
+                mac,
+                device,
+                ports: Vec::new(),
+            };
+            others.insert(id, endpoint);
         }
-        (None, None) => [0; 4],
-    };
-    [0x02, 0x42, a, b, c, d]
+        assert_eq!(macs[0], [0x02, 0x42, 0, 0, 0, 5]);
+    }
 }

@@ -40,6 +40,8 @@ pub enum Error {
     InvalidSubnet { subnet: IpNet, right: IpNet },
     #[error("the network device {device} is there already: choose another name for the bridge")]
     DeviceTaken { device: String },
+    #[error("{driver} driver doesn't support multiple subnets: make one network for each")]
+    SeveralSubnets { driver: &'static str },
     #[error("the network {0} has no addresses")]
     NoAddresses(String),
     #[error("the network {network} has no {family} addresses: {address} cannot be one of them")]
@@ -65,14 +67,14 @@ pub enum Error {
     #[error("all names for a default bridge's device are taken on this host")]
     NoDevice,
     #[error(
-        "no available {} addresses on this network's address pools: {network} ({subnet})",
-        if subnet.addr().is_ipv4() { "IPv4" } else { "IPv6" }
+        "no available {} addresses on this network's address pools: {network} ({subnets})",
+        if subnets.contains(':') { "IPv6" } else { "IPv4" }
     )]
-    NoAddress { network: String, subnet: IpNet },
+    NoAddress { network: String, subnets: String },
     #[error("Address already in use: {address} on network {network}")]
     AddressTaken { address: IpAddr, network: String },
-    #[error("no configured subnet contains IP address {address}: network {network} has {subnet}")]
-    Outside { address: IpAddr, network: String, subnet: IpNet },
+    #[error("no configured subnet contains IP address {address}: network {network} has {subnets}")]
+    Outside { address: IpAddr, network: String, subnets: String },
     #[error("failed to bind host port {address}:{port}/{protocol}: {source}")]
     Bind { address: IpAddr, port: u16, protocol: &'static str, source: io::Error },
     #[error("all ports of the range {first}-{last}/{protocol} are allocated on {address}")]
@@ -91,6 +93,10 @@ pub enum Error {
     Down { network: String, reason: String },
     #[error("bridge networks cannot be used on this host: {reason}")]
     Unavailable { reason: String },
+    #[error(
+        "this kernel's packet filter (nftables) lacks {missing}: load these modules, or boot a kernel that has them"
+    )]
+    NoPacketFilter { missing: String },
     #[error(transparent)]
     Proxy(#[from] gantry_port_proxy::Error),
     #[error("could not find plugin {plugin} in v1 plugin registry: plugin not found")]
@@ -115,6 +121,7 @@ impl Error {
             | Self::InUse { .. }
             | Self::ConfigInUse { .. }
             | Self::Overlap { .. }
+            | Self::SeveralSubnets { .. }
             | Self::AddressTaken { .. } => ErrorKind::Forbidden,
             Self::InvalidName(_)
             | Self::ReservedName(_)
@@ -145,6 +152,7 @@ impl Error {
             | Self::Plugin { .. }
             | Self::Host { .. }
             | Self::Unavailable { .. }
+            | Self::NoPacketFilter { .. }
             // Names come from users; what else the kernel refuses is nothing that they asked for.
             | Self::Proxy(_)
             | Self::Netlink(_) => ErrorKind::Internal,

@@ -2,24 +2,26 @@
 //! to, and every packet to or from a container, and to a published port that is relayed, meets it first.
 //!
 //! ```text
-//! prerouting    raw       nothing from a container may pretend to be another network's, or go to the host's loopback
 //! destinations  nat       published ports, of packets that come in
 //! local         nat       published ports, of the host's own packets
-//! input         filter    user, and nothing from internal networks, for published ports that are relayed
-//! forward       filter    user; what was let through before; within a network; published ports, but not from internal networks; networks
-//!                         that are not protected; out of networks; nothing else in or between
+//! input         filter    nothing from a container may pretend to be another network's, or go to the host's loopback; user, and
+//!                         nothing from internal networks, for published ports that are relayed
+//! forward       filter    user; nothing from a container may pretend to be another network's; what was let through before; within a network; published ports, but not from internal networks; networks
+//!                         that are not protected; out of networks; nothing else in or between. What comes out of a network goes on in
+//!                         the chain outwards, what goes into one from elsewhere in the chain inwards
 //! sources       nat       containers that go out, loopback that comes in, and who calls a neighbour by the host's port
 //! ```
 //!
 //! The rules are in `rules`; what their sets hold is here.
 
+pub(crate) mod needs;
 mod rules;
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 
 use gantry_netlink::Request;
-use gantry_netlink::nftables::{Element, KeyType, Set, SetKind, Table};
+use gantry_netlink::nftables::{Element, Expression, KeyType, Set, SetKind, Table, Verdict};
 use ipnet::IpNet;
 
 use crate::endpoint::Endpoint;
@@ -35,6 +37,9 @@ pub(crate) const USER: &str = "user";
 const BRIDGES: &str = "bridges";
 /// Devices of networks with a way out.
 const OPEN: &str = "open";
+/// From devices of networks to the chains of each: what is sent to others, and to the host itself.
+const FORWARDED: &str = "forwarded";
+const RECEIVED: &str = "received";
 /// Pairs of a device and itself, where neighbours reach one another.
 const WITHIN: &str = "within";
 /// Devices of networks where they don't. Their calls to published ports are relayed: where bridges show their packets to the filter, it
@@ -122,16 +127,18 @@ fn sets() -> Vec<Set> {
         keys(WITHIN, &[DeviceName, DeviceName]),
         keys(APART, &[DeviceName]),
         keys(RELAYED, &[Protocol, Port]),
+        Set { name: FORWARDED, kind: SetKind::Verdicts(DeviceName) },
+        Set { name: RECEIVED, kind: SetKind::Verdicts(DeviceName) },
     ];
     sets.extend([IPV4, IPV6].iter().flat_map(Family::sets));
     sets
 }
 
 /// Makes the table with its rules, in place of those that an earlier daemon left. What sets hold is made anew, too: `networks` and
-/// `endpoints` are all that there are.
+/// `endpoints` are all that there are; of the unusable networks nothing stays.
 pub(crate) fn lay_out<'a>(
     table: &Table,
-    networks: impl Iterator<Item = &'a Network>,
+    (networks, unusable): (impl Iterator<Item = &'a Network>, impl Iterator<Item = &'a Network>),
     endpoints: impl Iterator<Item = &'a Endpoint>,
     closed: Closed,
 ) -> Vec<Request> {
@@ -140,27 +147,66 @@ pub(crate) fn lay_out<'a>(
         requests.push(table.add_set(&set));
         requests.push(table.flush_set(set.name));
     }
+    let (earlier, base) = rules::PREROUTING;
+    requests.extend([table.add_chain(earlier, Some(base)), table.remove_chain(earlier)]);
     requests.push(table.add_chain(USER, None));
     for (name, base) in rules::chains() {
-        requests.push(table.add_chain(name, Some(base)));
+        requests.push(table.add_chain(name, base));
         requests.push(table.flush_chain(name));
     }
     for (chain, rule) in rules::rules(closed) {
         requests.push(table.add_rule(chain, &rule));
     }
     networks.for_each(|network| requests.extend(admit(table, network)));
+    for (chain, _) in unusable.flat_map(own_chains) {
+        requests.extend([table.add_chain(&chain, None), table.remove_chain(&chain)]);
+    }
     requests.extend(change_ports(endpoints, |set, elements| table.add_elements(set, elements)));
     requests
 }
 
 /// Lets a network's packets through.
 pub(crate) fn admit(table: &Table, network: &Network) -> Vec<Request> {
-    change_devices(network, |set, elements| table.add_elements(set, elements))
+    let mut requests = Vec::new();
+    for (chain, rules) in own_chains(network) {
+        requests.extend([table.add_chain(&chain, None), table.flush_chain(&chain)]);
+        requests.extend(rules.iter().map(|rule| table.add_rule(&chain, rule)));
+    }
+    requests.extend(change_devices(network, |set, elements| table.add_elements(set, elements)));
+    requests
 }
 
 /// The opposite of [`admit`].
 pub(crate) fn exclude(table: &Table, network: &Network) -> Vec<Request> {
-    change_devices(network, |set, elements| table.remove_elements(set, elements))
+    let mut requests =
+        change_devices(network, |set, elements| table.remove_elements(set, elements));
+    requests.extend(own_chains(network).iter().map(|(chain, _)| table.remove_chain(chain)));
+    requests
+}
+
+/// The chains of one network, with their rules.
+fn own_chains(network: &Network) -> Vec<(String, Vec<Vec<Expression>>)> {
+    let Some(bridge) = &network.bridge else { return Vec::new() };
+    let own = |subnet: IpNet, gateway, mode| rules::Own {
+        subnet,
+        gateway,
+        leads_out: mode != GatewayMode::Isolated,
+    };
+    let options = &bridge.options;
+    let subnets4 = network
+        .subnets4()
+        .map(|it| own(it.subnet.into(), it.gateway.map(IpAddr::V4), options.gateway_mode4));
+    let subnets6 = network
+        .subnets6()
+        .map(|it| own(it.subnet.into(), it.gateway.map(IpAddr::V6), options.gateway_mode6));
+    let subnets: Vec<_> = subnets4.chain(subnets6).collect();
+    let rules = rules::of_network(&bridge.device, bridge.options.icc, &subnets);
+    own_names(&bridge.device).into_iter().zip(rules).collect()
+}
+
+/// What they are called: for what is forwarded, and for what the host itself receives.
+fn own_names(device: &str) -> [String; 2] {
+    [format!("from-{device}"), format!("to-host-{device}")]
 }
 
 /// Leads an endpoint's published ports to it.
@@ -168,28 +214,49 @@ pub(crate) fn publish(table: &Table, endpoint: &Endpoint) -> Vec<Request> {
     change_ports([endpoint], |set, elements| table.add_elements(set, elements))
 }
 
-/// The opposite of [`publish`]. Ports that somebody else took out already are put in before: one that is missing would keep the others
-/// where they are. What `others`, who are published, need as well stays.
+/// The opposite of [`publish`]. What `others`, who are published, need as well stays.
 pub(crate) fn unpublish<'a>(
     table: &Table,
     endpoint: &Endpoint,
     others: impl Iterator<Item = &'a Endpoint>,
 ) -> Vec<Request> {
-    let others = others.filter(|other| other.id != endpoint.id);
-    let theirs = others.flat_map(|it| it.ports.iter().flat_map(move |port| elements(it, port)));
-    // In the other sets they are told apart by the address.
-    let theirs = theirs.filter(|(set, ..)| *set == RELAYED).map(|(_, key, _)| key);
-    let theirs: HashSet<Vec<u8>> = theirs.collect();
+    let gone = without(endpoint, others);
+    change_ports([endpoint], |set, elements| table.remove_elements(set, &gone(set, elements)))
+}
+
+/// [`unpublish`] where somebody else took ports out already: one that is missing would keep the others where they are, so all are put in
+/// before.
+pub(crate) fn unpublish_what_is_left<'a>(
+    table: &Table,
+    endpoint: &Endpoint,
+    others: impl Iterator<Item = &'a Endpoint>,
+) -> Vec<Request> {
+    let gone = without(endpoint, others);
     change_ports([endpoint], |set, elements| {
-        let mut gone = elements.to_vec();
-        gone.retain(|it| set != RELAYED || !theirs.contains(&it.key));
-        if gone.is_empty() {
-            return Vec::new();
-        }
+        let gone = gone(set, elements);
         let mut requests = table.add_elements(set, &gone);
         requests.extend(table.remove_elements(set, &gone));
         requests
     })
+}
+
+/// What goes of an endpoint's elements. Only relayed ports are told apart by nothing but their number, which another one may have on
+/// another address.
+fn without<'a>(
+    endpoint: &Endpoint,
+    others: impl Iterator<Item = &'a Endpoint>,
+) -> impl Fn(&'static str, &[Element]) -> Vec<Element> {
+    let own: HashSet<_> = endpoint.ports.iter().map(|it| (it.protocol, it.host_port)).collect();
+    let others = others.filter(|other| other.id != endpoint.id);
+    let theirs = others.flat_map(|it| it.ports.iter().map(move |port| (it, port)));
+    let shared = theirs.filter(|(_, port)| own.contains(&(port.protocol, port.host_port)));
+    let shared = shared.flat_map(|(it, port)| elements(it, port));
+    let shared: HashSet<Vec<u8>> =
+        shared.filter(|(set, ..)| *set == RELAYED).map(|(_, key, _)| key).collect();
+    move |set, elements| {
+        let stays = |it: &&Element| set == RELAYED && shared.contains(&it.key);
+        elements.iter().filter(|it| !stays(it)).cloned().collect()
+    }
 }
 
 fn change_devices(
@@ -200,6 +267,9 @@ fn change_devices(
     let name = device_key(&bridge.device);
     let device = || [Element::key(name.clone())];
     let mut requests = change(BRIDGES, &device());
+    for (map, chain) in [FORWARDED, RECEIVED].into_iter().zip(own_names(&bridge.device)) {
+        requests.extend(change(map, &[Element::verdict(name.clone(), Verdict::Goto(chain))]));
+    }
     if bridge.options.icc {
         let pair = [name.clone(), name.clone()].concat();
         requests.extend(change(WITHIN, &[Element::key(pair)]));

@@ -12,8 +12,10 @@
 //! ```
 
 mod addresses;
+mod announce;
 mod bridge;
 mod create;
+mod directory;
 mod endpoint;
 mod error;
 mod family;
@@ -31,6 +33,7 @@ mod ports;
 mod publish;
 mod remote;
 mod state;
+mod subnets;
 mod watch;
 
 use std::path::PathBuf;
@@ -38,6 +41,7 @@ use std::sync::{Arc, Mutex};
 
 use gantry_db::Db;
 
+pub use addresses::Usage;
 pub use create::{Asked, CreateOptions};
 pub use endpoint::{Endpoint, EndpointWish, Place, Place4, Place6};
 pub use error::{Error, Result};
@@ -93,6 +97,7 @@ pub struct Networks {
     config: Config,
     db: Arc<Db>,
     state: Arc<Mutex<state::State>>,
+    directory: Arc<directory::Directory>,
     /// Puts the packet filter's table back.
     watch: Mutex<Option<watch::Watch>>,
 }

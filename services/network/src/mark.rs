@@ -1,7 +1,8 @@
 //! The mark on the devices of a daemon: whose bridge one is, and whether its owner keeps the host from routing for others. Names and
 //! addresses say nothing of that: two daemons can have chosen the same.
 
-use gantry_netlink::route::Link;
+use gantry_netlink::route::{Link, LinkName, set_alias};
+use gantry_netlink::{Request, Socket};
 use gantry_types::NetworkId;
 
 use crate::forwarding::Closed;
@@ -29,7 +30,7 @@ impl Mark {
     /// The mark of a bridge; none on what no daemon of this kind made.
     pub(crate) fn of(link: &Link) -> Option<Self> {
         let text = link.alias.as_deref()?.strip_prefix(BEGINNING)?;
-        if !matches!(link.kind.as_deref(), Some("bridge" | "vlan")) {
+        if !matches!(link.kind.as_deref(), Some("bridge" | "vlan" | "dummy" | "ifb")) {
             return None;
         }
         let mut words = text.split(':');
@@ -57,6 +58,25 @@ impl Mark {
         }
         text
     }
+}
+
+/// Makes a device and marks it in one call, which no kill breaks off: the next daemon would take a device without a mark for somebody
+/// else's, and leave it for ever.
+pub(crate) fn make_marked(
+    socket: &mut Socket,
+    make: Request,
+    name: &LinkName,
+    mark: &str,
+) -> Result<(), gantry_netlink::Error> {
+    let made = socket.send(&[make, set_alias(name, mark)]);
+    let is_others = |error: &gantry_netlink::Error| {
+        error.raw_os_error() == Some(rustix::io::Errno::EXIST.raw_os_error())
+    };
+    if made.as_ref().is_err_and(is_others) {
+        // Made by somebody else since the last look: it is not to be taken for ours.
+        socket.send(&[set_alias(name, "")])?;
+    }
+    made
 }
 
 #[cfg(test)]

@@ -62,6 +62,11 @@ pub struct Network {
     pub ipv4: Option<Subnet4>,
     #[serde(default)]
     pub ipv6: Option<Subnet6>,
+    /// Further subnets of a family that has one; no bridge has them.
+    #[serde(default)]
+    pub further4: Vec<Subnet4>,
+    #[serde(default)]
+    pub further6: Vec<Subnet6>,
     /// Of bridges only.
     pub bridge: Option<Bridge>,
     /// Of macvlan and ipvlan only.
@@ -85,12 +90,27 @@ pub struct Network {
 /// Who gives out a network's addresses.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Ipam {
-    /// Empty for this daemon itself; else a plugin.
+    /// Empty for this daemon itself, `null` for nobody; else a plugin.
     pub driver: String,
     pub options: BTreeMap<String, String>,
     /// What a plugin calls the pools that it gave.
     #[serde(default)]
     pub pools: Vec<String>,
+}
+
+/// Gives no addresses at all: containers get theirs from elsewhere, for instance by DHCP.
+const NOBODY: &str = "null";
+
+impl Ipam {
+    /// Whether containers have no addresses of the network's.
+    pub fn is_nobody(&self) -> bool {
+        self.driver == NOBODY
+    }
+
+    /// The plugin that gives the addresses.
+    pub(crate) fn plugin(&self) -> Option<&str> {
+        Some(self.driver.as_str()).filter(|driver| !driver.is_empty() && !self.is_nobody())
+    }
 }
 
 const INTERFACE_PREFIX: &str = "com.docker.network.container_iface_prefix";
@@ -99,6 +119,16 @@ impl Network {
     /// Whether it is one of those that are always there.
     pub fn is_predefined(&self) -> bool {
         matches!(self.name.as_str(), DEFAULT_NETWORK | "host" | "none")
+    }
+
+    /// All its subnets of IPv4.
+    pub fn subnets4(&self) -> impl Iterator<Item = &Subnet4> {
+        self.ipv4.iter().chain(&self.further4)
+    }
+
+    /// The same of IPv6.
+    pub fn subnets6(&self) -> impl Iterator<Item = &Subnet6> {
+        self.ipv6.iter().chain(&self.further6)
     }
 
     /// What the names of its devices in containers begin with.
@@ -170,15 +200,12 @@ pub struct Parent {
 impl Networks {
     /// All networks, by name.
     pub fn list(&self) -> Vec<Network> {
-        let state = self.state();
-        let mut all: Vec<Network> = state.all().map(|live| live.network.clone()).collect();
-        all.sort_by(|one, other| one.name.cmp(&other.name));
-        all
+        self.directory.list()
     }
 
-    /// The network that `text` means: a name, an id, or the beginning of one that no other id has.
+    /// The network that `text` means: a name, an id, or the beginning of one that no other id has. Waits for nobody.
     pub fn find(&self, text: &str) -> Result<Network> {
-        Ok(self.state().find(text)?.network.clone())
+        self.directory.find(text, Network::clone)
     }
 
     /// Removes a network that no container is in.

@@ -9,6 +9,7 @@ use gantry_netlink::route::Link;
 use gantry_types::{ErrorKind, NetworkId, Timestamp, error_chain};
 use ipnet::{Ipv4Net, Ipv6Net};
 
+use crate::announce::Known;
 use crate::create::{Asked, CreateOptions};
 use crate::endpoint::Endpoint;
 use crate::family::Family;
@@ -28,8 +29,9 @@ impl Networks {
         for (_, network) in db.read(|tx| NETWORKS.list(tx))? {
             state.insert(Live::new(upgraded(network)));
         }
+        let directory = Arc::clone(&state.directory);
         let state = Arc::new(Mutex::new(state));
-        Ok(Self { config, db, state, watch: Mutex::default() })
+        Ok(Self { config, db, state, directory, watch: Mutex::default() })
     }
 
     /// Brings the host to what there should be: the bridges of all networks, the rules, and the ports and addresses of the containers
@@ -105,8 +107,7 @@ impl Networks {
 
     /// The host's own address in the default network.
     pub fn host_gateway(&self) -> Option<Ipv4Addr> {
-        let state = self.state();
-        state.find(DEFAULT_NETWORK).ok()?.network.ipv4.as_ref()?.gateway
+        self.directory.find(DEFAULT_NETWORK, |network| network.ipv4.as_ref()?.gateway).ok()?
     }
 
     /// The devices and rules go when no container needs them, and the host routes no longer if it does so for this daemon only; networks
@@ -143,6 +144,7 @@ impl Networks {
     }
 
     fn lay_out(&self) -> Result<()> {
+        firewall::needs::check()?;
         let _lock = host::lock()?;
         let mut state = self.state();
         let boot = boot()?;
@@ -155,6 +157,9 @@ impl Networks {
             .collect();
         for network in &networks {
             let made = Self::make_device(&mut state, network);
+            if network.bridge.is_some() && matches!(made, Ok(true)) {
+                state.get_mut(&network.id)?.known = Known::of_new_bridge();
+            }
             Self::note(&mut state, &network.id, made.map(drop))?;
         }
         remove_strays(&mut state)?;
@@ -194,7 +199,7 @@ impl Networks {
         state.remove(&network.id);
         let options = self.default_network(state)?;
         let Network { id, created_at, .. } = network.clone();
-        let planned = match self.plan(state, id, options, created_at) {
+        let planned = match self.plan(state, id, &options, created_at) {
             Ok(planned) => planned,
             Err(error) => {
                 let network = Network { bridge: None, ipv4: None, ipv6: None, ..network };
@@ -280,6 +285,8 @@ impl Networks {
             created_at: now,
             ipv4: None,
             ipv6: None,
+            further4: Vec::new(),
+            further6: Vec::new(),
             bridge: None,
             parent: None,
             internal: false,
@@ -308,12 +315,8 @@ impl Networks {
         }
         match state.get_mut(&endpoint.network_id) {
             Ok(live) => {
-                if let (Some(addresses), Some(place)) = (&mut live.addresses4, endpoint.ipv4) {
-                    addresses.take(place.address);
-                }
-                if let (Some(addresses), Some(place)) = (&mut live.addresses6, endpoint.ipv6) {
-                    addresses.take(place.address);
-                }
+                live.keep(endpoint.ipv4, endpoint.ipv6);
+                live.known.note(&endpoint);
                 live.endpoints.insert(endpoint.id.clone(), endpoint);
             }
             Err(error) => {

@@ -2,12 +2,11 @@
 
 use std::os::fd::BorrowedFd;
 
-use gantry_netlink::Request;
-use gantry_netlink::route::{
-    LinkName, OnParent, make_bridge, make_on_parent, make_vlan, set_alias,
-};
+use gantry_netlink::route::{LinkName, OnParent, make_on_parent, make_plain, make_vlan};
+use gantry_netlink::{Request, Socket};
 
 use crate::endpoint::Endpoint;
+use crate::mark::make_marked;
 use crate::network::{Driver, Network, Parent};
 use crate::state::State;
 use crate::{Error, Result, options};
@@ -111,17 +110,35 @@ pub(crate) fn bring_up(state: &mut State, parent: &Parent) -> Result<bool> {
                 below.ok_or_else(|| missing("neither it nor the device below it is there"))?;
             make_vlan(&name, below.index, *id)
         }
-        // Without ports, it is a device that leads nowhere: its networks' containers reach one another and nobody else.
-        None if parent.is_made => make_bridge(&name, [0x02, 0x42, 0, 0, 0, 1], 1500),
+        None if parent.is_made => return make_nowhere(state, &name, &mark).map(|()| true),
         None => return Err(missing("it is not there")),
     };
     let socket = state.route()?;
-    socket.send(&[make]).map_err(|source| lacks(source, "VLANs"))?;
-    socket.send(&[set_alias(&name, &mark)])?;
-    if let Some(link) = socket.link(&name)? {
+    make_marked(socket, make, &name, &mark).map_err(|source| lacks(source, "VLANs"))?;
+    finish(socket, &name)?;
+    Ok(true)
+}
+
+/// A device that leads nowhere: its network's containers reach one another and nobody else. Kernels without the kind that is for this may
+/// have another one that drops what it is given; a bridge without ports would carry nothing.
+fn make_nowhere(state: &mut State, name: &LinkName, mark: &str) -> Result<()> {
+    let socket = state.route()?;
+    let [dummy, other] = ["dummy", "ifb"].map(|kind| make_plain(name, kind));
+    let made = make_marked(socket, dummy, name, mark);
+    let made = made.or_else(|error| match lacks(error, "dummy devices") {
+        Error::NotInKernel { .. } => {
+            make_marked(socket, other, name, mark).map_err(|source| lacks(source, "dummy devices"))
+        }
+        error => Err(error),
+    });
+    made.and_then(|()| finish(socket, name))
+}
+
+fn finish(socket: &mut Socket, name: &LinkName) -> Result<()> {
+    if let Some(link) = socket.link(name)? {
         socket.send(&[link.up()])?;
     }
-    Ok(true)
+    Ok(())
 }
 
 /// Takes away what [`bring_up`] made, unless another network uses it.

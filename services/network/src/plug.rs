@@ -9,14 +9,15 @@ use std::time::{Duration, Instant};
 
 use gantry_netlink::Socket;
 use gantry_netlink::route::{
-    BridgePort, LinkName, Peer, add_address, default_route, make_veth, no_default_route,
-    set_bridge_port,
+    BridgePort, Link, LinkName, Peer, add_address, add_route, close_bridge_port, default_route,
+    make_veth, no_default_route, set_bridge_port,
 };
 use gantry_sys::clone::{Namespaces, setns};
 use gantry_types::error_chain;
 
 use crate::endpoint::Endpoint;
 use crate::network::{Driver, Network};
+use crate::remote::Route;
 use crate::state::State;
 use crate::{Error, Networks, Result, host, parent};
 
@@ -35,6 +36,8 @@ pub struct PlugOptions {
 /// How long a device may take to go.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_micros(200);
+/// Between two looks whether a hardware address is free.
+const WAIT: Duration = Duration::from_millis(2);
 const LINK_LOCAL_BITS: [u8; 2] = [16, 64];
 
 impl Networks {
@@ -49,6 +52,7 @@ impl Networks {
         let inner: LinkName = endpoint.device.parse()?;
         let mut endpoint = endpoint.clone();
         let network = self.state().get_mut(&endpoint.network_id)?.network.clone();
+        let mut routes = Vec::new();
         if let Driver::Plugin(plugin) = &network.driver {
             let joined = self.plug_remote(plugin, &endpoint, namespace)?;
             if let (Some(place), Some(gateway)) = (&mut endpoint.ipv4, joined.gateway4) {
@@ -57,16 +61,18 @@ impl Networks {
             if let (Some(place), Some(gateway)) = (&mut endpoint.ipv6, joined.gateway6) {
                 place.gateway = Some(gateway);
             }
+            routes = joined.routes;
         } else {
             let mut state = self.state();
             self.make(&mut state, (&endpoint, &network), &inner, namespace)?;
         }
         let endpoint = &endpoint;
-        let set_up = || configure(&self.config.sysctl, (endpoint, &network), &inner, options);
-        inside(namespace, set_up)?;
+        let device = (endpoint, &network);
+        inside(namespace, || configure(&self.config.sysctl, device, &inner, options, &routes))?;
         if !endpoint.ports.is_empty() {
             self.open_ports(endpoint)?;
         }
+        self.announce(endpoint, &network, namespace);
         Ok(())
     }
 
@@ -84,7 +90,9 @@ impl Networks {
             network.bridge.as_ref().ok_or_else(|| Error::NoAddresses(network.name.clone()))?;
         let outer: LinkName = endpoint.host_device().parse()?;
         let device: LinkName = bridge.device.parse()?;
+        let earlier = state.get_mut(&network.id)?.known.earlier_devices(endpoint);
         let socket = state.route()?;
+        close_ports(socket, &earlier);
         let gone = || Error::Unavailable { reason: format!("the bridge {device} is gone") };
         let index = socket.link(&device)?.ok_or_else(gone)?.index;
         let peer = Peer { name: inner, namespace, mac: endpoint.mac };
@@ -132,6 +140,32 @@ impl Networks {
         }
         let name: LinkName = endpoint.device.parse()?;
         inside(namespace, || vanish(&mut Socket::route()?, &name))
+    }
+
+    /// Whether the endpoint's device is in a namespace.
+    pub fn is_plugged(&self, endpoint: &Endpoint, namespace: BorrowedFd<'_>) -> Result<bool> {
+        let is_bridge = self.state().get_mut(&endpoint.network_id)?.network.bridge.is_some();
+        if is_bridge {
+            // The other end may have another name by now.
+            return Ok(Socket::route()?.link(&endpoint.host_device().parse()?)?.is_some());
+        }
+        let name: LinkName = endpoint.device.parse()?;
+        inside(namespace, || Ok(Socket::route()?.link(&name)?.is_some()))
+    }
+}
+
+/// The kernel of the host answers for a namespace until it is gone, also when nobody is in it any more: whoever has its addresses now would
+/// not be found.
+fn close_ports(socket: &mut Socket, devices: &[String]) {
+    for device in devices {
+        let closed = device.parse().and_then(|device| socket.send(&[close_bridge_port(&device)]));
+        match closed {
+            Err(error) if error.kind() != gantry_types::ErrorKind::NotFound => {
+                let error = error_chain(&error);
+                tracing::debug!(error, device, "a device that is going stays in its bridge");
+            }
+            _ => {}
+        }
     }
 }
 
@@ -184,7 +218,7 @@ pub(crate) fn inside<T: Send>(
     })
 }
 
-fn find(socket: &mut Socket, name: &LinkName) -> Result<gantry_netlink::route::Link> {
+fn find(socket: &mut Socket, name: &LinkName) -> Result<Link> {
     socket.link(name)?.ok_or_else(|| Error::Unavailable {
         reason: format!("the device {name} went away while it was set up"),
     })
@@ -211,6 +245,7 @@ fn configure(
     (endpoint, network): (&Endpoint, &Network),
     name: &LinkName,
     options: &PlugOptions,
+    routes: &[Route],
 ) -> Result<()> {
     let mut socket = Socket::route()?;
     let link = find(&mut socket, name)?;
@@ -221,12 +256,37 @@ fn configure(
         let bits = LINK_LOCAL_BITS[usize::from(address.is_ipv6())];
         requests.push(add_address(&link, *address, bits));
     }
-    requests.push(link.up());
+    if network.parent.is_some() {
+        socket.send(&requests)?;
+        requests.clear();
+        up_when_free(&mut socket, &link)?;
+    } else {
+        requests.push(link.up());
+    }
+    requests.extend(routes.iter().map(|route| {
+        let to = (route.destination.addr(), route.destination.prefix_len());
+        add_route(&link, to, route.gateway)
+    }));
     let gateway4 = endpoint.ipv4.and_then(|it| it.gateway).filter(|_| options.leads_out4);
     let gateway6 = endpoint.ipv6.and_then(|it| it.gateway).filter(|_| options.leads_out6);
     requests.extend(gateway4.map(|gateway| default_route(&link, IpAddr::V4(gateway))));
     requests.extend(gateway6.map(|gateway| default_route(&link, IpAddr::V6(gateway))));
     Ok(socket.send(&requests)?)
+}
+
+/// On the host's devices, a hardware address is one device's. The one that had it last may still be going: it goes with its namespace, and
+/// nobody can wait for that.
+fn up_when_free(socket: &mut Socket, link: &Link) -> Result<()> {
+    let taken = rustix::io::Errno::ADDRINUSE.raw_os_error();
+    let start = Instant::now();
+    loop {
+        match socket.send(&[link.up()]) {
+            Err(error) if error.raw_os_error() == Some(taken) && start.elapsed() < PATIENCE => {
+                thread::sleep(WAIT);
+            }
+            result => return Ok(result?),
+        }
+    }
 }
 
 /// While the device is down: neighbours are told of its addresses when it comes up, nobody waits for an IPv6 address to be found unique,
@@ -244,7 +304,9 @@ fn set_switches(
         set(format!("ipv4/conf/{device}/arp_notify"), "1")?;
     }
     let is_local6 = options.link_local.iter().any(IpAddr::is_ipv6);
-    if knows_ipv6 && endpoint.ipv6.is_none() && !is_local6 {
+    if network.ipam.is_nobody() {
+        // What the container makes of its device is its own business.
+    } else if knows_ipv6 && endpoint.ipv6.is_none() && !is_local6 {
         set(of_ipv6("disable_ipv6"), "1")?;
     } else if knows_ipv6 {
         set(of_ipv6("disable_ipv6"), "0")?;

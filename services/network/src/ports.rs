@@ -279,6 +279,9 @@ fn bind_at(place: Place, port: u16) -> io::Result<(u16, OwnedFd)> {
     if listens {
         listen(&socket, BACKLOG)?;
     }
+    if port > 0 {
+        return Ok((port, socket));
+    }
     let bound = SocketAddr::try_from(getsockname(&socket)?)?;
     Ok((bound.port(), socket))
 }

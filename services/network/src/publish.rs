@@ -15,7 +15,7 @@ impl Networks {
         let mut requests = Vec::new();
         let table = state.table()?;
         if state.published.contains(&from.id) {
-            requests = firewall::unpublish(&table, from, state.published());
+            requests = firewall::unpublish_what_is_left(&table, from, state.published());
         }
         let earlier = from.clone();
         let ports = std::mem::take(&mut from.ports);
@@ -94,6 +94,11 @@ impl Networks {
         let closed = state.table().and_then(|table| {
             let requests = firewall::unpublish(&table, endpoint, state.published());
             match state.netfilter()?.commit(&requests) {
+                Err(error) if is_missing(&error) => {}
+                result => return Ok(result?),
+            }
+            let requests = firewall::unpublish_what_is_left(&table, endpoint, state.published());
+            match state.netfilter()?.commit(&requests) {
                 // Without a table they are closed.
                 Err(error) if is_missing(&error) => Ok(()),
                 result => Ok(result?),
@@ -150,8 +155,11 @@ pub(crate) fn forget_senders(
                 port.host_port == to.port() && meant && is_old(port, connection)
             })
     };
-    let forgotten =
-        Socket::netfilter().and_then(|mut socket| socket.forget_connections(is_unwanted));
+    let forgotten = Socket::netfilter().and_then(|mut socket| {
+        let done = socket.forget_connections(is_unwanted);
+        socket.leave();
+        done
+    });
     if let Err(error) = forgotten {
         let error = gantry_types::error_chain(&error);
         tracing::warn!(error, endpoint = %endpoint.id, "UDP connections go on to where they led before");

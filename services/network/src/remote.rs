@@ -1,19 +1,21 @@
-//! Networks and addresses that other programs give (Docker's protocols `NetworkDriver` and `IpamDriver`): what they are asked, and what
-//! their answers mean. How they are reached is the caller's business.
+//! Networks that other programs give (Docker's protocol `NetworkDriver`): what they are asked, and what their answers mean. How they are
+//! reached is the caller's business; programs that give addresses are in `addresses`.
+
+mod addresses;
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
+use std::fmt::{Debug, Display};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use gantry_netlink::Socket;
 use gantry_netlink::route::LinkName;
 use gantry_types::error_chain;
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::IpNet;
 use serde_json::{Value, json};
 
-use crate::endpoint::{Endpoint, EndpointWish};
-use crate::network::{Driver, Network};
+use crate::endpoint::Endpoint;
+use crate::network::{Driver, Network, Subnet};
 use crate::{CreateOptions, Error, Networks, Result};
 
 /// The way to other programs.
@@ -38,19 +40,33 @@ const INTERNAL: &str = "com.docker.network.internal";
 pub(crate) struct Joined {
     pub(crate) gateway4: Option<Ipv4Addr>,
     pub(crate) gateway6: Option<Ipv6Addr>,
+    pub(crate) routes: Vec<Route>,
 }
+
+/// A way that a program wants in a container: by a gateway, or straight by the endpoint's device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Route {
+    pub(crate) destination: IpNet,
+    pub(crate) gateway: Option<IpAddr>,
+}
+
+/// Of one endpoint.
+const MOST_ROUTES: usize = 1024;
+/// The values of `RouteType`.
+const BY_GATEWAY: u64 = 0;
+const BY_DEVICE: u64 = 1;
 
 impl Networks {
     /// That the programs are there which a new network needs.
     pub(crate) fn check_plugins(&self, options: &CreateOptions) -> Result<()> {
         let driver = match &options.driver {
-            Driver::Plugin(name) => Some((name, NETWORKS)),
+            Driver::Plugin(name) => Some((name.as_str(), NETWORKS)),
             _ => None,
         };
-        let ipam = (!options.ipam.driver.is_empty()).then_some((&options.ipam.driver, ADDRESSES));
+        let ipam = options.ipam.plugin().map(|name| (name, ADDRESSES));
         for (name, kind) in driver.into_iter().chain(ipam) {
             if !self.config.remote.as_ref().is_some_and(|remote| remote.has(name, kind)) {
-                return Err(Error::NoPlugin { plugin: name.clone() });
+                return Err(Error::NoPlugin { plugin: name.to_owned() });
             }
         }
         Ok(())
@@ -67,18 +83,6 @@ impl Networks {
     /// Tells a network's program of it.
     pub(crate) fn create_remote(&self, network: &Network) -> Result<()> {
         let Driver::Plugin(plugin) = &network.driver else { return Ok(()) };
-        let pool = |pool: IpNet, gateway: Option<IpAddr>, others: BTreeMap<String, String>| {
-            let gateway = gateway.map(|it| format!("{it}/{}", pool.prefix_len()));
-            json!({"AddressSpace": "LocalDefault", "Pool": pool, "Gateway": gateway, "AuxAddresses": others})
-        };
-        let ipv4 = network.ipv4.iter().map(|it| {
-            let others = it.auxiliary.iter().map(|(name, at)| (name.clone(), at.to_string()));
-            pool(it.subnet.into(), it.gateway.map(Into::into), others.collect())
-        });
-        let ipv6 = network.ipv6.iter().map(|it| {
-            let others = it.auxiliary.iter().map(|(name, at)| (name.clone(), at.to_string()));
-            pool(it.subnet.into(), it.gateway.map(Into::into), others.collect())
-        });
         let request = json!({
             "NetworkID": network.id.as_str(),
             "Options": {
@@ -86,8 +90,8 @@ impl Networks {
                 ENABLE_IPV6: network.ipv6.is_some(),
                 INTERNAL: network.internal,
             },
-            "IPv4Data": ipv4.collect::<Vec<_>>(),
-            "IPv6Data": ipv6.collect::<Vec<_>>(),
+            "IPv4Data": network.subnets4().map(told).collect::<Vec<_>>(),
+            "IPv6Data": network.subnets6().map(told).collect::<Vec<_>>(),
         });
         self.ask(plugin, NETWORKS, "CreateNetwork", request).map(drop)
     }
@@ -98,9 +102,9 @@ impl Networks {
             let request = json!({"NetworkID": network.id.as_str()});
             log(&network.name, self.ask(plugin, NETWORKS, "DeleteNetwork", request));
         }
-        let gateway4 = network.ipv4.as_ref().and_then(|it| it.gateway);
-        let gateway6 = network.ipv6.as_ref().and_then(|it| it.gateway);
-        self.release_addresses(network, (gateway4, gateway6));
+        let gateways4 = network.subnets4().filter_map(|it| it.gateway).map(IpAddr::V4);
+        let gateways6 = network.subnets6().filter_map(|it| it.gateway).map(IpAddr::V6);
+        self.release_addresses(network, gateways4.chain(gateways6));
         for pool in &network.ipam.pools {
             let request = json!({"PoolID": pool});
             log(&network.name, self.ask(&network.ipam.driver, ADDRESSES, "ReleasePool", request));
@@ -143,12 +147,9 @@ impl Networks {
             plugin: plugin.to_owned(),
             source: format!("its answer to Join has no {what}").into(),
         };
-        if answer["StaticRoutes"].as_array().is_some_and(|routes| !routes.is_empty()) {
-            return Err(Error::Plugin {
-                plugin: plugin.to_owned(),
-                source: "its answer to Join has static routes, which are not there yet in this version of Gantry".into(),
-            });
-        }
+        // Before anything is done.
+        let routes = routes(&answer["StaticRoutes"])
+            .map_err(|source| Error::Plugin { plugin: plugin.to_owned(), source: source.into() })?;
         let source = answer["InterfaceName"]["SrcName"].as_str().unwrap_or_default();
         let name: LinkName = source.parse().map_err(|_| nonsense("name of a device"))?;
         let inner: LinkName = endpoint.device.parse()?;
@@ -161,6 +162,7 @@ impl Networks {
         Ok(Joined {
             gateway4: parsed4.map_err(|_| nonsense("gateway that is an IPv4 address"))?,
             gateway6: parsed6.map_err(|_| nonsense("gateway that is an IPv6 address"))?,
+            routes,
         })
     }
 
@@ -171,164 +173,47 @@ impl Networks {
             log(&endpoint.network_name, self.ask(plugin, NETWORKS, method, request()));
         }
     }
-
-    /// Asks for the pools of a network whose addresses another program gives. What was asked for before goes back when one is refused.
-    pub(crate) fn request_pools(&self, options: &mut CreateOptions) -> Result<()> {
-        let driver = options.ipam.driver.clone();
-        if driver.is_empty() || options.config_only {
-            return Ok(());
-        }
-        let mut pools = Vec::new();
-        let asked = (|| {
-            if let Some(asked) = &mut options.ipv4 {
-                let (id, pool): (String, Ipv4Net) = self.request_pool(
-                    &driver,
-                    &options.ipam.options,
-                    (text(asked.subnet), text(asked.range), false),
-                )?;
-                pools.push(id.clone());
-                let gateway = text(asked.gateway);
-                asked.subnet = Some(pool.trunc());
-                asked.gateway =
-                    Some(self.request_gateway::<Ipv4Net>(&driver, &id, &gateway)?.addr());
-            }
-            if let Some(asked) = &mut options.ipv6 {
-                let (id, pool): (String, Ipv6Net) = self.request_pool(
-                    &driver,
-                    &options.ipam.options,
-                    (text(asked.subnet), text(asked.range), true),
-                )?;
-                pools.push(id.clone());
-                let gateway = text(asked.gateway);
-                asked.subnet = Some(pool.trunc());
-                asked.gateway =
-                    Some(self.request_gateway::<Ipv6Net>(&driver, &id, &gateway)?.addr());
-            }
-            Ok(())
-        })();
-        options.ipam.pools = pools;
-        if asked.is_err() {
-            self.release_pools(options);
-        }
-        asked
-    }
-
-    pub(crate) fn release_pools(&self, options: &CreateOptions) {
-        for pool in &options.ipam.pools {
-            let request = json!({"PoolID": pool});
-            log(&options.name, self.ask(&options.ipam.driver, ADDRESSES, "ReleasePool", request));
-        }
-    }
-
-    fn request_pool<N: std::str::FromStr>(
-        &self,
-        driver: &str,
-        options: &BTreeMap<String, String>,
-        (pool, range, is_ipv6): (String, String, bool),
-    ) -> Result<(String, N)> {
-        let spaces = self.ask(driver, ADDRESSES, "GetDefaultAddressSpaces", json!({}))?;
-        let request = json!({
-            "AddressSpace": spaces["LocalDefaultAddressSpace"], "Pool": pool, "SubPool": range,
-            "Options": options, "V6": is_ipv6,
-        });
-        let answer = self.ask(driver, ADDRESSES, "RequestPool", request)?;
-        let id = answer["PoolID"].as_str().unwrap_or_default().to_owned();
-        match answer["Pool"].as_str().map(str::parse) {
-            Some(Ok(pool)) if !id.is_empty() => Ok((id, pool)),
-            _ => Err(nonsense(driver, "RequestPool")),
-        }
-    }
-
-    fn request_gateway<N: std::str::FromStr>(
-        &self,
-        driver: &str,
-        pool: &str,
-        asked: &str,
-    ) -> Result<N> {
-        let options = json!({"RequestAddressType": "com.docker.network.gateway"});
-        self.request_address(driver, pool, (asked, options))
-    }
-
-    fn request_address<N: std::str::FromStr>(
-        &self,
-        driver: &str,
-        pool: &str,
-        (asked, options): (&str, Value),
-    ) -> Result<N> {
-        let request = json!({"PoolID": pool, "Address": asked, "Options": options});
-        let answer = self.ask(driver, ADDRESSES, "RequestAddress", request)?;
-        match answer["Address"].as_str().map(str::parse) {
-            Some(Ok(address)) => Ok(address),
-            _ => Err(nonsense(driver, "RequestAddress")),
-        }
-    }
-
-    /// Asks for an endpoint's addresses, where another program gives them.
-    pub(crate) fn request_addresses(
-        &self,
-        network: &Network,
-        wish: &mut EndpointWish,
-    ) -> Result<()> {
-        let driver = &network.ipam.driver;
-        if driver.is_empty() {
-            return Ok(());
-        }
-        let mut pools = network.ipam.pools.iter();
-        if network.ipv4.is_some()
-            && let Some(pool) = pools.next()
-        {
-            let asked = text(wish.address);
-            let given: Ipv4Net = self.request_address(driver, pool, (&asked, json!({})))?;
-            wish.address = Some(given.addr());
-        }
-        if network.ipv6.is_some()
-            && let Some(pool) = pools.next()
-        {
-            let asked = text(wish.address6);
-            let given = self.request_address::<Ipv6Net>(driver, pool, (&asked, json!({})));
-            match given {
-                Ok(given) => wish.address6 = Some(given.addr()),
-                Err(error) => {
-                    self.release_addresses(network, (wish.address, None));
-                    return Err(error);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The opposite. Failures are logged.
-    pub(crate) fn release_addresses(
-        &self,
-        network: &Network,
-        (ipv4, ipv6): (Option<Ipv4Addr>, Option<Ipv6Addr>),
-    ) {
-        let driver = &network.ipam.driver;
-        if driver.is_empty() {
-            return;
-        }
-        let mut pools = network.ipam.pools.iter();
-        let families = [
-            (network.ipv4.is_some(), ipv4.map(IpAddr::V4)),
-            (network.ipv6.is_some(), ipv6.map(IpAddr::V6)),
-        ];
-        for (_, address) in families.into_iter().filter(|(is_there, _)| *is_there) {
-            let pool = pools.next();
-            if let (Some(pool), Some(address)) = (pool, address) {
-                let request = json!({"PoolID": pool, "Address": address});
-                log(&network.name, self.ask(driver, ADDRESSES, "ReleaseAddress", request));
-            }
-        }
-    }
 }
 
-fn text(value: Option<impl ToString>) -> String {
-    value.map(|value| value.to_string()).unwrap_or_default()
+/// A subnet as programs are told of it.
+fn told<A: Copy + Display, N: Copy + Into<IpNet>>(subnet: &Subnet<A, N>) -> Value {
+    let pool: IpNet = subnet.subnet.into();
+    let with_bits = |address: A| format!("{address}/{}", pool.prefix_len());
+    let others = subnet.auxiliary.iter().map(|(name, address)| (name, with_bits(*address)));
+    json!({
+        "AddressSpace": "LocalDefault",
+        "Pool": pool,
+        "Gateway": subnet.gateway.map(with_bits),
+        "AuxAddresses": others.collect::<BTreeMap<_, _>>(),
+    })
 }
 
-fn nonsense(plugin: &str, method: &str) -> Error {
-    let source = format!("its answer to {method} makes no sense").into();
-    Error::Plugin { plugin: plugin.to_owned(), source }
+/// The static routes of an answer.
+fn routes(answer: &Value) -> Result<Vec<Route>, String> {
+    let Some(all) = answer.as_array() else { return Ok(Vec::new()) };
+    if all.len() > MOST_ROUTES {
+        return Err(format!("its answer to Join has more than {MOST_ROUTES} static routes"));
+    }
+    all.iter().map(route).collect()
+}
+
+fn route(answer: &Value) -> Result<Route, String> {
+    let wrong = |what: &str| format!("its answer to Join has a static route {what}: {answer}");
+    let text = |key: &str| answer[key].as_str().unwrap_or_default();
+    let destination = text("Destination").parse::<IpNet>();
+    let destination = destination.map_err(|_| wrong("without a destination"))?.trunc();
+    let gateway = match answer["RouteType"].as_u64().unwrap_or(BY_GATEWAY) {
+        BY_DEVICE => None,
+        BY_GATEWAY => {
+            let gateway = text("NextHop").parse::<IpAddr>();
+            Some(gateway.map_err(|_| wrong("without a gateway"))?)
+        }
+        _ => return Err(wrong("of an unknown type")),
+    };
+    if gateway.is_some_and(|it| it.is_ipv4() != destination.addr().is_ipv4()) {
+        return Err(wrong("whose gateway is of the other family"));
+    }
+    Ok(Route { destination, gateway })
 }
 
 fn log(network: &str, result: Result<Value>) {
@@ -338,5 +223,42 @@ fn log(network: &str, result: Result<Value>) {
             network,
             "a plugin did not do what it was asked"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn static_routes_are_read() {
+        let answer = json!([
+            {"Destination": "192.0.2.0/24", "RouteType": 1, "NextHop": ""},
+            {"Destination": "198.51.100.7/24", "RouteType": 0, "NextHop": "10.0.0.9"},
+            {"Destination": "fd00::/8", "NextHop": "fe80::1"},
+        ]);
+        let found = routes(&answer).unwrap();
+        let way = |destination: &str, gateway: Option<&str>| Route {
+            destination: destination.parse().unwrap(),
+            gateway: gateway.map(|text| text.parse().unwrap()),
+        };
+        let wanted = [
+            way("192.0.2.0/24", None),
+            way("198.51.100.0/24", Some("10.0.0.9")),
+            way("fd00::/8", Some("fe80::1")),
+        ];
+        assert_eq!(found, wanted);
+        assert!(routes(&Value::Null).unwrap().is_empty());
+        for (route, says) in [
+            (json!({"Destination": "nowhere", "RouteType": 1}), "without a destination"),
+            (json!({"Destination": "192.0.2.0/24", "RouteType": 0}), "without a gateway"),
+            (json!({"Destination": "192.0.2.0/24", "RouteType": 7}), "of an unknown type"),
+            (json!({"Destination": "192.0.2.0/24", "NextHop": "fd00::1"}), "of the other family"),
+        ] {
+            let error = routes(&json!([route])).unwrap_err();
+            assert!(error.contains(says), "{error}");
+        }
+        let many = vec![json!({"Destination": "192.0.2.0/24", "RouteType": 1}); MOST_ROUTES + 1];
+        routes(&many.into()).unwrap_err();
     }
 }

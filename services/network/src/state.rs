@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::MutexGuard;
+use std::sync::{Arc, MutexGuard};
 
 use gantry_netlink::nftables::Table;
 use gantry_netlink::{Request, Socket};
@@ -11,7 +11,9 @@ use gantry_types::{EndpointId, NetworkId};
 use ipnet::IpNet;
 
 use crate::addresses::Addresses;
-use crate::endpoint::Endpoint;
+use crate::announce::Known;
+use crate::directory::Directory;
+use crate::endpoint::{Endpoint, Place4, Place6};
 use crate::family::Family;
 use crate::forwarding::Closed;
 use crate::mark::Mark;
@@ -23,19 +25,22 @@ use crate::{Error, Networks, Result, firewall};
 #[derive(Debug)]
 pub(crate) struct Live {
     pub(crate) network: Network,
-    pub(crate) addresses4: Option<Addresses<Ipv4Addr>>,
-    pub(crate) addresses6: Option<Addresses<Ipv6Addr>>,
+    /// Of each of its subnets, in their order.
+    pub(crate) addresses4: Vec<Addresses<Ipv4Addr>>,
+    pub(crate) addresses6: Vec<Addresses<Ipv6Addr>>,
     pub(crate) endpoints: HashMap<EndpointId, Endpoint>,
     /// Why its bridge cannot be had, while those of others can.
     pub(crate) failure: Option<String>,
     /// A plugin is being asked about it.
     pub(crate) is_in_change: bool,
+    /// What its containers' neighbours may remember.
+    pub(crate) known: Known,
 }
 
 impl Live {
     pub(crate) fn new(network: Network) -> Self {
-        let addresses4 = network.ipv4.as_ref().map(addresses);
-        let addresses6 = network.ipv6.as_ref().map(addresses);
+        let addresses4 = network.subnets4().map(addresses).collect();
+        let addresses6 = network.subnets6().map(addresses).collect();
         Self {
             network,
             addresses4,
@@ -43,8 +48,38 @@ impl Live {
             endpoints: HashMap::new(),
             failure: None,
             is_in_change: false,
+            known: Known::default(),
         }
     }
+
+    /// Notes addresses that somebody has already.
+    pub(crate) fn keep(&mut self, ipv4: Option<Place4>, ipv6: Option<Place6>) {
+        if let Some(place) = ipv4 {
+            of_subnet(&mut self.addresses4, place.address).map(|it| it.take(place.address));
+        }
+        if let Some(place) = ipv6 {
+            of_subnet(&mut self.addresses6, place.address).map(|it| it.take(place.address));
+        }
+    }
+
+    /// The opposite.
+    pub(crate) fn give_back(&mut self, ipv4: Option<Place4>, ipv6: Option<Place6>) {
+        if let Some(place) = ipv4
+            && let Some(addresses) = of_subnet(&mut self.addresses4, place.address)
+        {
+            addresses.free(place.address);
+        }
+        if let Some(place) = ipv6
+            && let Some(addresses) = of_subnet(&mut self.addresses6, place.address)
+        {
+            addresses.free(place.address);
+        }
+    }
+}
+
+/// Those of the subnet that an address lies in.
+fn of_subnet<A: Family>(all: &mut [Addresses<A>], address: A) -> Option<&mut Addresses<A>> {
+    all.iter_mut().find(|addresses| addresses.has(address))
 }
 
 /// Those of a subnet, of which its own are taken.
@@ -59,6 +94,8 @@ fn addresses<A: Family>(subnet: &Subnet<A, A::Net>) -> Addresses<A> {
 #[derive(Debug, Default)]
 pub(crate) struct State {
     networks: BTreeMap<NetworkId, Live>,
+    /// The same for those who only look.
+    pub(crate) directory: Arc<Directory>,
     /// The host's ports that are kept from others, by endpoint.
     pub(crate) held: HashMap<EndpointId, Held>,
     /// What relays what comes to them, by endpoint. Dropped before what is held.
@@ -100,7 +137,8 @@ impl State {
         let networks = usable().map(|live| &live.network);
         let endpoints = usable().flat_map(|live| live.endpoints.values());
         let published = endpoints.filter(|endpoint| self.published.contains(&endpoint.id));
-        firewall::lay_out(table, networks, published, self.closed)
+        let unusable = self.all().filter(|live| live.failure.is_some()).map(|live| &live.network);
+        firewall::lay_out(table, (networks, unusable), published, self.closed)
     }
 
     /// The endpoints whose ports the packet filter leads to them.
@@ -119,10 +157,12 @@ impl State {
     }
 
     pub(crate) fn insert(&mut self, live: Live) {
+        self.directory.put(live.network.clone());
         self.networks.insert(live.network.id.clone(), live);
     }
 
     pub(crate) fn remove(&mut self, id: &NetworkId) -> Option<Live> {
+        self.directory.remove(id);
         self.networks.remove(id)
     }
 
@@ -136,18 +176,8 @@ impl State {
 
     /// See [`Networks::find`].
     pub(crate) fn find(&self, text: &str) -> Result<&Live> {
-        let exact = self.all().find(|live| live.network.id.as_str() == text);
-        if let Some(live) = exact.or_else(|| self.find_by_name(text)) {
-            return Ok(live);
-        }
-        let mut found = self
-            .all()
-            .filter(|live| !text.is_empty() && live.network.id.as_str().starts_with(text));
-        match (found.next(), found.count()) {
-            (Some(live), 0) => Ok(live),
-            (Some(_), more) => Err(Error::Ambiguous { text: text.to_owned(), count: more + 1 }),
-            (None, _) => Err(Error::NoSuchNetwork(text.to_owned())),
-        }
+        let id = self.directory.find(text, |network| network.id.clone())?;
+        self.networks.get(&id).ok_or_else(|| Error::NoSuchNetwork(text.to_owned()))
     }
 
     /// The socket for devices, addresses and routes of the host.
@@ -184,11 +214,11 @@ impl State {
             .all()
             .filter(|live| live.network.parent.is_none() && !live.network.config_only)
             .flat_map(|live| {
-                let Network { name, ipv4, ipv6, .. } = &live.network;
-                let ipv4 = ipv4.as_ref().map(|it| IpNet::V4(it.subnet));
-                let ipv6 = ipv6.as_ref().map(|it| IpNet::V6(it.subnet));
-                let whose = format!("the network {name}");
-                ipv4.into_iter().chain(ipv6).map(move |subnet| (subnet, whose.clone()))
+                let network = &live.network;
+                let ipv4 = network.subnets4().map(|it| IpNet::V4(it.subnet));
+                let ipv6 = network.subnets6().map(|it| IpNet::V6(it.subnet));
+                let whose = format!("the network {}", network.name);
+                ipv4.chain(ipv6).map(move |subnet| (subnet, whose.clone()))
             })
             .collect();
         let host = self.subnets_of_host()?;

@@ -60,9 +60,12 @@ fn run(mut losses: Losses, end: &OwnedFd, state: &Mutex<State>) {
         if !both[1].revents().is_empty() {
             return;
         }
-        let heard = losses.take();
-        let mut state = locked(state);
-        let put_back = heard.map_err(Error::from).and_then(|heard| {
+        let put_back = losses.take().map_err(Error::from).and_then(|heard| {
+            // What is put in is told as well, by every start of a container with ports.
+            if heard.is_empty() {
+                return Ok(());
+            }
+            let mut state = locked(state);
             if heard.iter().any(|loss| concerns(&mut state, loss)) {
                 put_back(&mut state)?;
             }

@@ -59,6 +59,17 @@ struct Known {
     implements: Vec<String>,
 }
 
+impl Known {
+    fn check(&self, plugin: &str, kind: &str) -> Result<()> {
+        // This kind alone is announced by another word than it is asked under.
+        let word = if kind == "AuthZPlugin" { "authz" } else { kind };
+        if self.implements.iter().any(|implemented| implemented == word) {
+            return Ok(());
+        }
+        Err(Error::OtherKind { plugin: plugin.to_owned(), kind: kind.to_owned() })
+    }
+}
+
 /// The answer to the first question of all.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -86,9 +97,7 @@ impl Plugins {
         request: &impl Serialize,
     ) -> Result<T> {
         let known = self.activated(plugin)?;
-        if !known.implements.iter().any(|implemented| implemented == kind) {
-            return Err(Error::OtherKind { plugin: plugin.to_owned(), kind: kind.to_owned() });
-        }
+        known.check(plugin, kind)?;
         let path = format!("/{kind}.{method}");
         let answered = self.ask(plugin, &known.address, &path, request);
         if let Err(Error::Connect { .. }) = &answered {
@@ -100,7 +109,15 @@ impl Plugins {
 
     /// Whether there is a plugin of that name and kind.
     pub fn has(&self, plugin: &str, kind: &str) -> bool {
-        self.activated(plugin).is_ok_and(|known| known.implements.iter().any(|it| it == kind))
+        self.check(plugin, kind).is_ok()
+    }
+
+    /// [`Self::has`] with the reason.
+    ///
+    /// # Errors
+    /// There is no such plugin, it does not answer, or it is of another kind.
+    pub fn check(&self, plugin: &str, kind: &str) -> Result<()> {
+        self.activated(plugin)?.check(plugin, kind)
     }
 
     /// The names of all plugins of a kind that answer now.

@@ -118,3 +118,135 @@ fn the_default_bridge_is_as_the_daemon_is_told() {
     let full = ["network", "create", "two"];
     small.gantry(&full).run().exits(1).complains("non-overlapping IPv4 address pool");
 }
+
+/// What both command lines are asked.
+const WORDS: &[&[&str]] = &[
+    &["network", "ls"],
+    &["network", "ls", "--no-trunc"],
+    &["network", "ls", "-q"],
+    &["network", "ls", "-q", "--no-trunc"],
+    &[
+        "network",
+        "ls",
+        "--filter",
+        "driver=bridge",
+        "--format",
+        "{{.Name}}: {{.ID}} {{.Scope}} {{.IPv6}} {{.Internal}}",
+    ],
+    &["network", "ls", "--format", "table {{.Name}}\t{{.Labels}}"],
+    &["network", "ls", "--filter", "label=a=b", "--format", "{{.Labels}}"],
+    &["network", "ls", "--filter", "type=custom", "--format", "{{.Name}}"],
+    &["network", "ls", "--filter", "dangling=true", "-q"],
+    &["network", "ls", "--filter", "nothing=true"],
+    &[
+        "network",
+        "inspect",
+        "-f",
+        "{{.IPAM.Driver}} {{range .IPAM.Config}}{{.Subnet}} {{.Gateway}} {{end}}{{.Internal}}",
+        "one",
+        "two",
+    ],
+    &[
+        "network",
+        "inspect",
+        "-f",
+        "{{range $id, $it := .Containers}}{{$it.Name}} {{$it.IPv4Address}} {{$it.MacAddress}}{{end}}",
+        "one",
+    ],
+    &["network", "inspect", "-f", "{{.Name}}", "one", "nowhere"],
+    &["network", "create", "one"],
+    &["network", "create", "--subnet", "10.51.0.0/25", "x"],
+    &["network", "rm", "one"],
+    &["network", "rm", "bridge"],
+    &["network", "rm", "nowhere"],
+    &["network", "connect", "one", "web"],
+    &["network", "connect", "nowhere", "web"],
+    &["network", "disconnect", "two", "web"],
+    &["port", "web"],
+    &["port", "web", "80"],
+    &["port", "web", "80/tcp"],
+    &["port", "web", "53/udp"],
+    &["port", "web", "81"],
+    &["port", "bare"],
+    &["port", "nobody"],
+];
+
+/// Lists, documents and errors, word for word; what differs between versions of Docker's command line is left out.
+#[test]
+fn both_command_lines_say_the_same() {
+    let place = Place::new();
+    let daemon = &place.daemon;
+    // Docker's command line writes several labels in another order each time.
+    let one = ["--subnet", "10.51.0.0/24", "--label", "a=b", "one"];
+    daemon.ok(&[&["network", "create"], &one[..]].concat());
+    let two = ["--subnet", "10.52.0.0/24", "--subnet", "fd00:52::/64", "--label", "c", "two"];
+    daemon.ok(&[&["network", "create", "--ipv6", "--internal"], &two[..]].concat());
+    place.serve(
+        "web",
+        &["--network", "one", "-p", "8080:80", "-p", "127.0.0.1:443:443", "-p", "53:53/udp"],
+    );
+    place.serve("bare", &["--network", "two"]);
+    for words in WORDS {
+        let (ours, theirs) = (daemon.gantry(words).run(), daemon.docker(words).run());
+        // Older ones write no brackets around addresses of IPv6.
+        let plain = |text: &str| text.replace(":::", "[::]:");
+        assert_eq!(plain(&ours.stdout), plain(&theirs.stdout), "{words:?}");
+        assert_eq!(ours.code, theirs.code, "{words:?}: {ours} {theirs}");
+        // Some commands of Docker's say that they failed besides.
+        let said = theirs.stderr.trim_end_matches("exit status 1\n");
+        assert_eq!(ours.stderr, said, "{words:?}");
+    }
+    let pages = |said: String| serde_json::from_str::<serde_json::Value>(&said).unwrap();
+    let words = ["network", "inspect", "one", "two", "bridge", "none", "host"];
+    let (mut ours, theirs) =
+        (pages(daemon.ok(&words)), pages(daemon.docker(&words).run().success()));
+    for (ours, theirs) in ours.as_array_mut().unwrap().iter_mut().zip(theirs.as_array().unwrap()) {
+        let ours = ours.as_object_mut().unwrap();
+        // Of a newer version of the API than that command line speaks.
+        if theirs.get("Status").is_none() {
+            let status = ours.remove("Status").unwrap();
+            assert!(status["IPAM"].is_object(), "{status}");
+        }
+        assert_eq!(serde_json::to_value(ours).unwrap(), *theirs);
+    }
+    daemon.ok(&["rm", "-f", "web", "bare"]);
+    let pruned = daemon.docker(&["network", "prune", "-f"]).run();
+    pruned.prints("Deleted Networks:\none\ntwo\n\n");
+    daemon.gantry(&["network", "prune", "-f"]).run().prints("");
+    daemon.ok(&[&["network", "create"], &one[..]].concat());
+    daemon.gantry(&["network", "prune", "-f"]).run().prints("Deleted Networks:\none\n\n");
+}
+
+#[test]
+fn how_full_a_network_is_is_told_to_those_who_know_of_it() {
+    let place = Place::new();
+    let daemon = &place.daemon;
+    let create = [
+        "network",
+        "create",
+        "--subnet",
+        "10.51.0.0/28",
+        "--ip-range",
+        "10.51.0.8/29",
+        "--aux-address",
+        "a=10.51.0.9",
+        "one",
+    ];
+    daemon.ok(&create);
+    let run = ["run", "-d", "--name", "box", "--network", "one", "busybox", "sleep", "1000"];
+    daemon.ok(&run);
+    let told = |version: &str| {
+        let reply = daemon.http("GET", &format!("{version}/networks/one"), &[]);
+        reply.json()["Status"].clone()
+    };
+    // The subnet's own, that of broadcasts, the gateway (the first of the range), `a` and the container; all but the first are of the range.
+    let subnet = serde_json::json!({"IPsInUse": 5, "DynamicIPsAvailable": 4});
+    let wanted = serde_json::json!({"IPAM": {"Subnets": {"10.51.0.0/28": subnet}}});
+    assert_eq!(told(""), wanted);
+    assert_eq!(told("/v1.52"), wanted);
+    assert!(told("/v1.51").is_null());
+    let none = daemon.http("GET", "/networks/none", &[]).json()["Status"].clone();
+    assert_eq!(none, serde_json::json!({"IPAM": {}}));
+    let list = daemon.http("GET", "/networks", &[]).json();
+    assert!(list.as_array().unwrap().iter().all(|network| network.get("Status").is_none()));
+}

@@ -5,7 +5,7 @@ use gantry_testkit::{Daemon, poll};
 use super::{Place, page, refuses};
 
 /// One device per line: its name and IPv4 address.
-fn devices(daemon: &Daemon, container: &str) -> Vec<String> {
+pub(super) fn devices(daemon: &Daemon, container: &str) -> Vec<String> {
     let text = daemon.ok(&["exec", container, "ip", "-4", "-o", "addr"]);
     let words = |line: &str| {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -14,13 +14,13 @@ fn devices(daemon: &Daemon, container: &str) -> Vec<String> {
     text.lines().filter_map(words).filter(|line| !line.starts_with("lo ")).collect()
 }
 
-fn way_out(daemon: &Daemon, container: &str) -> String {
+pub(super) fn way_out(daemon: &Daemon, container: &str) -> String {
     let text = daemon.ok(&["exec", container, "ip", "route"]);
     let default = text.lines().find_map(|line| line.strip_prefix("default via "));
     default.unwrap_or_default().trim().to_owned()
 }
 
-fn networks(daemon: &Daemon, container: &str) -> String {
+pub(super) fn networks(daemon: &Daemon, container: &str) -> String {
     let format =
         "{{range $name, $it := .NetworkSettings.Networks}}{{$name}}={{$it.IPAddress}} {{end}}";
     daemon.ok(&["inspect", "-f", format, container]).trim().to_owned()
@@ -30,14 +30,14 @@ fn with_networks() -> Place {
     add_networks(Place::new())
 }
 
-fn add_networks(place: Place) -> Place {
+pub(super) fn add_networks(place: Place) -> Place {
     for (name, subnet) in [("one", "10.50.1.0/24"), ("two", "10.50.2.0/24")] {
         place.daemon.ok(&["network", "create", "--subnet", subnet, name]);
     }
     place
 }
 
-fn fails(daemon: &Daemon, words: &[&str], says: &str) {
+pub(super) fn fails(daemon: &Daemon, words: &[&str], says: &str) {
     daemon.gantry(words).run().exits(1).complains(says);
 }
 

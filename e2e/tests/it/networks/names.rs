@@ -8,7 +8,7 @@ use super::Place;
 
 impl Place {
     /// A container that does nothing.
-    fn sleeper(&self, name: &str, flags: &[&str]) {
+    pub(super) fn sleeper(&self, name: &str, flags: &[&str]) {
         let mut words = vec!["run", "-d", "--name", name];
         words.extend(flags);
         words.extend(["busybox", "sleep", "1000"]);
@@ -16,7 +16,7 @@ impl Place {
     }
 
     /// `dig` in a container's network namespace, from the test machine.
-    fn dig(&self, container: &str, words: &[&str]) -> String {
+    pub(super) fn dig(&self, container: &str, words: &[&str]) -> String {
         let pid = self.daemon.inspect(container)["State"]["Pid"].to_string();
         let output = Command::new("nsenter")
             .args([&format!("--net=/proc/{pid}/ns/net"), "dig", "@127.0.0.11", "+tries=1"])
@@ -26,17 +26,17 @@ impl Place {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
-    fn short(&self, container: &str, words: &[&str]) -> String {
+    pub(super) fn short(&self, container: &str, words: &[&str]) -> String {
         self.dig(container, &[words, &["+short"]].concat())
     }
 
-    fn address_in(&self, container: &str, network: &str) -> String {
+    pub(super) fn address_in(&self, container: &str, network: &str) -> String {
         let settings = self.daemon.inspect(container);
         let networks = &settings["NetworkSettings"]["Networks"];
         networks[network]["IPAddress"].as_str().unwrap_or_default().to_owned()
     }
 
-    fn file(&self, container: &str, path: &str) -> String {
+    pub(super) fn file(&self, container: &str, path: &str) -> String {
         self.daemon.ok(&["exec", container, "cat", path])
     }
 }

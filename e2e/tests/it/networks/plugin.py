@@ -12,7 +12,8 @@ import sys
 
 SOCKET, JOURNAL = sys.argv[1:]
 taken = {}
-routed = set()
+routes = {}
+endpoints = {}
 
 
 def ip(*words):
@@ -29,7 +30,9 @@ def request_address(question):
     net = ipaddress.ip_network(question["PoolID"])
     used = taken[question["PoolID"]]
     wanted = question.get("Address")
-    address = wanted or next(str(it) for it in net.hosts() if str(it) not in used)
+    address = wanted or next((str(it) for it in net.hosts() if str(it) not in used), None)
+    if address is None:
+        return {"Err": "this pool is full"}
     used.add(address)
     return {"Address": f"{address}/{net.prefixlen}", "Data": {}}
 
@@ -41,23 +44,45 @@ def release_address(question):
 
 def create_network(question):
     options = question["Options"]["com.docker.network.generic"]
-    if options.get("routes"):
-        routed.add(question["NetworkID"])
+    routes[question["NetworkID"]] = options.get("routes")
     return {"Err": "told to fail"} if options.get("fail") else {}
 
 
 def join(question):
-    if question["NetworkID"] in routed:
-        route = {"Destination": "192.0.2.0/24", "RouteType": 1}
-        return {"InterfaceName": {"SrcName": "lo", "DstPrefix": "eth"}, "StaticRoutes": [route]}
+    static = {
+        None: [],
+        "yes": [
+            {"Destination": "198.51.100.0/24", "RouteType": 1},
+            {"Destination": "203.0.113.0/24", "RouteType": 0, "NextHop": "10.77.0.9"},
+        ],
+        "bad": [{"Destination": "203.0.113.0/24", "RouteType": 0}],
+    }[routes[question["NetworkID"]]]
     name = "p" + question["EndpointID"][:10]
     ip("link", "add", name, "type", "veth", "peer", "name", "q" + name[1:])
-    return {"InterfaceName": {"SrcName": "q" + name[1:], "DstPrefix": "eth"}, "Gateway": "10.77.0.1"}
+    gateway = str(next(ipaddress.ip_network(endpoints[question["EndpointID"]], False).hosts()))
+    return {
+        "InterfaceName": {"SrcName": "q" + name[1:], "DstPrefix": "eth"},
+        "Gateway": gateway,
+        "StaticRoutes": static,
+    }
+
+
+def create_endpoint(question):
+    endpoints[question["EndpointID"]] = question["Interface"]["Address"]
+    return {}
+
+
+def delete_endpoint(question):
+    name = "p" + question["EndpointID"][:10]
+    subprocess.run(["ip", "link", "del", name], check=False, stderr=subprocess.DEVNULL)
+    return {}
 
 
 ANSWERS = {
     "Plugin.Activate": lambda _: {"Implements": ["NetworkDriver", "IpamDriver"]},
     "NetworkDriver.CreateNetwork": create_network,
+    "NetworkDriver.CreateEndpoint": create_endpoint,
+    "NetworkDriver.DeleteEndpoint": delete_endpoint,
     "NetworkDriver.Join": join,
     "IpamDriver.GetDefaultAddressSpaces": lambda _: {
         "LocalDefaultAddressSpace": "here",

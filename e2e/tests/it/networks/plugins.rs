@@ -76,9 +76,48 @@ fn a_plugin_makes_networks_and_gives_addresses() {
     assert_eq!((count(given), count(back)), (3, 3), "two endpoints and the gateway: {journal}");
     assert_eq!(count("IpamDriver.RequestPool"), count("IpamDriver.ReleasePool"), "{journal}");
     assert_eq!(count("NetworkDriver.DeleteNetwork"), 1, "{journal}");
+}
 
-    daemon.ok(&["network", "create", "-d", "cable", "-o", "routes=yes", "routed"]);
-    let run = ["run", "--rm", "--network", "routed", "busybox", "true"];
-    daemon.gantry(&run).run().exits(125).complains("static routes, which are not there yet");
-    daemon.ok(&["network", "rm", "routed"]);
+#[test]
+fn a_plugin_s_networks_have_static_routes_and_several_subnets() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = Arc::new(NetworkHost::new());
+    let _plugin = Plugin::start(&host, folder.path());
+    let flags = vec!["--plugin-dir".to_owned(), folder.path().display().to_string()];
+    let network = Some(Arc::clone(&host));
+    let daemon = Daemon::start_with(Options { network, flags, ..Options::default() });
+    daemon.load(&busybox());
+    let create = |name: &str, words: &[&str]| {
+        let first = ["network", "create", "-d", "cable", "--ipam-driver", "cable"];
+        daemon.ok(&[&first, words, &[name]].concat());
+    };
+    create("routed", &["--subnet", "10.77.0.0/24", "-o", "routes=yes"]);
+    let run = ["run", "--rm", "--network", "routed", "busybox", "ip", "route"];
+    let routes = daemon.ok(&run);
+    for wanted in ["198.51.100.0/24 dev eth0", "203.0.113.0/24 via 10.77.0.9 dev eth0"] {
+        assert!(routes.contains(wanted), "{wanted} is not in {routes}");
+    }
+    create("wrong", &["--subnet", "10.78.0.0/24", "-o", "routes=bad"]);
+    let run = ["run", "--rm", "--network", "wrong", "busybox", "true"];
+    daemon.gantry(&run).run().exits(125).complains("a static route without a gateway");
+
+    create("several", &["--subnet", "10.79.0.0/30", "--subnet", "10.80.0.0/24"]);
+    let format = "{{range .IPAM.Config}}{{.Subnet}} {{.Gateway}} {{end}}";
+    let told = daemon.ok(&["network", "inspect", "-f", format, "several"]);
+    assert_eq!(told.trim(), "10.79.0.0/30 10.79.0.1 10.80.0.0/24 10.80.0.1");
+    let address = |flags: &[&str]| {
+        let words = [&["run", "-d", "--network", "several"], flags, &["busybox", "sleep", "1000"]];
+        let id = daemon.ok(&words.concat());
+        let settings = daemon.inspect(&id)["NetworkSettings"]["Networks"]["several"].clone();
+        let text = |key: &str| settings[key].as_str().unwrap_or_default().to_owned();
+        (text("IPAddress"), text("Gateway"), id)
+    };
+    let (first, gateway, id) = address(&[]);
+    assert_eq!((first.as_str(), gateway.as_str()), ("10.79.0.2", "10.79.0.1"));
+    // The first pool is full.
+    let (second, gateway, _) = address(&[]);
+    assert_eq!((second.as_str(), gateway.as_str()), ("10.80.0.2", "10.80.0.1"));
+    assert_eq!(address(&["--ip", "10.80.0.77"]).0, "10.80.0.77");
+    daemon.ok(&["rm", "-f", &id]);
+    assert_eq!(address(&[]).0, "10.79.0.2");
 }

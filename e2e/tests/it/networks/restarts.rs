@@ -28,7 +28,7 @@ fn networks_stay_while_the_daemon_is_away() {
 }
 
 /// A connection that somebody keeps.
-struct Line {
+pub(super) struct Line {
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
@@ -41,7 +41,7 @@ for line in sys.stdin:
     s.write(line); s.flush(); print(s.readline(), end='', flush=True)";
 
 impl Line {
-    fn open(from: &NetworkHost, address: &str) -> Self {
+    pub(super) fn open(from: &NetworkHost, address: &str) -> Self {
         let mut command = from.command("python3");
         command.args(["-c", TALK, address]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -51,7 +51,7 @@ impl Line {
     }
 
     #[track_caller]
-    fn talks(&mut self, word: &str) {
+    pub(super) fn talks(&mut self, word: &str) {
         writeln!(self.input, "{word}").unwrap();
         let mut line = String::new();
         self.output.read_line(&mut line).unwrap();
@@ -99,11 +99,11 @@ fn connections_through_published_ports_go_on() {
 }
 
 /// What the table leads to containers.
-fn rules(place: &Place) -> String {
+pub(super) fn rules(place: &Place) -> String {
     place.host.prints("nft", &["list", "ruleset"])
 }
 
-fn devices(place: &Place) -> Vec<String> {
+pub(super) fn host_devices(place: &Place) -> Vec<String> {
     let links = place.host.prints("ip", &["-o", "link"]);
     let name = |line: &str| Some(line.split(": ").nth(1)?.split('@').next()?.to_owned());
     links.lines().filter_map(name).collect()
@@ -118,7 +118,7 @@ fn what_ended_while_the_daemon_was_away_leaves_nothing() {
     place.daemon.kill();
     place.host.prints("kill", &["-9", pid.trim()]);
     poll("the device is gone", || {
-        devices(&place).iter().all(|name| !name.starts_with("veth")).then_some(())
+        host_devices(&place).iter().all(|name| !name.starts_with("veth")).then_some(())
     });
     place.daemon.start_again();
     place.daemon.await_status("web", "exited");
@@ -133,7 +133,7 @@ fn what_ended_while_the_daemon_was_away_leaves_nothing() {
 fn a_daemon_that_is_killed_at_any_moment_leaves_nothing_half_made() {
     let place = Place::new();
     place.serve("stays", &["-p", "8080:80"]);
-    let before = (devices(&place), rules(&place));
+    let before = (host_devices(&place), rules(&place));
     for round in 0..12 {
         thread::scope(|scope| {
             let killed = scope.spawn(|| {
@@ -163,6 +163,6 @@ fn a_daemon_that_is_killed_at_any_moment_leaves_nothing_half_made() {
         });
         place.daemon.ok(&["network", "prune", "-f"]);
     }
-    poll("all else is gone", || ((devices(&place), rules(&place)) == before).then_some(()));
+    poll("all else is gone", || ((host_devices(&place), rules(&place)) == before).then_some(()));
     place.daemon.ok(&["rm", "-f", "stays"]);
 }

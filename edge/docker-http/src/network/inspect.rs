@@ -2,14 +2,15 @@
 
 use gantry_engine::Engine;
 use gantry_engine::network::{InspectOptions, inspect};
-use hyper::StatusCode;
 
 use crate::call::Call;
+use crate::compat;
 use crate::error::Error;
-use crate::reply::{self, Reply};
+use crate::reply::Reply;
 
 pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Reply, Error> {
     let options =
         InspectOptions { verbose: call.query.flag("verbose"), scope: call.query.text("scope") };
-    reply::json(StatusCode::OK, &inspect(&engine, &call.name, options).await?)
+    let network = inspect(&engine, &call.name, options).await?;
+    compat::answer(call.version, compat::NETWORK_INSPECT, &network)
 }

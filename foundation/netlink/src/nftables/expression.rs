@@ -45,6 +45,8 @@ pub enum Verdict {
     Accept,
     /// On in this chain, and back here behind its end.
     Jump(String),
+    /// On in this chain, and not back.
+    Goto(String),
 }
 
 /// How addresses are rewritten.
@@ -120,6 +122,11 @@ pub enum Expression {
         register: Register,
         map: String,
         to: Register,
+    },
+    /// What the map of verdicts has for this key becomes of the packet; without it, the walk goes on.
+    Dispatch {
+        register: Register,
+        map: String,
     },
     Nat(Nat),
     Verdict(Verdict),
@@ -203,6 +210,9 @@ impl Expression {
             Self::Map { register, map, to } => named(element, "lookup", |data| {
                 data.text(1, map).number_be(2, register.0).number_be(3, to.0)
             }),
+            Self::Dispatch { register, map } => named(element, "lookup", |data| {
+                data.text(1, map).number_be(2, register.0).number_be(3, VERDICT_REGISTER)
+            }),
             Self::Nat(nat) => nat.write(element),
             Self::Verdict(verdict) => verdict.write(element),
         }
@@ -230,16 +240,18 @@ fn destination(element: Request, family: u32, address: Register, port: Register)
 impl Verdict {
     fn write(&self, element: Request) -> Request {
         named(element, "immediate", |data| {
-            data.number_be(1, VERDICT_REGISTER).nested(2, |value| {
-                value.nested(VERDICT, |verdict| match self {
-                    Self::Drop => verdict.number_be(1, 0),
-                    Self::Accept => verdict.number_be(1, 1),
-                    // NFT_JUMP is -3.
-                    Self::Jump(chain) => {
-                        verdict.number_be(1, (-3_i32).cast_unsigned()).text(2, chain)
-                    }
-                })
-            })
+            data.number_be(1, VERDICT_REGISTER).nested(2, |value| self.write_value(value))
+        })
+    }
+
+    /// As the content of an attribute that holds data.
+    pub(super) fn write_value(&self, value: Request) -> Request {
+        value.nested(VERDICT, |verdict| match self {
+            Self::Drop => verdict.number_be(1, 0),
+            Self::Accept => verdict.number_be(1, 1),
+            // NFT_JUMP is -3, NFT_GOTO -4.
+            Self::Jump(chain) => verdict.number_be(1, (-3_i32).cast_unsigned()).text(2, chain),
+            Self::Goto(chain) => verdict.number_be(1, (-4_i32).cast_unsigned()).text(2, chain),
         })
     }
 }

@@ -7,11 +7,10 @@ use rustix::net::netlink::{NETFILTER, SocketAddrNetlink};
 use rustix::net::sockopt::set_socket_recv_buffer_size_force;
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv, socket_with};
 
-use super::{BODY, DELRULE, DELTABLE, SUBSYSTEM};
+use super::{BODY, DELCHAIN, DELRULE, DELTABLE, SUBSYSTEM};
 use crate::error::Error;
 use crate::message::Message;
 
-const DELCHAIN: u16 = 5;
 const DELSET: u16 = 11;
 /// The group's bit; groups count from one.
 const GROUP: u32 = 1 << (7 - 1);

@@ -2,10 +2,13 @@
 
 use crate::message::Request;
 
+use super::expression::Verdict;
 use super::{CREATE, DELSETELEM, LIST_ELEMENT, NEWSET, NEWSETELEM, Table, request};
 
 const INTERVAL: u32 = 0x4;
 const MAP: u32 = 0x8;
+/// `NFT_DATA_VERDICT`.
+const VERDICTS: u32 = 0xffff_ff00;
 /// Of an element: the first key behind an interval.
 const INTERVAL_END: u32 = 1;
 /// Elements in one message; more could outgrow what an attribute holds.
@@ -45,6 +48,8 @@ pub enum SetKind {
     /// Intervals of keys; see [`Element::interval`].
     Intervals(KeyType),
     Map(Vec<KeyType>, Vec<KeyType>),
+    /// From keys to what becomes of the packet; see [`Element::verdict`].
+    Verdicts(KeyType),
 }
 
 /// A set of a table.
@@ -59,6 +64,7 @@ pub struct Set {
 pub struct Element {
     pub key: Vec<u8>,
     pub value: Option<Vec<u8>>,
+    verdict: Option<Verdict>,
     ends_interval: bool,
 }
 
@@ -68,7 +74,9 @@ impl Table {
         let (keys, values, flags) = match &set.kind {
             SetKind::Keys(keys) => (keys.as_slice(), None, 0),
             SetKind::Intervals(key) => (std::slice::from_ref(key), None, INTERVAL),
-            SetKind::Map(keys, values) => (keys.as_slice(), Some(values), MAP),
+            SetKind::Map(keys, values) => (keys.as_slice(), Some(KeyType::of_all(values)), MAP),
+            // The kernel knows how long those are.
+            SetKind::Verdicts(key) => (std::slice::from_ref(key), Some((VERDICTS, 0)), MAP),
         };
         let (key_type, key_length) = KeyType::of_all(keys);
         let request = request(NEWSET, CREATE, format!("make the nftables set {}", set.name))
@@ -79,8 +87,8 @@ impl Table {
             .number_be(5, key_length);
         let request = match values {
             None => request,
-            Some(values) => {
-                let (data_type, data_length) = KeyType::of_all(values);
+            Some((data_type, 0)) => request.number_be(6, data_type),
+            Some((data_type, data_length)) => {
                 request.number_be(6, data_type).number_be(7, data_length)
             }
         };
@@ -130,11 +138,16 @@ fn host_order(keys: &[KeyType]) -> [u8; 6] {
 
 impl Element {
     pub fn key(key: impl Into<Vec<u8>>) -> Self {
-        Self { key: key.into(), value: None, ends_interval: false }
+        Self { key: key.into(), value: None, verdict: None, ends_interval: false }
     }
 
     pub fn mapping(key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> Self {
         Self { value: Some(value.into()), ..Self::key(key) }
+    }
+
+    /// A key of a map of verdicts.
+    pub fn verdict(key: impl Into<Vec<u8>>, verdict: Verdict) -> Self {
+        Self { verdict: Some(verdict), ..Self::key(key) }
     }
 
     /// All keys from the first to before the second. The two belong into the same message; without an end, it goes up to the last key.
@@ -149,9 +162,10 @@ impl Element {
         if self.ends_interval {
             request = request.number_be(3, INTERVAL_END);
         }
-        match &self.value {
-            None => request,
-            Some(value) => request.nested(2, |data| data.attribute(1, value)),
+        match (&self.value, &self.verdict) {
+            (Some(value), _) => request.nested(2, |data| data.attribute(1, value)),
+            (None, Some(verdict)) => request.nested(2, |data| verdict.write_value(data)),
+            (None, None) => request,
         }
     }
 }

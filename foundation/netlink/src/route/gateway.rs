@@ -21,6 +21,7 @@ const GATEWAY: u16 = 5;
 const TABLE_MAIN: u8 = 254;
 const PROTOCOL_BOOT: u8 = 3;
 const SCOPE_UNIVERSE: u8 = 0;
+const SCOPE_LINK: u8 = 253;
 /// Of a removal: any scope.
 const SCOPE_NOWHERE: u8 = 255;
 const UNICAST: u8 = 1;
@@ -33,6 +34,22 @@ pub fn default_route(link: &Link, gateway: IpAddr) -> Request {
         .body(&body)
         .attribute(GATEWAY, &bytes)
         .number(DEVICE, link.index)
+}
+
+/// What goes to this network goes by this device from now on: to a gateway, or straight to its neighbours.
+pub fn add_route(link: &Link, (network, bits): (IpAddr, u8), gateway: Option<IpAddr>) -> Request {
+    let (family, bytes) = octets(network);
+    let scope = if gateway.is_some() { SCOPE_UNIVERSE } else { SCOPE_LINK };
+    let body = [family, bits, 0, 0, TABLE_MAIN, PROTOCOL_BOOT, scope, UNICAST, 0, 0, 0, 0];
+    let what = format!("add a route to {network}/{bits} by the network device {}", link.name);
+    let request = Request::new(NEWROUTE, CREATE, what)
+        .body(&body)
+        .attribute(DESTINATION, &bytes)
+        .number(DEVICE, link.index);
+    match gateway {
+        Some(gateway) => request.attribute(GATEWAY, &octets(gateway).1),
+        None => request,
+    }
 }
 
 /// What has no way of its own goes nowhere any more. `ESRCH` says that it was so before.

@@ -24,7 +24,9 @@ const INFO_KIND: u16 = 1;
 const INFO_DATA: u16 = 2;
 const INFO_SLAVE_KIND: u16 = 4;
 const INFO_SLAVE_DATA: u16 = 5;
+const BRIDGE_PORT_STATE: u16 = 1;
 const BRIDGE_PORT_HAIRPIN: u16 = 4;
+const BRIDGE_PORT_FLUSH: u16 = 24;
 const BRIDGE_PORT_ISOLATED: u16 = 33;
 const LINK: u16 = 5;
 const VLAN_ID: u16 = 1;
@@ -35,6 +37,7 @@ const VETH_PEER: u16 = 1;
 const NET_NS_FD: u16 = 28;
 const CREATE_NEW: u16 = 0x400 | 0x200;
 const UP: u32 = 1;
+const RUNNING: u32 = 0x40;
 /// The kernel's limit, without the NUL byte (`IFNAMSIZ`).
 const NAME_LIMIT: usize = 15;
 
@@ -89,6 +92,17 @@ pub struct Link {
 impl Link {
     pub fn is_up(&self) -> bool {
         self.flags & UP != 0
+    }
+
+    /// Whether it carries packets, and who waits for that (a bridge that it is in) has been told.
+    pub fn is_running(&self) -> bool {
+        self.flags & RUNNING != 0
+    }
+
+    /// A hardware address; the one that it has is announced to its neighbours anew.
+    pub fn set_mac(&self, mac: MacAddress) -> Request {
+        let what = format!("set the hardware address of the network device {}", self.name);
+        self.change(what, 0).attribute(ADDRESS, &mac)
     }
 
     /// Another name. The device must be down.
@@ -160,6 +174,14 @@ pub fn make_bridge(name: &LinkName, mac: MacAddress, mtu: u32) -> Request {
         .nested(LINK_INFO, |info| info.text(INFO_KIND, "bridge"))
 }
 
+/// A virtual device of a kind that has no settings, for example `dummy`; down.
+pub fn make_plain(name: &LinkName, kind: &str) -> Request {
+    Request::new(NEWLINK, CREATE_NEW, format!("make the {kind} device {name}"))
+        .body(&[0; BODY])
+        .text(IFNAME, name.as_str())
+        .nested(LINK_INFO, |info| info.text(INFO_KIND, kind))
+}
+
 /// Writes an alias on a device, at most 255 bytes: for people and programs, the kernel makes nothing of it.
 pub fn set_alias(name: &LinkName, alias: &str) -> Request {
     Request::new(SETLINK, 0, format!("write an alias on the network device {name}"))
@@ -219,6 +241,21 @@ pub fn set_bridge_port(name: &LinkName, port: BridgePort) -> Request {
             info.text(INFO_SLAVE_KIND, "bridge").nested(INFO_SLAVE_DATA, |data| {
                 data.attribute(BRIDGE_PORT_HAIRPIN, &[port.hairpin.into()])
                     .attribute(BRIDGE_PORT_ISOLATED, &[port.isolated.into()])
+            })
+        },
+    )
+}
+
+/// Lets nothing through between a device and the bridge that it is in any more, which forgets who is behind it.
+pub fn close_bridge_port(name: &LinkName) -> Request {
+    // `BR_STATE_DISABLED`.
+    const DISABLED: u8 = 0;
+    let what = format!("close the network device {name} in its bridge");
+    Request::new(NEWLINK, 0, what).body(&[0; BODY]).text(IFNAME, name.as_str()).nested(
+        LINK_INFO,
+        |info| {
+            info.text(INFO_SLAVE_KIND, "bridge").nested(INFO_SLAVE_DATA, |data| {
+                data.attribute(BRIDGE_PORT_STATE, &[DISABLED]).attribute(BRIDGE_PORT_FLUSH, &[])
             })
         },
     )

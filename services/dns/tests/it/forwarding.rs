@@ -2,7 +2,7 @@
 
 use std::os::fd::AsFd;
 
-use gantry_dns::{Upstreams, View};
+use gantry_dns::{Config, Dns, Upstreams, View};
 
 use crate::place::{
     A, answer, ask, ask_here, client, code, dns, inside, namespace, place, question, upstream, view,
@@ -57,6 +57,37 @@ fn the_next_server_is_asked_when_one_cannot_tell() {
     ] {
         dns.serve("one", one.as_fd(), view(servers)).unwrap();
         assert_eq!(ask(&one, "www.example.com", A), wanted, "{servers:?}");
+    }
+}
+
+#[test]
+fn the_host_s_servers_are_asked_by_the_host_where_a_container_has_no_way() {
+    let (host, one) = (namespace(), namespace());
+    inside(&host, || {
+        for address in ["192.0.2.53/32", "fd00:53::1/128"] {
+            let words = ["addr", "add", address, "dev", "lo", "nodad"];
+            let words = if address.contains(':') { &words[..] } else { &words[..5] };
+            assert!(std::process::Command::new("ip").args(words).status().unwrap().success());
+        }
+    });
+    upstream(&host, "192.0.2.53", |question| vec![answer(question, 0, 4)]);
+    upstream(&host, "fd00:53::1", |question| vec![answer(question, 0, 6)]);
+    let folder = tempfile::tempdir().unwrap();
+    let resolv_conf = folder.path().join("resolv.conf");
+    for (server, last) in [("192.0.2.53", 4), ("fd00:53::1", 6)] {
+        std::fs::write(&resolv_conf, format!("nameserver {server}\n")).unwrap();
+        let config = Config { resolv_conf: resolv_conf.clone() };
+        let as_the_host_has_them = View { upstreams: Upstreams::Host, ..view(&[]) };
+        // The host is where the first container gets its server.
+        let dns = inside(&host, || {
+            let dns = Dns::new(config).unwrap();
+            dns.serve("one", one.as_fd(), as_the_host_has_them).unwrap();
+            dns
+        });
+        assert_eq!(ask(&one, "www.example.com", A), (vec![last], 0), "{server}");
+        // The user's own choice is asked by the container or not at all.
+        dns.serve("one", one.as_fd(), view(&[server])).unwrap();
+        assert_eq!(ask(&one, "www.example.com", A), (vec![], 2), "{server}");
     }
 }
 
@@ -118,6 +149,47 @@ fn too_many_questions_cost_the_oldest() {
         refused
     });
     assert_eq!(refused, [(0, 5), (1, 5)]);
+}
+
+#[test]
+fn questions_to_a_dead_server_disturb_no_other_container_and_end() {
+    let (dns, one, two) = (dns(), namespace(), namespace());
+    dns.set_places("web", vec![place(&["web"], "10.0.0.1")]);
+    upstream(&one, "127.0.0.2", |_| Vec::new());
+    upstream(&two, "127.0.0.3", |question| vec![answer(question, 0, 5)]);
+    dns.serve("one", one.as_fd(), view(&["127.0.0.2"])).unwrap();
+    dns.serve("two", two.as_fd(), view(&["127.0.0.3"])).unwrap();
+    let mut room = [0; 512];
+    // A socket has room for so many answers at once.
+    let sockets: Vec<_> = inside(&one, || (0..32).map(|_| client()).collect());
+    for socket in &sockets {
+        for number in 0..32_u16 {
+            socket.send(&question(number, "a.example", A)).unwrap();
+        }
+        // The server has taken what was sent when it answers this.
+        let probe = inside(&one, client);
+        probe.send(&question(9, "a.example", 252)).unwrap();
+        let length = probe.recv(&mut room).unwrap();
+        assert_eq!(code(&room[..length]), 5);
+    }
+    for _ in 0..50 {
+        let start = std::time::Instant::now();
+        assert_eq!(ask(&two, "www.example.com", A), (vec![5], 0));
+        assert_eq!(ask(&two, "web", A), (vec![1], 0));
+        assert_eq!(ask(&one, "web", A), (vec![1], 0));
+        assert!(start.elapsed().as_secs_f64() < 2.0);
+    }
+    for socket in &sockets {
+        let mut numbers: Vec<u16> = (0..32)
+            .map(|_| {
+                let length = socket.recv(&mut room).unwrap();
+                assert_eq!(code(&room[..length]), 2);
+                u16::from_be_bytes([room[0], room[1]])
+            })
+            .collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (0..32).collect::<Vec<_>>());
+    }
 }
 
 #[test]

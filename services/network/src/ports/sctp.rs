@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The SCTP ports of this daemon's containers. The kernel may have no sockets for them and still lead their packets, so that nothing
@@ -25,7 +25,9 @@ impl SctpPorts {
             other.is_ipv4() == address.is_ipv4()
                 && (*other == address || other.is_unspecified() || address.is_unspecified())
         };
-        if taken.iter().any(|(number, other)| *number == port && meets(other)) {
+        let (first, last) =
+            (IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::from_bits(u128::MAX)));
+        if taken.range((port, first)..=(port, last)).any(|(_, other)| meets(other)) {
             return Err(rustix::io::Errno::ADDRINUSE.into());
         }
         taken.insert((port, address));

@@ -4,7 +4,9 @@
 
 mod connections;
 mod host;
+mod isolation;
 mod lifecycle;
 mod packets;
 mod published;
 mod relayed;
+mod subnets;

@@ -1,9 +1,11 @@
 //! What packets meet: neighbours, other networks, the host, and hosts outside.
 
 use std::fs::File;
-use std::net::{IpAddr, Ipv4Addr};
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use gantry_network::{CreateOptions, EndpointWish, PortProtocol, PortWish};
 use gantry_types::Timestamp;
@@ -191,10 +193,10 @@ fn a_host_that_became_a_router_for_containers_routes_nothing_else_but_ipv6() {
     inside(&outside, || ip("route add 192.0.3.0/24 via 192.0.2.1"));
     serve(&outside, 80);
     assert!(is_cut_off(Some(&one), address("192.0.2.2"), 80));
-    let listener = inside(&outside, || std::net::TcpListener::bind("[::]:81").unwrap());
+    let listener = inside(&outside, || TcpListener::bind("[::]:81").unwrap());
     inside(&one, || {
         let server = "[fd00:2::2]:81".parse().unwrap();
-        std::net::TcpStream::connect_timeout(&server, std::time::Duration::from_secs(10)).unwrap();
+        TcpStream::connect_timeout(&server, Duration::from_secs(10)).unwrap();
     });
     drop((listener, host));
 }
@@ -227,6 +229,24 @@ fn the_user_s_chain_has_the_first_word() {
 }
 
 #[test]
+fn the_user_s_chain_meets_what_is_under_way() {
+    let mut host = Host::new();
+    let outside = outside();
+    let (server, _) = host.container("bridge", &published("0.0.0.0", 8080));
+    let listener = inside(&server, || TcpListener::bind("0.0.0.0:80").unwrap());
+    let mut caller = inside(&outside, || TcpStream::connect("192.0.2.1:8080").unwrap());
+    let (mut called, _) = listener.accept().unwrap();
+    let mut byte = [0];
+    caller.write_all(b"1").unwrap();
+    called.read_exact(&mut byte).unwrap();
+    let words = "add rule inet gantry0 user ip saddr 192.0.2.2 drop";
+    assert!(Command::new("nft").args(words.split(' ')).status().unwrap().success());
+    caller.write_all(b"2").unwrap();
+    called.set_read_timeout(Some(Duration::from_millis(700))).unwrap();
+    called.read_exact(&mut byte).unwrap_err();
+}
+
+#[test]
 fn all_stays_over_a_restart() {
     let mut host = Host::new();
     let outside = outside();
@@ -234,6 +254,6 @@ fn all_stays_over_a_restart() {
     serve(&server, 80);
     let host = host.reopen(vec![endpoint.clone()]);
     assert!(call(Some(&outside), address("192.0.2.1"), 8080).is_some());
-    assert!(std::net::TcpListener::bind("0.0.0.0:8080").is_err());
+    assert!(TcpListener::bind("0.0.0.0:8080").is_err());
     assert_eq!(host.networks.endpoints(&host.networks.find("bridge").unwrap()), [endpoint]);
 }

@@ -14,7 +14,7 @@ use crate::host::{Host, inside, ip, namespace, ruleset};
 use crate::packets::fd_path;
 
 /// A machine outside that can send anything to the host: 192.0.2.2 and `fd00:2::2`; the host is `fd00:2::1` there.
-fn outside() -> File {
+pub(crate) fn outside() -> File {
     let outside = namespace();
     ip("link add uplink type veth peer name far");
     let moved =
@@ -35,7 +35,7 @@ fn outside() -> File {
     outside
 }
 
-fn port(host_address: Option<&str>, host_port: u16) -> EndpointWish {
+pub(crate) fn port(host_address: Option<&str>, host_port: u16) -> EndpointWish {
     let port = |protocol| PortWish {
         protocol,
         port: 80,
@@ -46,7 +46,12 @@ fn port(host_address: Option<&str>, host_port: u16) -> EndpointWish {
     EndpointWish { ports, ..EndpointWish::default() }
 }
 
-fn network(host: &mut Host, name: &str, subnet6: Option<&str>, options: &[(&str, &str)]) {
+pub(crate) fn network(
+    host: &mut Host,
+    name: &str,
+    subnet6: Option<&str>,
+    options: &[(&str, &str)],
+) {
     let word = |(name, value): &(&str, &str)| {
         (format!("com.docker.network.bridge.{name}"), (*value).to_owned())
     };
@@ -62,7 +67,7 @@ fn network(host: &mut Host, name: &str, subnet6: Option<&str>, options: &[(&str,
 }
 
 /// Tells each caller, by TCP and UDP, who it is, as the server sees it.
-fn serve(namespace: &File, port: u16) {
+pub(crate) fn serve(namespace: &File, port: u16) {
     let (listener, socket) = inside(namespace, || {
         (TcpListener::bind(("::", port)).unwrap(), UdpSocket::bind(("::", port)).unwrap())
     });
@@ -81,7 +86,7 @@ fn serve(namespace: &File, port: u16) {
     });
 }
 
-fn tcp(from: Option<&File>, to: SocketAddr, limit: Duration) -> Option<IpAddr> {
+pub(crate) fn tcp(from: Option<&File>, to: SocketAddr, limit: Duration) -> Option<IpAddr> {
     let work = || {
         let mut stream = TcpStream::connect_timeout(&to, limit).ok()?;
         stream.set_read_timeout(Some(limit)).unwrap();
@@ -111,14 +116,14 @@ fn udp(from: Option<&File>, to: SocketAddr, limit: Duration) -> Option<IpAddr> {
 }
 
 /// Whom the server sees, by TCP and by UDP.
-fn call(from: Option<&File>, to: &str) -> Option<IpAddr> {
+pub(crate) fn call(from: Option<&File>, to: &str) -> Option<IpAddr> {
     let (to, limit) = (to.parse().unwrap(), Duration::from_secs(10));
     let seen = tcp(from, to, limit)?;
     assert_eq!(udp(from, to, limit), Some(seen), "by UDP to {to}\n{}", ruleset());
     Some(seen)
 }
 
-fn is_cut_off(from: Option<&File>, to: &str) -> bool {
+pub(crate) fn is_cut_off(from: Option<&File>, to: &str) -> bool {
     let (to, limit) = (to.parse().unwrap(), Duration::from_millis(700));
     tcp(from, to, limit).is_none() && udp(from, to, limit).is_none()
 }
@@ -236,7 +241,7 @@ fn a_loopback_source_from_a_container_goes_nowhere() {
     let mut host = Host::new();
     let (liar, _) = host.container("bridge", &EndpointWish::default());
     let server = UdpSocket::bind("0.0.0.0:9000").unwrap();
-    server.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    server.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     inside(&liar, || {
         for device in ["all", "eth0"] {
             let path = format!("/proc/sys/net/ipv4/conf/{device}/route_localnet");
@@ -251,6 +256,7 @@ fn a_loopback_source_from_a_container_goes_nowhere() {
     let mut bytes = [0; 16];
     let (length, _) = server.recv_from(&mut bytes).unwrap();
     assert_eq!(&bytes[..length], b"honest");
+    server.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
     server.recv_from(&mut bytes).unwrap_err();
 }
 
@@ -267,7 +273,7 @@ fn by_own_address(mode: &str) -> (Host, File, File, Endpoint) {
     (host, outside, server, endpoint)
 }
 
-fn both(endpoint: &Endpoint, port: u16) -> [String; 2] {
+pub(crate) fn both(endpoint: &Endpoint, port: u16) -> [String; 2] {
     let (ipv4, ipv6) = (endpoint.address4().unwrap(), endpoint.address6().unwrap());
     [format!("{ipv4}:{port}"), format!("[{ipv6}]:{port}")]
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use gantry_sys::clone::{Namespaces, setns};
@@ -13,7 +13,7 @@ use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::super::{Token, Waiting};
 use crate::message::HEADER;
-use crate::upstreams::Upstream;
+use crate::upstreams::{Upstream, Way};
 
 const DOMAIN: u16 = 53;
 /// Sockets of one container by UDP; questions share them when there are more.
@@ -79,15 +79,32 @@ impl Sockets {
         Ok(Self { host, datagrams: HashMap::new(), streams: HashMap::new(), room })
     }
 
-    /// Sends a question from a container's namespace, or from the host's where the server is there.
+    /// Sends a question from a container's namespace, or from the host's where the server is there, or where there is no other way.
     pub(super) fn send(
+        &mut self,
+        (server, by_stream): (Upstream, bool),
+        from: (u32, BorrowedFd<'_>),
+        message: (u64, &[u8]),
+        waiting: &mut Waiting,
+    ) -> io::Result<Via> {
+        let sent = self.send_to((server, by_stream), from, message, waiting);
+        match sent {
+            Err(_) if server.way == Way::ContainerElseHost => {
+                let server = Upstream { way: Way::Host, ..server };
+                self.send_to((server, by_stream), from, message, waiting)
+            }
+            sent => sent,
+        }
+    }
+
+    fn send_to(
         &mut self,
         (server, by_stream): (Upstream, bool),
         (sandbox, namespace): (u32, BorrowedFd<'_>),
         (serial, message): (u64, &[u8]),
         waiting: &mut Waiting,
     ) -> io::Result<Via> {
-        let namespace = (!server.from_host).then_some(namespace);
+        let namespace = (server.way != Way::Host).then_some(namespace);
         if by_stream {
             return self.open_stream((server, sandbox, namespace), (serial, message), waiting);
         }
@@ -135,7 +152,7 @@ impl Sockets {
         let socket = self.inside(namespace, || {
             let socket = UdpSocket::bind((any, 0))?;
             // From now on only this server is heard.
-            socket.connect((server.address, DOMAIN))?;
+            socket.connect(server.at(DOMAIN))?;
             socket.set_nonblocking(true)?;
             Ok(socket)
         })?;
@@ -162,7 +179,7 @@ impl Sockets {
             };
             let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
             let socket = socket_with(family, SocketType::STREAM, flags, None)?;
-            match connect(&socket, &SocketAddr::new(server.address, DOMAIN)) {
+            match connect(&socket, &server.at(DOMAIN)) {
                 Ok(()) | Err(rustix::io::Errno::INPROGRESS) => Ok(socket),
                 Err(error) => Err(error.into()),
             }
