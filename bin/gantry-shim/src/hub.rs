@@ -7,8 +7,9 @@ use crate::poller::Poller;
 use crate::process::Waiter;
 use gantry_shim_protocol::rpc::Response;
 
-/// The block that everything is copied through.
-const BUFFER_BYTES: usize = 32 * 1024;
+/// The block that everything is copied through. A log is written in blocks of this size: smaller ones cost calls, and larger
+/// ones, for which the kernel looks for larger pieces of memory, cost four times as much for each byte.
+const BUFFER_BYTES: usize = 64 * 1024;
 
 pub(crate) struct Hub {
     /// containerd's; one shim serves one.

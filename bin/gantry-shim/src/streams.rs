@@ -18,10 +18,10 @@ use crate::child::open_null;
 use crate::error::Error;
 use crate::poller::{Event, EventFlags, Poller, Token, Watched};
 use crate::server::earlier;
-use gantry_logs::{LogWriter, RotationLimits};
+use gantry_logs::{Format, LogWriter, RotationLimits};
 use gantry_runtime::Stdio;
 use gantry_shim_protocol::attach::Reply;
-use gantry_shim_protocol::stdio::{self, LogTarget};
+use gantry_shim_protocol::stdio::{self, LogFormat, LogTarget};
 use input::Input;
 use logger::Logger;
 use output::{Output, Target};
@@ -426,7 +426,11 @@ fn open_log(log: LogTarget, logs: &mut Vec<(PathBuf, LogWriter)>) -> Result<usiz
         return Ok(index);
     }
     let limits = RotationLimits { max_size_bytes: log.max_size_bytes, max_files: log.max_files };
-    let writer = LogWriter::open(&log.path, limits)?;
+    let format = match log.format {
+        LogFormat::JsonFile => Format::JsonFile,
+        LogFormat::Local => Format::Local,
+    };
+    let writer = LogWriter::open(format, &log.path, limits)?;
     logs.push((log.path, writer));
     Ok(logs.len() - 1)
 }

@@ -1,5 +1,10 @@
 //! `gantry logs`, and that the log is whole.
 
+mod drivers;
+mod following;
+mod plugin;
+mod remote;
+
 use crate::shared::{detached, shared, unique};
 
 fn logs(arguments: &[&str]) -> gantry_testkit::Outcome {

@@ -1,22 +1,25 @@
 //! `logs`: what a container wrote, from its log, framed for the wire.
 
-mod attributes;
+pub(super) mod attributes;
+
+use std::convert::Infallible;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use gantry_logs::{Entry, FollowHandle, LogReader, ReadOptions, Stream, Tail};
 use gantry_shim_protocol::attach::Streams;
 use gantry_types::Timestamp;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
-use super::launch::LOG_FILE;
 use crate::Result;
 use crate::blocking::{block, thread};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::record::Snapshot;
 
-/// Entries that may wait for a slow client; then reading waits too.
-const QUEUE: usize = 64;
+/// Pieces that may wait for a slow client; then reading waits too.
+const QUEUE: usize = 8;
+/// A piece gets no more entries once it has so many bytes.
+const CHUNK_BYTES: usize = 64 * 1024;
 
 /// Which part of the log, and in which form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -48,10 +51,9 @@ pub async fn logs(engine: &Engine, container: &str, options: LogsOptions) -> Res
     if !options.streams.stdout && !options.streams.stderr {
         return Err(Error::invalid("Bad parameters: you must choose at least one stream"));
     }
-    if record.plan.log.is_none() {
-        return Err(Error::invalid("configured logging driver does not support reading"));
-    }
-    let path = engine.settings.container_dir(record.id.as_str()).join(LOG_FILE);
+    let log = record.plan.log.as_ref().filter(|log| !log.hidden).ok_or(Error::LogNotReadable)?;
+    let path = log.path(&engine.settings.container_dir(record.id.as_str()));
+    let files = log.files_format();
     let read = ReadOptions {
         streams: gantry_logs::Streams {
             stdout: options.streams.stdout,
@@ -62,32 +64,71 @@ pub async fn logs(engine: &Engine, container: &str, options: LogsOptions) -> Res
         until: options.until,
         follow: options.follow,
     };
-    let reader = block(move || LogReader::open(&path, &read)).await?;
+    let reader = block(move || LogReader::open(files, &path, &read)).await?;
     let (sender, chunks) = mpsc::channel(QUEUE);
+    // Dropped when the reading ends, for whatever reason.
+    let (reading, read_to_end) = oneshot::channel::<Infallible>();
     if options.follow {
-        tokio::spawn(end_with(handle.snapshots, reader.handle(), sender.clone()));
+        tokio::spawn(end_with(handle.snapshots, reader.handle(), sender.clone(), read_to_end));
     }
     let tty = record.plan.tty();
-    let details = if options.details { attributes::of(&record) + " " } else { String::new() };
+    let details = if options.details {
+        attributes::of(&record, &engine.host.hostname) + " "
+    } else {
+        String::new()
+    };
     let form = Form { tty, timestamps: options.timestamps, details };
     thread("logs", move || {
-        for entry in reader {
-            let chunk = entry.map(|entry| format(&entry, &form)).map_err(Error::from);
-            if sender.blocking_send(chunk).is_err() {
-                break;
-            }
-        }
+        send(reader, &form, &sender);
+        drop(reading);
     })?;
     Ok(LogStream { tty, chunks })
 }
 
-/// Ends a following reader when the container has stopped, or when nobody listens any more.
+/// Sends what is there in pieces of some size, and what comes later as it comes, until the log or its client ends.
+fn send(mut reader: LogReader, form: &Form, sender: &mpsc::Sender<Result<Bytes>>) {
+    let mut chunk = BytesMut::new();
+    loop {
+        let next = reader.try_next();
+        let goes_on = match next {
+            Ok(Some(entry)) => {
+                form.put(&entry, &mut chunk);
+                if chunk.len() < CHUNK_BYTES {
+                    continue;
+                }
+                Ok(true)
+            }
+            // What is there does not wait for more.
+            Ok(None) if !chunk.is_empty() => Ok(true),
+            Ok(None) => reader.wait(),
+            Err(error) => Err(error),
+        };
+        let full = std::mem::take(&mut chunk).freeze();
+        if !full.is_empty() && sender.blocking_send(Ok(full)).is_err() {
+            return;
+        }
+        match goes_on {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                // Nobody may be there to hear of it.
+                drop(sender.blocking_send(Err(error.into())));
+                return;
+            }
+        }
+    }
+}
+
+/// Ends a following reader when the container has stopped, or when nobody listens any more. Whoever listens waits for this too, so
+/// that it must not outlive the reading: a moment that was given as the end may pass while the container runs.
 async fn end_with(
     mut snapshots: watch::Receiver<Snapshot>,
     reader: FollowHandle,
     sender: mpsc::Sender<Result<Bytes>>,
+    read_to_end: oneshot::Receiver<Infallible>,
 ) {
     tokio::select! {
+        _ = read_to_end => {}
         // An error means that the container is gone, which is an end as well.
         _ = snapshots.wait_for(|snapshot| !snapshot.record.state.is_active()) => reader.finish(),
         () = sender.closed() => reader.cancel(),
@@ -102,24 +143,23 @@ struct Form {
     details: String,
 }
 
-fn format(entry: &Entry, form: &Form) -> Bytes {
-    let mut prefix = String::new();
-    if form.timestamps {
-        prefix = entry.time.to_fixed_string();
-        prefix.push(' ');
+impl Form {
+    fn put(&self, entry: &Entry, chunk: &mut BytesMut) {
+        let time = if self.timestamps { entry.time.to_fixed_string() } else { String::new() };
+        let space = usize::from(self.timestamps);
+        let length = time.len() + space + self.details.len() + entry.line.len();
+        chunk.reserve(8 + length);
+        if !self.tty {
+            chunk.put_u8(match entry.stream {
+                Stream::Stdout => 1,
+                Stream::Stderr => 2,
+            });
+            chunk.put_bytes(0, 3);
+            chunk.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
+        }
+        chunk.put_slice(time.as_bytes());
+        chunk.put_bytes(b' ', space);
+        chunk.put_slice(self.details.as_bytes());
+        chunk.put_slice(&entry.line);
     }
-    prefix.push_str(&form.details);
-    let length = prefix.len() + entry.line.len();
-    let mut chunk = BytesMut::with_capacity(8 + length);
-    if !form.tty {
-        chunk.put_u8(match entry.stream {
-            Stream::Stdout => 1,
-            Stream::Stderr => 2,
-        });
-        chunk.put_bytes(0, 3);
-        chunk.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
-    }
-    chunk.put_slice(prefix.as_bytes());
-    chunk.put_slice(&entry.line);
-    chunk.freeze()
 }

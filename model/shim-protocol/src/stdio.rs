@@ -8,6 +8,7 @@
 //! | `gantry://stdin?once=1` | in | the same, closed when the first attacher with input ends it |
 //! | `gantry://` | out | sent to attachers only |
 //! | `gantry:///dir/log?format=json-file&max-size=N&max-file=N` | out | sent to attachers and appended to the log file, which the shim rotates at `max-size` bytes (absent: never), keeping `max-file` files |
+//! | `gantry:///dir/log?format=local&max-size=N&max-file=N` | out | the same, as blocks of output in numbered files of this folder |
 //! | `gantry://?stall-ms=N`, `gantry:///dir/log?…&stall-ms=N` | out | the same, with a limit to the patience with attachers, see below |
 //! | `/dir/fifo` or `fifo:///dir/fifo` | both | a named pipe, as containerd sends it |
 //! | `file:///dir/file` | out | appended to this file |
@@ -23,10 +24,20 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// A log that the shim writes in Docker's json-file format.
+/// How a log is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Docker's: a JSON object for each line. Older files get `.1`, `.2` … behind the name.
+    JsonFile,
+    /// Blocks of output in numbered files of a folder.
+    Local,
+}
+
+/// A log that the shim writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogTarget {
-    /// The newest file; older ones get `.1`, `.2` … behind the name.
+    pub format: LogFormat,
+    /// The newest file, or the folder of the files.
     pub path: PathBuf,
     /// Rotate when the file has this many bytes; `None`: never.
     pub max_size_bytes: Option<u64>,
@@ -171,7 +182,8 @@ fn parse_relay(uri: &str, rest: &str) -> Result<Output, Error> {
     let mut log = if path.is_empty() {
         None
     } else {
-        Some(LogTarget { path: decode_path(uri, path)?, max_size_bytes: None, max_files: 1 })
+        let path = decode_path(uri, path)?;
+        Some(LogTarget { format: LogFormat::JsonFile, path, max_size_bytes: None, max_files: 1 })
     };
     let mut stall_limit = None;
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -183,9 +195,12 @@ fn parse_relay(uri: &str, rest: &str) -> Result<Output, Error> {
         };
         match (key, &mut log) {
             ("stall-ms", _) => stall_limit = Some(Duration::from_millis(number()?)),
-            ("format", Some(_)) if value == "json-file" => {}
-            ("format", Some(_)) => {
-                return Err(malformed(uri, "the only log format is json-file"));
+            ("format", Some(log)) => {
+                log.format = match value {
+                    "json-file" => LogFormat::JsonFile,
+                    "local" => LogFormat::Local,
+                    _ => return Err(malformed(uri, "a log's format is json-file or local")),
+                };
             }
             ("max-size", Some(log)) => log.max_size_bytes = Some(number()?),
             ("max-file", Some(log)) => {
@@ -212,7 +227,10 @@ fn write_relay(
     f.write_str(RELAY_SCHEME)?;
     if let Some(log) = log {
         encode_path(&log.path, f)?;
-        f.write_str("?format=json-file")?;
+        f.write_str(match log.format {
+            LogFormat::JsonFile => "?format=json-file",
+            LogFormat::Local => "?format=local",
+        })?;
         if let Some(bytes) = log.max_size_bytes {
             write!(f, "&max-size={bytes}")?;
         }

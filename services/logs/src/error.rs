@@ -19,6 +19,8 @@ pub enum Error {
     Remove { path: PathBuf, source: io::Error },
     #[error("watch log file {path}")]
     Watch { path: PathBuf, source: io::Error },
+    #[error("compress rotated files of the log {path}")]
+    Compress { path: PathBuf, source: io::Error },
 }
 
 impl Error {
@@ -29,6 +31,7 @@ impl Error {
         | Self::Read { source, .. }
         | Self::Rotate { source, .. }
         | Self::Remove { source, .. }
+        | Self::Compress { source, .. }
         | Self::Watch { source, .. }) = self;
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::StorageFull,

@@ -18,8 +18,56 @@ pub(crate) trait Sink {
     fn put(&mut self, bytes: &[u8]) -> Result<(), Self::Failure>;
 }
 
+/// Which bytes stand for themselves: ASCII, but for what must be escaped.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = b' ';
+    while byte < 0x80 {
+        plain[byte as usize] = !matches!(byte, b'"' | b'\\' | b'<' | b'>' | b'&');
+        byte += 1;
+    }
+    plain
+};
+
+/// Whether nothing in `text` must be escaped.
+pub(crate) fn is_plain(text: &[u8]) -> bool {
+    // Without a branch for each byte, so that many are compared at a time.
+    let is_block_plain = |block: &[u8]| {
+        let mut plain = true;
+        for &byte in block {
+            plain &= byte >= b' ';
+            plain &= byte < 0x80;
+            for special in *b"\"\\<>&" {
+                plain &= byte != special;
+            }
+        }
+        plain
+    };
+    let (blocks, rest) = text.as_chunks::<32>();
+    blocks.iter().all(|block| is_block_plain(block)) && is_block_plain(rest)
+}
+
 /// Writes `text` as the inside of a JSON string.
-pub(crate) fn escape<S: Sink>(text: &[u8], sink: &mut S) -> Result<(), S::Failure> {
+pub(crate) fn escape<S: Sink>(mut text: &[u8], sink: &mut S) -> Result<(), S::Failure> {
+    loop {
+        let plain = text.iter().position(|byte| !PLAIN[usize::from(*byte)]);
+        let (now, later) = text.split_at(plain.unwrap_or(text.len()));
+        sink.put(now)?;
+        let Some((first, rest)) = later.split_first() else { return Ok(()) };
+        if first.is_ascii() {
+            put_special(&[*first], sink)?;
+            text = rest;
+        } else {
+            // ASCII is never a part of a longer character.
+            let end = later.iter().position(u8::is_ascii).unwrap_or(later.len());
+            escape_long(&later[..end], sink)?;
+            text = &later[end..];
+        }
+    }
+}
+
+/// The same of bytes that are no ASCII.
+fn escape_long<S: Sink>(text: &[u8], sink: &mut S) -> Result<(), S::Failure> {
     for chunk in text.utf8_chunks() {
         escape_valid(chunk.valid().as_bytes(), sink)?;
         for _ in chunk.invalid() {
@@ -30,38 +78,23 @@ pub(crate) fn escape<S: Sink>(text: &[u8], sink: &mut S) -> Result<(), S::Failur
 }
 
 fn escape_valid<S: Sink>(text: &[u8], sink: &mut S) -> Result<(), S::Failure> {
-    let mut plain = 0;
-    let mut at = 0;
-    while at < text.len() {
-        let byte = text[at];
-        if !needs_look(byte) {
-            at += 1;
-            continue;
-        }
+    let (mut plain, mut at) = (0, 0);
+    while let Some(found) = memchr::memchr(0xe2, &text[at..]) {
+        at += found;
         let length = special_length(&text[at..]);
-        if length == 0 {
-            at += 1;
-            continue;
+        if length > 0 {
+            sink.put(&text[plain..at])?;
+            put_special(&text[at..at + length], sink)?;
+            plain = at + length;
         }
-        sink.put(&text[plain..at])?;
-        put_special(&text[at..at + length], sink)?;
-        at += length;
-        plain = at;
+        at += length.max(1);
     }
     sink.put(&text[plain..])
 }
 
-fn needs_look(byte: u8) -> bool {
-    byte < 0x20 || matches!(byte, b'"' | b'\\' | b'<' | b'>' | b'&' | 0xe2)
-}
-
 /// How many bytes the character takes that must be escaped here; 0 when it need not be.
 fn special_length(text: &[u8]) -> usize {
-    match text {
-        [0xe2, 0x80, 0xa8 | 0xa9, ..] => 3,
-        [0xe2, ..] => 0,
-        _ => 1,
-    }
+    if matches!(text, [0xe2, 0x80, 0xa8 | 0xa9, ..]) { 3 } else { 0 }
 }
 
 fn put_special<S: Sink>(character: &[u8], sink: &mut S) -> Result<(), S::Failure> {
@@ -127,6 +160,19 @@ mod tests {
         check("a\u{2028}b\u{2029}".as_bytes(), r"a\u2028b\u2029");
         check(b"\xff\xe2\x82x\xc3", r"\ufffd\ufffd\ufffdx\ufffd");
         check(b"", "");
+    }
+
+    #[test]
+    fn plain_is_what_is_written_as_it_is() {
+        for byte in 0..=u8::MAX {
+            for at in [0, 31, 32, 39] {
+                let mut text = [b'x'; 40];
+                text[at] = byte;
+                let mut out = Vec::new();
+                let Ok(()) = escape(&text, &mut out);
+                assert_eq!(is_plain(&text), out == text, "{byte} at {at}");
+            }
+        }
     }
 
     #[test]

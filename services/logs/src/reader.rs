@@ -2,19 +2,23 @@
 //! time and stream, and followed until told to stop. It blocks while it follows: drive it from a
 //! thread that may.
 
+mod blocks;
+mod content;
 mod control;
 mod lines;
 mod sequence;
 
+pub use blocks::Position;
 pub use control::FollowHandle;
 
-use crate::Error;
 use crate::entry::{Entry, Stream};
-use crate::json_line::parse;
+use crate::{Error, Format};
+use blocks::BlockFile;
 use control::Watch;
 use gantry_types::Timestamp;
 use lines::LineFile;
 use std::collections::VecDeque;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// How much of the past is read.
@@ -63,17 +67,20 @@ impl Default for ReadOptions {
     }
 }
 
-/// An iterator over entries. A line that is not an entry (torn by a crash) is passed over. After an
+/// An iterator over entries. What is no entry (torn by a crash, damaged by somebody) is passed over. After an
 /// error it ends.
 #[derive(Debug)]
 pub struct LogReader {
+    format: Format,
     path: PathBuf,
     options: ReadOptions,
-    current: Option<LineFile>,
+    current: Option<LogFile>,
     /// Newer files than the current one, the oldest first.
-    newer: VecDeque<LineFile>,
+    newer: VecDeque<LogFile>,
     handle: FollowHandle,
     watch: Option<Watch>,
+    /// Files that fell away before they were read, since somebody asked.
+    missed: u64,
     /// The container had stopped before the last look at the files.
     last_pass: bool,
     ended: bool,
@@ -81,25 +88,66 @@ pub struct LogReader {
 
 impl LogReader {
     /// Opens the log at `path`. A log that is not there is empty; a follower waits for it.
-    pub fn open(path: &Path, options: &ReadOptions) -> Result<Self, Error> {
+    pub fn open(format: Format, path: &Path, options: &ReadOptions) -> Result<Self, Error> {
         let handle = FollowHandle::new(path)?;
+        let folder = match format {
+            Format::JsonFile => path.parent().unwrap_or(Path::new("/")),
+            Format::Local => path,
+        };
         // The watch is there before the first look, so that nothing falls between the two.
-        let watch = options.follow.then(|| Watch::new(path));
-        let mut newer = sequence::open_all(path)?;
+        let watch = options.follow.then(|| Watch::new(folder));
+        let mut newer = sequence::open_all(format, path)?;
         if let Tail::Last(count) = options.tail {
-            lines::seek_to_tail(&mut newer, count)
+            seek_to_tail(&mut newer, count)
                 .map_err(|source| Error::Read { path: path.to_owned(), source })?;
         }
         Ok(Self {
+            format,
             path: path.to_owned(),
             options: *options,
             current: newer.pop_front(),
             newer,
             handle,
             watch,
+            missed: 0,
             last_pass: false,
             ended: false,
         })
+    }
+
+    /// Opens a log in the local format to go on where another reader was: behind `position`. What has fallen away
+    /// since then is left out, and [`LogReader::next_position`] tells how far that went.
+    pub fn open_at(path: &Path, position: Position, options: &ReadOptions) -> Result<Self, Error> {
+        let mut reader = Self::open(Format::Local, path, options)?;
+        let newest = reader.newer.back().or(reader.current.as_ref()).and_then(LogFile::number);
+        if newest.is_some_and(|newest| newest < position.file) {
+            // Somebody removed the log, and its numbers began anew.
+            return Ok(reader);
+        }
+        while reader.current.as_ref().and_then(LogFile::number).is_some_and(|n| n < position.file) {
+            reader.current = reader.newer.pop_front();
+        }
+        if let Some(LogFile::Blocks(file)) = &mut reader.current
+            && file.number() == position.file
+        {
+            file.seek(position).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        } else if let Some(oldest) = reader.current.as_ref().and_then(LogFile::number) {
+            reader.missed = oldest.saturating_sub(position.file.max(1));
+        }
+        Ok(reader)
+    }
+
+    /// Where in a log of the local format the next entry is looked for; `None` while there is no file.
+    pub fn next_position(&self) -> Option<Position> {
+        match self.current.as_ref()? {
+            LogFile::Blocks(file) => Some(file.position()),
+            LogFile::Lines(_) => None,
+        }
+    }
+
+    /// How many files of a log in the local format fell away before they were read to their end, since the last call.
+    pub fn take_missed(&mut self) -> u64 {
+        std::mem::take(&mut self.missed)
     }
 
     /// The way to end a follower from another thread.
@@ -107,49 +155,36 @@ impl LogReader {
         self.handle.clone()
     }
 
-    fn next_entry(&mut self) -> Result<Option<Entry>, Error> {
-        loop {
-            if self.handle.is_cancelled() {
-                return Ok(None);
-            }
-            match self.next_line()? {
-                Some(Selected::Entry(entry)) => return Ok(Some(entry)),
-                Some(Selected::Skip) => {}
-                Some(Selected::End) => return Ok(None),
-                None => {
-                    if !self.advance()? {
-                        return Ok(None);
-                    }
-                }
+    /// The next entry that is there now; `None`: [`LogReader::wait`] tells whether there will be more.
+    pub fn try_next(&mut self) -> Result<Option<Entry>, Error> {
+        while !self.ended && !self.handle.is_cancelled() {
+            match self.look()? {
+                Found::Entry(entry) => match self.options.select(&entry) {
+                    Selected::Yes => return Ok(Some(entry)),
+                    Selected::No => {}
+                    Selected::Beyond => self.ended = true,
+                },
+                Found::Skipped => {}
+                Found::End => match self.newer.pop_front() {
+                    Some(next) => self.go_to(next),
+                    None => break,
+                },
             }
         }
+        Ok(None)
     }
 
-    /// The next line of the current file, judged; `None` at its end.
-    fn next_line(&mut self) -> Result<Option<Selected>, Error> {
-        let Some(current) = &mut self.current else {
-            return Ok(None);
-        };
-        let line = current
-            .next_line()
-            .map_err(|source| Error::Read { path: self.path.clone(), source })?;
-        Ok(line.map(|line| self.options.select(line)))
-    }
-
-    /// At the end of the current file: goes to the next, or waits for more. False: it is over.
-    fn advance(&mut self) -> Result<bool, Error> {
-        if let Some(next) = self.newer.pop_front() {
-            self.current = Some(next);
-            return Ok(true);
+    /// To be called when nothing is there now: waits for more. False: it is over.
+    pub fn wait(&mut self) -> Result<bool, Error> {
+        if self.ended || self.handle.is_cancelled() {
+            return Ok(false);
         }
         let Some(watch) = &mut self.watch else {
             return Ok(false);
         };
-        let identity = self.current.as_ref().map(LineFile::identity);
-        self.newer = sequence::open_after(&self.path, identity)?;
+        // Whatever the writer put into the old file before it rotated is read first: the caller looks there once more.
+        self.newer = sequence::open_after(self.format, &self.path, self.current.as_ref())?;
         if !self.newer.is_empty() {
-            // Whatever the writer put into the old file before it rotated is read first: the loop
-            // looks there once more.
             return Ok(true);
         }
         if self.last_pass {
@@ -169,25 +204,88 @@ impl LogReader {
             .map_err(|source| Error::Watch { path: self.path.clone(), source })?;
         Ok(true)
     }
+
+    fn go_to(&mut self, next: LogFile) {
+        let numbers = (self.current.as_ref().and_then(LogFile::number), next.number());
+        if let (Some(current), Some(next)) = numbers {
+            self.missed += next.saturating_sub(current + 1);
+        }
+        self.current = Some(next);
+    }
+
+    fn look(&mut self) -> Result<Found, Error> {
+        let found = match &mut self.current {
+            None => Ok(Found::End),
+            Some(LogFile::Lines(file)) => file.next(),
+            Some(LogFile::Blocks(file)) => file.next(),
+        };
+        found.map_err(|source| Error::Read { path: self.path.clone(), source })
+    }
 }
 
-enum Selected {
+/// What one look at a file gives.
+enum Found {
     Entry(Entry),
-    Skip,
+    /// Something that is no entry.
+    Skipped,
+    /// Nothing more for now.
     End,
 }
 
-impl ReadOptions {
-    fn select(&self, line: &[u8]) -> Selected {
-        let Some(entry) = parse(line) else {
-            return Selected::Skip;
+/// One file of a log.
+#[derive(Debug)]
+enum LogFile {
+    Lines(LineFile),
+    Blocks(BlockFile),
+}
+
+impl LogFile {
+    fn identity(&self) -> Option<lines::Identity> {
+        match self {
+            Self::Lines(file) => Some(file.identity()),
+            Self::Blocks(_) => None,
+        }
+    }
+
+    fn number(&self) -> Option<u64> {
+        match self {
+            Self::Lines(_) => None,
+            Self::Blocks(file) => Some(file.number()),
+        }
+    }
+}
+
+/// Leaves of `files` (the oldest first) what the last `count` entries need, each at its place.
+fn seek_to_tail(files: &mut VecDeque<LogFile>, count: u64) -> io::Result<()> {
+    let mut missing = count;
+    for index in (0..files.len()).rev() {
+        missing -= match &mut files[index] {
+            LogFile::Lines(file) => file.seek_to_last(missing)?,
+            LogFile::Blocks(file) => file.seek_to_last(missing)?,
         };
+        if missing == 0 {
+            files.drain(..index);
+            break;
+        }
+    }
+    Ok(())
+}
+
+enum Selected {
+    Yes,
+    No,
+    /// Nothing from here on.
+    Beyond,
+}
+
+impl ReadOptions {
+    fn select(&self, entry: &Entry) -> Selected {
         if self.until.is_some_and(|until| entry.time > until) {
-            return Selected::End;
+            return Selected::Beyond;
         }
         let wanted = self.streams.contains(entry.stream)
             && self.since.is_none_or(|since| entry.time >= since);
-        if wanted { Selected::Entry(entry) } else { Selected::Skip }
+        if wanted { Selected::Yes } else { Selected::No }
     }
 }
 
@@ -195,11 +293,18 @@ impl Iterator for LogReader {
     type Item = Result<Entry, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
+        loop {
+            let failed = match self.try_next() {
+                Ok(Some(entry)) => return Some(Ok(entry)),
+                Ok(None) => match self.wait() {
+                    Ok(true) => continue,
+                    Ok(false) => return None,
+                    Err(error) => error,
+                },
+                Err(error) => error,
+            };
+            self.ended = true;
+            return Some(Err(failed));
         }
-        let next = self.next_entry().transpose();
-        self.ended = !matches!(next, Some(Ok(_)));
-        next
     }
 }

@@ -1,137 +1,73 @@
-//! The writer: splits output into lines and pieces of lines. How they get into the file is in `file`.
+//! The writer of a container's log, in either format.
 
-mod file;
+mod json;
+mod json_file;
+mod local;
+mod losses;
 
 use crate::entry::Stream;
 use crate::rotation::RotationLimits;
-use crate::{Error, MAX_PIECE_BYTES};
-use file::LogFile;
+use crate::{Error, Format};
 use gantry_types::Timestamp;
-use std::io;
+use json::JsonWriter;
+use local::LocalWriter;
 use std::path::Path;
 
-/// Appends a container's output to its log file.
+/// Appends a container's output to its log.
 ///
 /// An error of `write` concerns the disk: what could not be written is lost, and the next call tries
 /// again. When there is room, one line in the log says how much of which stream is missing there. The
-/// file stays readable whatever happens, since a torn line is closed before the next.
+/// log stays readable whatever happens: what was torn is left behind.
 #[derive(Debug)]
-pub struct LogWriter {
-    file: LogFile,
-    held: [Held; 2],
+pub struct LogWriter(Writer);
+
+#[derive(Debug)]
+enum Writer {
+    Json(JsonWriter),
+    Local(LocalWriter),
+}
+
+impl LogWriter {
+    /// Opens the log at `path` to append, and makes it (files have mode 0640) when it is not there.
+    pub fn open(format: Format, path: &Path, limits: RotationLimits) -> Result<Self, Error> {
+        let opened = match format {
+            Format::JsonFile => JsonWriter::open(path, limits).map(Writer::Json),
+            Format::Local => LocalWriter::open(path, limits).map(Writer::Local),
+        };
+        opened.map(Self).map_err(|source| Error::Open { path: path.to_owned(), source })
+    }
+
+    /// Takes what a process wrote to `stream`. Whole lines are in the log when this returns; the
+    /// start of an unfinished one is held until its end, or [`crate::MAX_PIECE_BYTES`], has come.
+    pub fn write(&mut self, now: Timestamp, stream: Stream, bytes: &[u8]) -> Result<(), Error> {
+        let result = match &mut self.0 {
+            Writer::Json(writer) => writer.write(now, stream, bytes),
+            Writer::Local(writer) => writer.write(now, stream, bytes),
+        };
+        result.map_err(|source| Error::Write { path: self.path().to_owned(), source })
+    }
+
+    /// Says that `stream` has ended: the start of an unfinished line goes to the log as it is.
+    pub fn end(&mut self, now: Timestamp, stream: Stream) -> Result<(), Error> {
+        let result = match &mut self.0 {
+            Writer::Json(writer) => writer.end(now, stream),
+            Writer::Local(writer) => writer.end(now, stream),
+        };
+        result.map_err(|source| Error::Write { path: self.path().to_owned(), source })
+    }
+
+    fn path(&self) -> &Path {
+        match &self.0 {
+            Writer::Json(writer) => writer.path(),
+            Writer::Local(writer) => writer.path(),
+        }
+    }
 }
 
 /// The start of a line whose end has not come yet.
 #[derive(Debug, Default)]
 struct Held {
     text: Vec<u8>,
-    /// The time of the first piece, when pieces of this line are in the file already.
+    /// The time of the first piece, when pieces of this line are in the log already.
     first_piece: Option<Timestamp>,
 }
-
-impl LogWriter {
-    /// Opens the log at `path` to append, and makes it (mode 0640) when it is not there.
-    pub fn open(path: &Path, limits: RotationLimits) -> Result<Self, Error> {
-        let file = LogFile::open(path, limits)
-            .map_err(|source| Error::Open { path: path.to_owned(), source })?;
-        Ok(Self { file, held: <[Held; 2]>::default() })
-    }
-
-    /// Takes what a process wrote to `stream`. Whole lines are in the file when this returns; the
-    /// start of an unfinished one is held until its end, or [`MAX_PIECE_BYTES`], has come.
-    pub fn write(&mut self, now: Timestamp, stream: Stream, bytes: &[u8]) -> Result<(), Error> {
-        self.file.begin();
-        let result = self.held[stream as usize].take(now, stream, bytes, &mut self.file);
-        let flushed = self.file.flush();
-        result.and(flushed).map_err(|source| self.write_error(source))
-    }
-
-    /// Says that `stream` has ended: the start of an unfinished line goes to the file as it is.
-    pub fn end(&mut self, now: Timestamp, stream: Stream) -> Result<(), Error> {
-        self.file.begin();
-        let result = self.held[stream as usize].end(now, stream, &mut self.file);
-        // This may be the last chance to tell of what is missing.
-        let flushed = self.file.flush().and_then(|()| self.file.report_losses(now));
-        result.and(flushed).map_err(|source| self.write_error(source))
-    }
-
-    fn write_error(&self, source: io::Error) -> Error {
-        Error::Write { path: self.file.path().to_owned(), source }
-    }
-}
-
-impl Held {
-    fn take(
-        &mut self,
-        now: Timestamp,
-        stream: Stream,
-        mut bytes: &[u8],
-        file: &mut LogFile,
-    ) -> io::Result<()> {
-        let mut result = Ok(());
-        while !bytes.is_empty() {
-            let room = MAX_PIECE_BYTES - self.text.len();
-            let window = &bytes[..room.min(bytes.len())];
-            if let Some(end) = window.iter().position(|&byte| byte == b'\n') {
-                let time = self.first_piece.take().unwrap_or(now);
-                result = result.and(self.put(file, time, stream, &bytes[..=end]));
-                bytes = &bytes[end + 1..];
-            } else if window.len() == room {
-                self.text.extend_from_slice(window);
-                bytes = &bytes[room..];
-                // A character must not be cut in two: its first bytes wait for the others.
-                let whole = MAX_PIECE_BYTES - cut_character(&self.text);
-                let time = *self.first_piece.get_or_insert(now);
-                result = result.and(file.put_line(time, stream, &self.text[..whole]));
-                self.text.drain(..whole);
-            } else {
-                self.text.extend_from_slice(bytes);
-                bytes = &[];
-            }
-        }
-        result
-    }
-
-    /// Writes what is held and `more` as one object.
-    fn put(
-        &mut self,
-        file: &mut LogFile,
-        time: Timestamp,
-        stream: Stream,
-        more: &[u8],
-    ) -> io::Result<()> {
-        if self.text.is_empty() {
-            return file.put_line(time, stream, more);
-        }
-        self.text.extend_from_slice(more);
-        let result = file.put_line(time, stream, &self.text);
-        self.text.clear();
-        result
-    }
-
-    fn end(&mut self, now: Timestamp, stream: Stream, file: &mut LogFile) -> io::Result<()> {
-        let time = self.first_piece.take().unwrap_or(now);
-        if self.text.is_empty() {
-            return Ok(());
-        }
-        self.put(file, time, stream, &[])
-    }
-}
-
-/// How many bytes at the end of `text` begin a UTF-8 character that goes on after it.
-fn cut_character(text: &[u8]) -> usize {
-    for (back, &byte) in text.iter().rev().take(3).enumerate() {
-        let needs = match byte {
-            0xc0..=0xdf => 2,
-            0xe0..=0xef => 3,
-            0xf0..=0xf7 => 4,
-            0x80..=0xbf => continue,
-            _ => return 0,
-        };
-        return if back + 1 < needs { back + 1 } else { 0 };
-    }
-    0
-}
-
-#[cfg(test)]
-mod tests;

@@ -39,6 +39,8 @@ pub struct CreateOptions {
     pub stdin: String,
     pub stdout: String,
     pub stderr: String,
+    /// What the shim is told of the runtime; none is its own way.
+    pub options: Option<Any>,
 }
 
 /// A further process in the container.
@@ -113,7 +115,7 @@ impl Shim {
 
     /// Makes the container; its first process waits for [`Shim::start`]. Gives its pid.
     pub fn create(&self, options: &CreateOptions) -> Result<u32, Error> {
-        let CreateOptions { rootfs, terminal, stdin, stdout, stderr } = options.clone();
+        let CreateOptions { rootfs, terminal, stdin, stdout, stderr, options } = options.clone();
         let request = CreateTaskRequest {
             id: self.id.clone(),
             bundle: self.bundle.to_string_lossy().into_owned(),
@@ -122,6 +124,7 @@ impl Shim {
             stdin,
             stdout,
             stderr,
+            options,
             ..Default::default()
         };
         let response: CreateTaskResponse = self.call("Create", &request, LONG_LIMIT)?;

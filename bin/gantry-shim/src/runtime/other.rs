@@ -10,7 +10,7 @@ use super::progress::Progress;
 use crate::child::open_null;
 use crate::error::Error;
 use gantry_cgroup::{Cgroup, Hierarchies};
-use gantry_oci::runtime::Process;
+use gantry_oci::runtime::{Process, User};
 use gantry_runtime::{CreateFlags, KillScope, RootfsMount, Started, Stdio};
 use gantry_types::Signal;
 use std::cell::Cell;
@@ -64,6 +64,7 @@ impl OtherRuntime {
         stdio: &Stdio,
     ) -> Result<Progress<Started>, Error> {
         self.mount_root(mounts)?;
+        self.number_user()?;
         let mut words = vec!["create".into(), "--bundle".into(), self.bundle.clone().into()];
         if self.flags.no_pivot {
             words.push("--no-pivot".into());
@@ -85,7 +86,11 @@ impl OtherRuntime {
     ) -> Result<Progress<Started>, Error> {
         let scratch = self.scratch();
         let path = scratch.path("process");
-        let json = serde_json::to_vec(process)
+        let process = Process {
+            user: gantry_runtime::with_numbers(&self.bundle.join(ROOTFS), &process.user)?,
+            ..process.clone()
+        };
+        let json = serde_json::to_vec(&process)
             .map_err(|source| Error::ExecSpec { exec_id: String::new(), source })?;
         write_private(&path, &json).map_err(Error::file("write", &path))?;
         let name = scratch.name("process");
@@ -192,6 +197,27 @@ impl OtherRuntime {
         }
         let words = Words { container: &self.id, program: &self.program, arguments: words };
         Invocation::start(words, before, scratch, streams)
+    }
+
+    /// Names of users are for our own runtime: the program gets numbers.
+    fn number_user(&self) -> Result<(), Error> {
+        let path = self.bundle.join("config.json");
+        let text = std::fs::read(&path).map_err(Error::file("read", &path))?;
+        let mut spec: serde_json::Value = serde_json::from_slice(&text)
+            .map_err(io::Error::from)
+            .map_err(Error::file("parse", &path))?;
+        let Some(written) = spec.pointer_mut("/process/user") else { return Ok(()) };
+        let user: User = serde_json::from_value(written.clone())
+            .map_err(io::Error::from)
+            .map_err(Error::file("parse", &path))?;
+        let numbered = gantry_runtime::with_numbers(&self.bundle.join(ROOTFS), &user)?;
+        if numbered == user {
+            return Ok(());
+        }
+        *written = serde_json::to_value(numbered)
+            .map_err(io::Error::from)
+            .map_err(Error::file("write", &path))?;
+        write_private(&path, spec.to_string().as_bytes()).map_err(Error::file("write", &path))
     }
 
     /// The root file system at its place in the bundle, where the program looks for it.

@@ -63,12 +63,19 @@ impl Target {
 pub(super) struct Output {
     target: Target,
     source: Option<Watched<OwnedFd>>,
+    /// The process's pipe was full once, and got larger.
+    enlarged: bool,
     ended: bool,
 }
 
+/// What a pipe holds as it was made.
+const PIPE_BYTES: usize = 64 * 1024;
+/// What it may hold when its process writes much: the two then take turns less often. The kernel's limit for everybody.
+const LARGE_PIPE_BYTES: usize = 1 << 20;
+
 impl Output {
     pub(super) fn new(target: Target) -> Self {
-        Self { target, source: None, ended: false }
+        Self { target, source: None, enlarged: false, ended: false }
     }
 
     pub(super) fn is_null(&self) -> bool {
@@ -87,7 +94,7 @@ impl Output {
 
     /// Waits for another process.
     pub(super) fn disconnect(&mut self, poller: &Poller) {
-        self.ended = false;
+        (self.ended, self.enlarged) = (false, false);
         if let Some(source) = self.source.take() {
             drop(source.release(poller));
         }
@@ -173,7 +180,7 @@ impl Output {
 impl Streams {
     /// Copies once from output `index`; false when there was nothing.
     pub(super) fn copy_output(&mut self, index: usize, buffer: &mut [u8], poller: &Poller) -> bool {
-        let Output { target, source: Some(source), .. } = &mut self.outputs[index] else {
+        let Output { target, source: Some(source), enlarged, .. } = &mut self.outputs[index] else {
             return false;
         };
         if !self.terminal
@@ -190,6 +197,11 @@ impl Streams {
         }
         match rustix::io::read(source.get(), &mut *buffer) {
             Ok(length) if length > 0 => {
+                if length >= PIPE_BYTES && !std::mem::replace(enlarged, true) {
+                    // Without the right to so much, or with a terminal, it stays as it is.
+                    rustix::pipe::fcntl_setpipe_size(source.get(), LARGE_PIPE_BYTES)
+                        .unwrap_or_default();
+                }
                 self.distribute(index, &buffer[..length]);
                 true
             }

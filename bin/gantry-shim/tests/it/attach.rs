@@ -3,7 +3,7 @@
 use crate::container::{Container, Options, created, frames, launched, numbers, poll, read_until};
 use gantry_logs::Stream;
 use gantry_shim_protocol::attach::{AttachHeader, Streams};
-use gantry_shim_protocol::stdio::{Input, LogTarget, Output};
+use gantry_shim_protocol::stdio::{Input, LogFormat, LogTarget, Output};
 use gantry_shims::CreateOptions;
 use gantry_types::{ErrorKind, Signal};
 use std::io::{Read, Write};
@@ -161,7 +161,12 @@ fn a_client_that_died_holds_nothing_up() {
 #[test]
 fn with_a_limit_a_client_that_hangs_is_disconnected_and_the_container_goes_on() {
     let container = launched("seq 1 1000000; exit 4", false);
-    let log = LogTarget { path: container.log_path(), max_size_bytes: None, max_files: 1 };
+    let log = LogTarget {
+        format: LogFormat::Local,
+        path: container.log_path(),
+        max_size_bytes: None,
+        max_files: 1,
+    };
     let output = Output::ImpatientRelay { log: Some(log), stall_limit: Duration::from_millis(500) };
     let options = CreateOptions { stdout: output.to_string(), ..Default::default() };
     container.shim().create(&options).unwrap();

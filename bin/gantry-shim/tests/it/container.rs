@@ -1,8 +1,8 @@
 //! A bundle with busybox in a temporary directory, and a shim for it. All of it goes when it is dropped.
 
-use gantry_logs::{LogReader, ReadOptions, Stream};
+use gantry_logs::{Format, LogReader, ReadOptions, Stream};
 use gantry_shim_protocol::attach::{AttachHeader, Streams};
-use gantry_shim_protocol::stdio::{self, Input, LogTarget};
+use gantry_shim_protocol::stdio::{self, Input, LogFormat, LogTarget};
 use gantry_shims::{CreateOptions, ExecOptions, ExitNotice, LaunchOptions, Shim, Shims};
 use serde_json::{Value, json};
 use std::fs;
@@ -127,12 +127,17 @@ impl Container {
     }
 
     pub(crate) fn log_path(&self) -> PathBuf {
-        self.bundle.join("json.log")
+        self.bundle.join("log")
     }
 
     /// Attachers and the log get the output.
     pub(crate) fn create_options(&self, options: &Options) -> CreateOptions {
-        let log = LogTarget { path: self.log_path(), max_size_bytes: None, max_files: 1 };
+        let log = LogTarget {
+            format: LogFormat::Local,
+            path: self.log_path(),
+            max_size_bytes: None,
+            max_files: 1,
+        };
         let output = stdio::Output::Relay(Some(log)).to_string();
         CreateOptions {
             terminal: options.terminal,
@@ -184,7 +189,8 @@ impl Container {
 
     /// What the log holds of one stream.
     pub(crate) fn logged(&self, stream: Stream) -> String {
-        let reader = LogReader::open(&self.log_path(), &ReadOptions::default()).unwrap();
+        let reader =
+            LogReader::open(Format::Local, &self.log_path(), &ReadOptions::default()).unwrap();
         let entries = reader.map(Result::unwrap).filter(|entry| entry.stream == stream);
         String::from_utf8(entries.flat_map(|entry| entry.line).collect()).unwrap()
     }

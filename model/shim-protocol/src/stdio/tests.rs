@@ -3,7 +3,8 @@
 use super::*;
 
 fn log(path: &str, max_size_bytes: Option<u64>, max_files: u32) -> Output {
-    Output::Relay(Some(LogTarget { path: PathBuf::from(path), max_size_bytes, max_files }))
+    let format = LogFormat::JsonFile;
+    Output::Relay(Some(LogTarget { format, path: PathBuf::from(path), max_size_bytes, max_files }))
 }
 
 #[test]
@@ -15,13 +16,19 @@ fn outputs_come_back_as_they_went() {
         log("/v/x-json.log", Some(10_000_000), 3),
         log("/v/x-json.log", None, 1),
         Output::Relay(Some(LogTarget {
+            format: LogFormat::Local,
             path: strange.clone(),
             max_size_bytes: None,
             max_files: 2,
         })),
         Output::ImpatientRelay { log: None, stall_limit: Duration::from_secs(5) },
         Output::ImpatientRelay {
-            log: Some(LogTarget { path: strange.clone(), max_size_bytes: Some(1), max_files: 2 }),
+            log: Some(LogTarget {
+                format: LogFormat::JsonFile,
+                path: strange.clone(),
+                max_size_bytes: Some(1),
+                max_files: 2,
+            }),
             stall_limit: Duration::from_millis(1),
         },
         Output::Fifo(strange.clone()),

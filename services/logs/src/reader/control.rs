@@ -70,10 +70,9 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Begins to watch; where that is not possible the follower looks again and again.
-    pub(super) fn new(path: &Path) -> Self {
-        let directory = path.parent().unwrap_or(Path::new("/")).to_owned();
-        let inotify = watch_directory(&directory).ok();
-        Self { directory, inotify }
+    pub(super) fn new(directory: &Path) -> Self {
+        let inotify = watch_directory(directory).ok();
+        Self { directory: directory.to_owned(), inotify }
     }
 
     /// Sleeps until something changed, the handle was used, or `longest` is over.

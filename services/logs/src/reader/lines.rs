@@ -1,7 +1,9 @@
-//! One file of a log, line by line, and where its tail begins. Lines are not interpreted here.
+//! One file of the json-file format, line by line, and where its tail begins.
 
-use std::collections::VecDeque;
-use std::fs::File;
+use super::Found;
+use super::content::Content;
+use crate::compress;
+use crate::json_line::parse;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
@@ -9,13 +11,13 @@ const BLOCK_BYTES: usize = 32 * 1024;
 /// A longer line is no entry of ours (those end at about 100 KiB) and is passed over.
 const MAX_LINE_BYTES: usize = 1 << 20;
 
-/// A file's device and inode: rotation changes its name, not these.
+/// A file's device and inode: rotation changes its name, not these. A compressed file has those of the plain one that it was.
 pub(super) type Identity = (u64, u64);
 
 /// A log file that is read forward.
 #[derive(Debug)]
 pub(super) struct LineFile {
-    file: File,
+    content: Content,
     identity: Identity,
     /// Where in the file the buffer ends.
     offset: u64,
@@ -29,11 +31,16 @@ pub(super) struct LineFile {
 }
 
 impl LineFile {
-    pub(super) fn new(file: File) -> io::Result<Self> {
-        let metadata = file.metadata()?;
+    pub(super) fn new(content: Content) -> io::Result<Self> {
+        let metadata = content.file().metadata()?;
+        let own = (metadata.dev(), metadata.ino());
+        let identity = match &content {
+            Content::Plain(_) => own,
+            Content::Compressed(_) => compress::origin(content.file()).unwrap_or(own),
+        };
         Ok(Self {
-            file,
-            identity: (metadata.dev(), metadata.ino()),
+            content,
+            identity,
             offset: 0,
             buffer: Vec::new(),
             consumed: 0,
@@ -46,12 +53,18 @@ impl LineFile {
         self.identity
     }
 
+    pub(super) fn next(&mut self) -> io::Result<Found> {
+        Ok(match self.next_line()? {
+            None => Found::End,
+            Some(line) => parse(line).map_or(Found::Skipped, Found::Entry),
+        })
+    }
+
     /// The next whole line without its newline; `None` at the end as it is now. The start of a line
     /// that is still being written stays for the next call.
-    pub(super) fn next_line(&mut self) -> io::Result<Option<&[u8]>> {
+    fn next_line(&mut self) -> io::Result<Option<&[u8]>> {
         loop {
-            let fresh = &self.buffer[self.searched..];
-            if let Some(found) = fresh.iter().position(|&byte| byte == b'\n') {
+            if let Some(found) = memchr::memchr(b'\n', &self.buffer[self.searched..]) {
                 let (start, end) = (self.consumed, self.searched + found);
                 self.consumed = end + 1;
                 self.searched = self.consumed;
@@ -77,7 +90,7 @@ impl LineFile {
         self.consumed = 0;
         self.searched = held;
         self.buffer.resize(held + BLOCK_BYTES, 0);
-        let result = self.file.read_at(&mut self.buffer[held..], self.offset);
+        let result = self.content.read(&mut self.buffer[held..], self.offset);
         let read = *result.as_ref().unwrap_or(&0);
         self.buffer.truncate(held + read);
         self.offset += read as u64;
@@ -91,26 +104,36 @@ impl LineFile {
 
     /// Somebody emptied the file under us: begin again. True when there is something to read.
     fn rewind_if_cut(&mut self) -> io::Result<bool> {
-        let size = self.file.metadata()?.len();
+        let Content::Plain(file) = &self.content else {
+            return Ok(false);
+        };
+        let size = file.metadata()?.len();
         if size >= self.offset {
             return Ok(false);
         }
-        (self.offset, self.consumed, self.searched, self.skipping) = (0, 0, 0, false);
-        self.buffer.clear();
+        self.restart_at(0);
         Ok(size > 0)
     }
 
+    fn restart_at(&mut self, offset: u64) {
+        (self.offset, self.consumed, self.searched, self.skipping) = (offset, 0, 0, false);
+        self.buffer.clear();
+    }
+
     /// Skips all but the last `count` whole lines; gives how many there are of them, at most `count`.
-    fn seek_to_last(&mut self, count: u64) -> io::Result<u64> {
+    pub(super) fn seek_to_last(&mut self, count: u64) -> io::Result<u64> {
+        let Content::Plain(file) = &self.content else {
+            return self.seek_from_start(count);
+        };
         let mut block = vec![0; BLOCK_BYTES];
-        let mut end = self.file.metadata()?.len();
+        let mut end = file.metadata()?.len();
         let mut newlines = 0;
         while end > 0 {
             let start = end.saturating_sub(BLOCK_BYTES as u64);
             // At most BLOCK_BYTES.
             let block = &mut block[..usize::try_from(end - start).map_err(io::Error::other)?];
-            self.file.read_exact_at(block, start)?;
-            for (at, _) in block.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n') {
+            file.read_exact_at(block, start)?;
+            for at in memchr::memrchr_iter(b'\n', block) {
                 // The newline before the first wanted line is one more than the wanted lines have.
                 if newlines == count {
                     self.offset = start + at as u64 + 1;
@@ -122,17 +145,18 @@ impl LineFile {
         }
         Ok(newlines)
     }
-}
 
-/// Leaves of `files` (the oldest first) what the last `count` lines need, each at its place.
-pub(super) fn seek_to_tail(files: &mut VecDeque<LineFile>, count: u64) -> io::Result<()> {
-    let mut missing = count;
-    for index in (0..files.len()).rev() {
-        missing -= files[index].seek_to_last(missing)?;
-        if missing == 0 {
-            files.drain(..index);
-            break;
+    /// The same where nothing can be read backward.
+    fn seek_from_start(&mut self, count: u64) -> io::Result<u64> {
+        let mut lines = 0_u64;
+        while self.next_line()?.is_some() {
+            lines += 1;
         }
+        self.content.rewind_to(0)?;
+        self.restart_at(0);
+        for _ in 0..lines.saturating_sub(count) {
+            self.next_line()?;
+        }
+        Ok(lines.min(count))
     }
-    Ok(())
 }

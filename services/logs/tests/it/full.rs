@@ -1,6 +1,6 @@
 //! A full disk: a small tmpfs, mounted in a mount namespace that dies with the child.
 
-use gantry_logs::{LogReader, LogWriter, ReadOptions, RotationLimits, Stream};
+use gantry_logs::{Format, LogReader, LogWriter, ReadOptions, RotationLimits, Stream};
 use gantry_types::{ErrorKind, Timestamp};
 use std::collections::BTreeSet;
 use std::fs;
@@ -32,9 +32,10 @@ fn in_child(test: &str) -> Option<PathBuf> {
 }
 
 /// Bytes and lines that the notices in the log admit for a stream.
-fn admitted(path: &Path, stream: Stream) -> (usize, usize) {
+fn admitted(format: Format, path: &Path, stream: Stream) -> (usize, usize) {
     let mut sum = (0, 0);
-    for entry in LogReader::open(path, &ReadOptions::default()).unwrap().map(Result::unwrap) {
+    for entry in LogReader::open(format, path, &ReadOptions::default()).unwrap().map(Result::unwrap)
+    {
         let text = String::from_utf8(entry.line).unwrap();
         if let Some(notice) = text.strip_prefix("[gantry: ").filter(|_| entry.stream == stream) {
             let mut numbers = notice
@@ -52,10 +53,16 @@ fn what_a_full_disk_cost_is_counted_to_the_byte() {
     let Some(folder) = in_child("full::what_a_full_disk_cost_is_counted_to_the_byte") else {
         return;
     };
+    for format in crate::FORMATS {
+        cost_is_counted(format, &folder);
+    }
+}
+
+fn cost_is_counted(format: Format, folder: &Path) {
     let (path, ballast) = (folder.join("log"), folder.join("ballast"));
     fs::write(&ballast, vec![0; 600 << 10]).unwrap();
     let limits = RotationLimits { max_size_bytes: None, max_files: 1 };
-    let mut writer = LogWriter::open(&path, limits).unwrap();
+    let mut writer = LogWriter::open(format, &path, limits).unwrap();
     let now = Timestamp { seconds: 1, nanos: 0 };
     let mut failures = 0;
     for number in 0..LINES {
@@ -75,8 +82,10 @@ fn what_a_full_disk_cost_is_counted_to_the_byte() {
     fs::remove_file(&ballast).unwrap();
     writer.end(now, Stream::Stdout).unwrap();
 
-    let entries: Vec<_> =
-        LogReader::open(&path, &ReadOptions::default()).unwrap().map(Result::unwrap).collect();
+    let entries: Vec<_> = LogReader::open(format, &path, &ReadOptions::default())
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
     for stream in [Stream::Stdout, Stream::Stderr] {
         let expected = (0..LINES).filter(|number| (number % 3 == 2) == (stream == Stream::Stderr));
         let (mut bytes, mut lines) = (0, 0);
@@ -90,8 +99,13 @@ fn what_a_full_disk_cost_is_counted_to_the_byte() {
             lines += 1;
         }
         assert!(lines > 100 && there.len() > 100);
-        assert_eq!(admitted(&path, stream), (bytes, lines), "{stream:?}");
+        assert_eq!(admitted(format, &path, stream), (bytes, lines), "{stream:?}");
     }
     let notices = entries.iter().filter(|entry| entry.line.starts_with(b"[gantry")).count();
     assert!((3..=4).contains(&notices), "{notices} notices");
+    drop(writer);
+    match format {
+        Format::JsonFile => fs::remove_file(&path).unwrap(),
+        Format::Local => fs::remove_dir_all(&path).unwrap(),
+    }
 }

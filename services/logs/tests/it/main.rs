@@ -2,29 +2,38 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod compressed;
 mod follow;
 mod full;
+mod local;
 mod select;
 
-use gantry_logs::{LogReader, LogWriter, ReadOptions, RotationLimits, Stream};
+use gantry_logs::{Format, LogReader, LogWriter, ReadOptions, RotationLimits, Stream};
 use gantry_types::Timestamp;
 use std::path::PathBuf;
 
+pub(crate) const FORMATS: [Format; 2] = [Format::JsonFile, Format::Local];
+
 pub(crate) struct Log {
     _directory: tempfile::TempDir,
+    pub(crate) format: Format,
     pub(crate) path: PathBuf,
+    pub(crate) limits: RotationLimits,
     pub(crate) writer: LogWriter,
 }
 
 /// A log whose files hold `lines_per_file` of the lines that [`Log::put`] writes.
-pub(crate) fn log(lines_per_file: Option<u64>, max_files: u32) -> Log {
-    const LINE_BYTES: u64 = 67;
+pub(crate) fn log(format: Format, lines_per_file: Option<u64>, max_files: u32) -> Log {
+    let line_bytes = match format {
+        Format::JsonFile => 67,
+        Format::Local => 35,
+    };
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("log");
     let limits =
-        RotationLimits { max_size_bytes: lines_per_file.map(|n| n * LINE_BYTES), max_files };
-    let writer = LogWriter::open(&path, limits).unwrap();
-    Log { _directory: directory, path, writer }
+        RotationLimits { max_size_bytes: lines_per_file.map(|n| n * line_bytes), max_files };
+    let writer = LogWriter::open(format, &path, limits).unwrap();
+    Log { _directory: directory, format, path, limits, writer }
 }
 
 pub(crate) fn at(seconds: i64) -> Timestamp {
@@ -42,8 +51,29 @@ impl Log {
         self.writer.write(at(number), stream, format!("{number:06}\n").as_bytes()).unwrap();
     }
 
+    /// The file that is being written.
+    pub(crate) fn newest(&self) -> PathBuf {
+        match self.format {
+            Format::JsonFile => self.path.clone(),
+            Format::Local => self.files().pop().unwrap(),
+        }
+    }
+
+    /// All files of a log in the local format, the oldest first.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(&self.path).unwrap();
+        let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        files
+    }
+
+    /// Another process goes on with it.
+    pub(crate) fn reopen(&mut self) {
+        self.writer = LogWriter::open(self.format, &self.path, self.limits).unwrap();
+    }
+
     pub(crate) fn read(&self, options: &ReadOptions) -> Vec<i64> {
-        numbers(LogReader::open(&self.path, options).unwrap())
+        numbers(LogReader::open(self.format, &self.path, options).unwrap())
     }
 }
 

@@ -1,8 +1,9 @@
-//! The file behind a writer: encodes objects into a buffer, appends it, rotates, and keeps count of what
+//! The file behind a writer of the json-file format: encodes objects into a buffer, appends it, rotates, and keeps count of what
 //! could not be written. It allocates a fixed few buffers when it opens, nothing for each line.
 
+use super::losses::{Amount, Losses};
 use crate::entry::Stream;
-use crate::json_line::{Sink, escape};
+use crate::json_line::{Sink, escape, is_plain};
 use crate::rotation::{RotationLimits, rotate};
 use gantry_types::Timestamp;
 use std::fs::{File, OpenOptions};
@@ -10,11 +11,11 @@ use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-const BUFFER_BYTES: usize = 8 * 1024;
+const BUFFER_BYTES: usize = 64 * 1024;
 
 /// The file with its buffer. Positions count the bytes put since the file was opened.
 #[derive(Debug)]
-pub(super) struct LogFile {
+pub(super) struct JsonFile {
     path: PathBuf,
     limits: RotationLimits,
     pub(super) file: File,
@@ -22,6 +23,7 @@ pub(super) struct LogFile {
     /// The file was moved away, and a new one could not be opened yet.
     moved: bool,
     buffer: Vec<u8>,
+    end: ObjectEnd,
     /// Where the file ends.
     written: u64,
     /// Where its last whole line ends; less than `written`: a torn line follows.
@@ -29,9 +31,18 @@ pub(super) struct LogFile {
     /// The whole objects that stand in the buffer, at least in part.
     pending: Vec<Pending>,
     /// What is missing and was not told yet, by stream.
-    lost: [Option<Lost>; 2],
-    /// Why a write failed since [`LogFile::begin`]: another attempt would only take time.
+    losses: Losses,
+    /// Why a write failed since [`JsonFile::begin`]: another attempt would only take time.
     refused: Option<String>,
+}
+
+/// What stands behind the text of the last object.
+#[derive(Debug)]
+struct ObjectEnd {
+    time: Timestamp,
+    stream: Stream,
+    /// Empty before the first one.
+    text: Vec<u8>,
 }
 
 /// An object on its way to the file.
@@ -43,44 +54,7 @@ struct Pending {
     amount: Amount,
 }
 
-/// How much output, as the process wrote it.
-#[derive(Debug, Clone, Copy, Default)]
-struct Amount {
-    bytes: u64,
-    /// Ends of lines.
-    lines: u64,
-}
-
-#[derive(Debug)]
-struct Lost {
-    amount: Amount,
-    /// The first failure's words.
-    reason: String,
-}
-
-impl Amount {
-    fn of(text: &[u8]) -> Self {
-        Self { bytes: text.len() as u64, lines: u64::from(text.ends_with(b"\n")) }
-    }
-}
-
-impl Lost {
-    fn notice(&self, stream: Stream) -> String {
-        let Amount { bytes, lines } = self.amount;
-        // The rest of a line is told as a line.
-        let lines = lines.max(1);
-        let plural = |number| if number == 1 { "" } else { "s" };
-        format!(
-            "[gantry: {bytes} byte{} ({lines} line{}) of {} are missing here: the log could not be written: {}]\n",
-            plural(bytes),
-            plural(lines),
-            stream.as_str(),
-            self.reason,
-        )
-    }
-}
-
-impl LogFile {
+impl JsonFile {
     pub(super) fn open(path: &Path, limits: RotationLimits) -> io::Result<Self> {
         let file = open_file(path)?;
         let size_bytes = file.metadata()?.len();
@@ -92,10 +66,11 @@ impl LogFile {
             size_bytes,
             moved: false,
             buffer: Vec::with_capacity(BUFFER_BYTES),
+            end: ObjectEnd { time: Timestamp::ZERO, stream: Stream::Stdout, text: Vec::new() },
             written: u64::from(torn),
             whole: 0,
             pending: Vec::new(),
-            lost: [None, None],
+            losses: Losses::default(),
             refused: None,
         })
     }
@@ -120,7 +95,7 @@ impl LogFile {
         let rotated = if self.refused.is_some() { Ok(()) } else { self.rotate_when_full() };
         // What is missing is told at its place: before anything that came later.
         let told = if self.refused.is_some() { Ok(()) } else { self.report_losses(time) };
-        let amount = Amount::of(text);
+        let amount = Amount::of_line(text);
         if self.refused.is_some() {
             self.lose(stream, amount);
             return rotated.and(told);
@@ -135,15 +110,10 @@ impl LogFile {
     /// Writes a line for each stream that misses something.
     pub(super) fn report_losses(&mut self, now: Timestamp) -> io::Result<()> {
         for stream in [Stream::Stdout, Stream::Stderr] {
-            let Some(lost) = self.lost[stream as usize].take() else { continue };
-            let notice = lost.notice(stream);
-            let told = self
-                .put_object(now, stream, notice.as_bytes(), Amount::default())
-                .and_then(|()| self.flush());
-            if told.is_err() {
-                self.lost[stream as usize] = Some(lost);
-                return told;
-            }
+            let Some(notice) = self.losses.notice(stream) else { continue };
+            self.put_object(now, stream, notice.as_bytes(), Amount::default())
+                .and_then(|()| self.flush())?;
+            self.losses.forget(stream);
         }
         Ok(())
     }
@@ -185,16 +155,7 @@ impl LogFile {
     }
 
     fn lose(&mut self, stream: Stream, amount: Amount) {
-        if amount.bytes == 0 {
-            return;
-        }
-        let reason = &self.refused;
-        let lost = self.lost[stream as usize].get_or_insert_with(|| Lost {
-            amount: Amount::default(),
-            reason: reason.clone().unwrap_or_default(),
-        });
-        lost.amount.bytes += amount.bytes;
-        lost.amount.lines += amount.lines;
+        self.losses.add(stream, amount, self.refused.as_deref().unwrap_or_default());
     }
 
     fn put_object(
@@ -208,16 +169,42 @@ impl LogFile {
             self.put(b"\n")?;
             self.close_object(stream, Amount::default());
         }
-        self.put(br#"{"log":""#)?;
-        escape(text, self)?;
-        self.put(br#"","stream":""#)?;
-        self.put(stream.as_str().as_bytes())?;
-        self.put(br#"","time":""#)?;
-        self.make_room(64)?;
-        write!(self.buffer, "{time}")?;
-        self.put(b"\"}\n")?;
+        self.tell_end(time, stream);
+        let end = std::mem::take(&mut self.end.text);
+        let put = self.put_parts(text, &end);
+        self.end.text = end;
+        put?;
         self.close_object(stream, amount);
         Ok(())
+    }
+
+    /// Lines that lie one behind another mostly end alike.
+    fn tell_end(&mut self, time: Timestamp, stream: Stream) {
+        if self.end.text.is_empty() || (self.end.time, self.end.stream) != (time, stream) {
+            self.end.text.clear();
+            // A vector takes every text.
+            writeln!(self.end.text, r#"","stream":"{}","time":"{time}"}}"#, stream.as_str())
+                .unwrap_or_default();
+            (self.end.time, self.end.stream) = (time, stream);
+        }
+    }
+
+    fn put_parts(&mut self, text: &[u8], end: &[u8]) -> io::Result<()> {
+        const BEGIN: &[u8] = br#"{"log":""#;
+        if let Some(line) = text.strip_suffix(b"\n")
+            && is_plain(line)
+            && BEGIN.len() + line.len() + 2 + end.len() <= BUFFER_BYTES
+        {
+            // Most lines: copied in one go.
+            self.make_room(BEGIN.len() + line.len() + 2 + end.len())?;
+            for part in [BEGIN, line, br"\n", end] {
+                self.buffer.extend_from_slice(part);
+            }
+            return Ok(());
+        }
+        self.put(BEGIN)?;
+        escape(text, self)?;
+        self.put(end)
     }
 
     /// What was put so far ends an object.
@@ -237,8 +224,10 @@ impl LogFile {
         }
         self.flush()?;
         if !self.moved {
-            rotate(&self.path, self.limits.max_files)?;
-            self.moved = true;
+            self.moved = rotate(&self.path, self.limits.max_files)?;
+            if !self.moved {
+                return Ok(());
+            }
         }
         self.file = open_file(&self.path)?;
         self.moved = false;
@@ -248,7 +237,7 @@ impl LogFile {
     }
 }
 
-impl Sink for LogFile {
+impl Sink for JsonFile {
     type Failure = io::Error;
 
     fn put(&mut self, mut bytes: &[u8]) -> io::Result<()> {
