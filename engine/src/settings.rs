@@ -1,7 +1,14 @@
 //! What the daemon tells the engine once, at start. No defaults live here: `bin/gantryd` resolves them.
 
+mod containers;
+mod live;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
+
+pub use containers::{ContainerDefaults, DefaultSeccomp, OWN_RUNTIME, RuntimeSettings};
+pub use live::LiveSettings;
 
 /// Where the engine keeps things and which programs it starts.
 #[derive(Debug, Clone)]
@@ -18,6 +25,9 @@ pub struct Settings {
     pub cgroup_parent: String,
     /// The form of extracted layers; `None` leaves the choice to what the host can.
     pub layer_format: Option<gantry_layers::Format>,
+    /// How long nothing may have come in before archives of layers go that can be put together again; without it,
+    /// all of them stay.
+    pub layer_archives: Option<Duration>,
     /// Whether there is a default bridge; without one, containers that ask for no network have none.
     pub default_bridge: bool,
     /// Where plugins are.
@@ -26,16 +36,32 @@ pub struct Settings {
     pub networks: NetworkSettings,
     /// Names of containers and of the world outside.
     pub names: NameSettings,
-    /// Which registries may be spoken to, and how.
-    pub registries: gantry_registry_client::Config,
+    /// Where containers' output goes that ask for nothing else.
+    pub logs: LogDefaults,
+    /// What may change while the daemon runs, as it is at the start.
+    pub live: LiveSettings,
     /// The signature policy that images from registries must fulfil; none lets everything in.
     pub signature_policy: Option<PathBuf>,
-    /// Whether the daemon logs at debug level; `info` shows it.
-    pub debug: bool,
     /// The OCI layout archive of the image that every new data root begins with.
     pub embedded_image: &'static [u8],
     /// The step at which a start fails on purpose; for tests of the undo.
     pub fail_at: Option<String>,
+}
+
+/// Where containers' output goes that ask for nothing else. Containers keep what they were created with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogDefaults {
+    /// The log driver's name.
+    pub driver: String,
+    /// Its options.
+    pub options: BTreeMap<String, String>,
+}
+
+impl Default for LogDefaults {
+    /// Docker's driver, bounded as all of them are here: docker-py gives a container's output back only where it finds this name.
+    fn default() -> Self {
+        Self { driver: "json-file".to_owned(), options: BTreeMap::new() }
+    }
 }
 
 /// What containers get that ask for nothing else, for the names that they ask for.

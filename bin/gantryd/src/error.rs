@@ -15,8 +15,15 @@ pub(crate) enum Error {
          the configuration file: {keys}"
     )]
     GivenTwice { path: PathBuf, keys: String },
+    #[error(
+        "unable to configure the daemon with file {path}: the following directives don't match any configuration option: \
+         {keys}"
+    )]
+    UnknownKeys { path: PathBuf, keys: String },
+    #[error("unable to configure the daemon with file {path}: the value of {key}")]
+    Value { path: PathBuf, key: String, source: serde_json::Error },
     #[error("invalid host {host:?}: {reason}")]
-    Host { host: String, reason: &'static str },
+    Host { host: String, reason: String },
     #[error("listen on {host}")]
     Listen { host: String, source: io::Error },
     #[error("listen on {host}: a daemon answers there already")]
@@ -39,12 +46,27 @@ pub(crate) enum Error {
     RelativePath { flag: &'static str, path: PathBuf },
     #[error("--cgroup-parent {path:?} is no path of a cgroup: names between slashes are needed")]
     CgroupParent { path: String },
-    #[error("{key} in the configuration file")]
+    #[error("read {key}")]
     ApiVersion { key: &'static str, source: gantry_docker_http::InvalidVersion },
     #[error("choose the versions of the API")]
     ApiVersions { source: gantry_docker_http::Error },
     #[error("{key} cannot be {value}: {why}")]
-    Network { key: &'static str, value: String, why: String },
+    Refused { key: &'static str, value: String, why: String },
+    #[error("invalid TLS configuration")]
+    Tls { source: gantry_docker_http::Error },
+    #[error(
+        "{host} would give root's rights to everybody who reaches it: use --tlsverify with certificates, or say --tls=false \
+         if it shall be so"
+    )]
+    Unprotected { host: String },
+    #[error("give the socket {path} to the group {group}")]
+    SocketGroup { path: PathBuf, group: String, source: io::Error },
+    #[error("take the sockets that systemd passes on")]
+    Activation { source: io::Error },
+    #[error("tell {what} to the service manager at NOTIFY_SOCKET")]
+    Notify { what: &'static str, source: io::Error },
+    #[error("read the seccomp profile {path}")]
+    SeccompProfile { path: PathBuf, source: io::Error },
     #[error("gantryd needs to run as root")]
     NotRoot,
     #[error("start the log")]

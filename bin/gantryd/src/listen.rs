@@ -1,62 +1,31 @@
-//! The daemon's sockets: parsed from `--host`, opened, and removed again at the end.
+//! The daemon's sockets: opened, taken over from systemd, given to their group, and removed again at the end.
 
-use std::fmt;
+mod activation;
+mod group;
+mod host;
+
+use std::fs::Permissions;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::sync::Arc;
 
 use gantry_docker_http::Listener;
+use gantry_docker_http::tls::Acceptor;
 use gantry_sys::unix_socket;
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::error::Error;
 use crate::fresh_dirs::FreshDirs;
+use crate::settings::Settings;
 
-/// The port of `tcp://` without one.
-const DEFAULT_PORT: u16 = 2375;
+pub(crate) use host::{Host, HostDefaults};
+
 /// Root and the socket's group may use the API, which is as good as being root.
 const SOCKET_MODE: u32 = 0o660;
 /// Who may connect is said by the socket itself.
 const SOCKET_DIR_MODE: u32 = 0o755;
-
-/// Where to listen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Host {
-    Unix(PathBuf),
-    Tcp(SocketAddr),
-}
-
-impl FromStr for Host {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        let invalid = |reason| Error::Host { host: text.to_owned(), reason };
-        match text.split_once("://") {
-            Some(("unix", path)) if path.starts_with('/') => Ok(Self::Unix(path.into())),
-            Some(("unix", _)) => Err(invalid("unix:// needs an absolute path")),
-            Some(("tcp", address)) => {
-                let address = address.trim_end_matches('/');
-                let address = if address.is_empty() { "127.0.0.1" } else { address };
-                let with_port = format!("{address}:{DEFAULT_PORT}");
-                let parsed = address.parse().or_else(|_| with_port.parse());
-                parsed.map(Self::Tcp).map_err(|_| invalid("tcp:// needs an IP address and a port"))
-            }
-            Some(("fd", _)) => Err(invalid("sockets from systemd (fd://) are not there yet")),
-            _ => Err(invalid("unix:///path and tcp://address:port are known")),
-        }
-    }
-}
-
-impl fmt::Display for Host {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unix(path) => write!(f, "unix://{}", path.display()),
-            Self::Tcp(address) => write!(f, "tcp://{address}"),
-        }
-    }
-}
 
 /// An open listener, and the socket file that has to go at the end.
 pub(crate) struct Bound {
@@ -75,26 +44,85 @@ impl Drop for SocketFile {
     }
 }
 
-/// Opens every host, or none; `dirs` makes what the sockets need.
-pub(crate) async fn open(hosts: &[Host], dirs: &mut FreshDirs) -> Result<Vec<Bound>, Error> {
-    let mut bound = Vec::with_capacity(hosts.len());
-    for host in hosts {
+/// Opens every host, or none; `dirs` makes what the sockets need. Over TCP, `acceptor` says how to speak TLS.
+pub(crate) async fn open(
+    settings: &Settings,
+    acceptor: Option<&Arc<Acceptor>>,
+    dirs: &mut FreshDirs,
+) -> Result<Vec<Bound>, Error> {
+    let mut passed = activation::Passed::take()?;
+    let mut bound = Vec::with_capacity(settings.hosts.len());
+    for host in &settings.hosts {
         let failed = |source| Error::Listen { host: host.to_string(), source };
-        bound.push(match host {
-            Host::Unix(path) => unix(host, path, dirs)?,
+        match host {
+            Host::Unix(path) => bound.push(unix(host, path, (settings, &mut *dirs))?),
             Host::Tcp(address) => {
-                if !address.ip().is_loopback() {
-                    tracing::warn!(%address, "anyone who reaches this address can become root here: there is no TLS yet");
-                }
+                check_protection(host, *address, settings)?;
                 let listener = TcpListener::bind(address).await.map_err(failed)?;
-                Bound { listener: Listener::Tcp(listener), socket: None }
+                bound.push(Bound { listener: over_tcp(listener, acceptor), socket: None });
             }
-        });
+            Host::Passed(which) => {
+                for socket in passed.choose(which).map_err(failed)? {
+                    bound.push(taken_over(host, socket, (settings, acceptor))?);
+                }
+            }
+        }
     }
+    passed.tell_of_the_rest();
     Ok(bound)
 }
 
-fn unix(host: &Host, path: &Path, dirs: &mut FreshDirs) -> Result<Bound, Error> {
+fn over_tcp(listener: TcpListener, acceptor: Option<&Arc<Acceptor>>) -> Listener {
+    match acceptor {
+        Some(acceptor) => Listener::Tls(listener, Arc::clone(acceptor)),
+        None => Listener::Tcp(listener),
+    }
+}
+
+/// Everybody who reaches a port without knowing anything is root here: that has to be said by somebody.
+fn check_protection(host: &Host, address: SocketAddr, settings: &Settings) -> Result<(), Error> {
+    if settings.tls.verifies() {
+        return Ok(());
+    }
+    if !address.ip().is_loopback() && !settings.tls.is_said() {
+        return Err(Error::Unprotected { host: host.to_string() });
+    }
+    tracing::warn!(
+        %host,
+        "Binding to IP address without --tlsverify is insecure and gives root access on this machine to everyone who has \
+         access to your network."
+    );
+    tracing::warn!(
+        %host,
+        "Binding to an IP address, even on localhost, can also give access to scripts run in a browser. Be safe out there!"
+    );
+    Ok(())
+}
+
+fn taken_over(
+    host: &Host,
+    socket: activation::Socket,
+    (settings, acceptor): (&Settings, Option<&Arc<Acceptor>>),
+) -> Result<Bound, Error> {
+    let failed = |source| Error::Listen { host: host.to_string(), source };
+    let listener = match socket {
+        // Who may connect is said by the unit.
+        activation::Socket::Unix(listener) => {
+            Listener::Unix(UnixListener::from_std(listener).map_err(failed)?)
+        }
+        activation::Socket::Tcp(listener) => {
+            check_protection(host, listener.local_addr().map_err(failed)?, settings)?;
+            over_tcp(TcpListener::from_std(listener).map_err(failed)?, acceptor)
+        }
+    };
+    Ok(Bound { listener, socket: None })
+}
+
+fn unix(
+    host: &Host,
+    path: &Path,
+    (settings, dirs): (&Settings, &mut FreshDirs),
+) -> Result<Bound, Error> {
     let failed = |source| Error::Listen { host: host.to_string(), source };
     if let Some(dir) = path.parent() {
         dirs.make(dir, SOCKET_DIR_MODE).map_err(failed)?;
@@ -108,32 +136,15 @@ fn unix(host: &Host, path: &Path, dirs: &mut FreshDirs) -> Result<Bound, Error> 
         }
         Err(error) => return Err(failed(error)),
     }
+    let group = group::of_sockets(settings.socket_group.as_deref(), path)?;
     let listener = unix_socket::bind_listener(path).map_err(failed)?;
     let socket = Some(SocketFile(path.to_owned()));
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(SOCKET_MODE)).map_err(failed)?;
+    // It is root's alone until it has its group.
+    if let Some(group) = group {
+        chown(path, None, Some(group)).map_err(failed)?;
+    }
+    std::fs::set_permissions(path, Permissions::from_mode(SOCKET_MODE)).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
     let listener = UnixListener::from_std(listener).map_err(failed)?;
     Ok(Bound { listener: Listener::Unix(listener), socket })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_hosts() {
-        let cases = [
-            ("unix:///run/g.sock", "unix:///run/g.sock"),
-            ("tcp://127.0.0.1:4000", "tcp://127.0.0.1:4000"),
-            ("tcp://127.0.0.1", "tcp://127.0.0.1:2375"),
-            ("tcp://[::1]:80", "tcp://[::1]:80"),
-            ("tcp://", "tcp://127.0.0.1:2375"),
-        ];
-        for (text, shown) in cases {
-            assert_eq!(text.parse::<Host>().unwrap().to_string(), shown);
-        }
-        for text in ["", "/run/g.sock", "unix://relative", "tcp://name", "fd://", "http://x"] {
-            assert!(text.parse::<Host>().is_err(), "{text}");
-        }
-    }
 }

@@ -4,35 +4,53 @@
 
 mod claim;
 mod config_file;
+mod containers;
 mod error;
 mod flags;
+mod foreign;
 mod fresh_dirs;
+mod given;
+mod layer_archives;
 mod listen;
+mod live;
 mod lock;
 mod logging;
 mod names;
 mod networks;
+mod notify;
+mod pairs;
+mod reload;
 mod settings;
+mod signals;
+mod tls;
+mod told;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
-use gantry_docker_http::{Config, serve};
+use gantry_docker_http::tls::Acceptor;
+use gantry_docker_http::{Config, serve, serve_metrics};
 use gantry_engine::Engine;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use crate::claim::Claim;
 use crate::error::Error;
 use crate::flags::Flags;
+use crate::notify::Notify;
+use crate::reload::Reloader;
 use crate::settings::Settings;
+use crate::signals::{Asked, Signals};
+use crate::told::Told;
 
 /// An OCI layout with the hello-world image, made by the build script out of `bin/hello`.
 static HELLO_WORLD: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/hello-world.tar"));
 
 fn main() -> ExitCode {
     let flags = Flags::parse();
-    match Settings::resolve(flags).and_then(run) {
+    let told = Told::new(&flags);
+    match start(told, flags.validate) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Before and beside the log, so that whoever started us reads the reason as the last line.
@@ -42,8 +60,33 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(settings: Settings) -> Result<(), Error> {
-    logging::start(&settings)?;
+/// Runs the daemon to its end, or only reads what it is told.
+fn start(told: Told, only_validate: bool) -> Result<(), Error> {
+    let given = told.given()?;
+    let keys = Told::keys(&given);
+    let settings = Settings::resolve(given)?;
+    let acceptor = settings.tls.acceptor()?;
+    if only_validate {
+        // Where dockerd says it.
+        eprintln!("configuration OK");
+        return Ok(());
+    }
+    if !rustix::process::geteuid().is_root() {
+        return Err(Error::NotRoot);
+    }
+    let level = logging::start(&settings)?;
+    for warning in &settings.warnings {
+        tracing::warn!("{warning}");
+    }
+    let reloader = Reloader::new(told, keys, level, acceptor.clone());
+    run(settings, acceptor, reloader)
+}
+
+fn run(
+    settings: Settings,
+    acceptor: Option<Arc<Acceptor>>,
+    reloader: Reloader,
+) -> Result<(), Error> {
     // Each layer's mount, connection and container has its descriptors; the usual 1024 are soon too few.
     if let Err(error) = gantry_sys::descriptors::raise_limit() {
         tracing::warn!(%error, "the limit on open files stays as it is");
@@ -54,16 +97,22 @@ fn run(settings: Settings) -> Result<(), Error> {
         .enable_all()
         .build()
         .map_err(|source| Error::Runtime { source })?;
-    let result = runtime.block_on(daemon(settings, &mut claim));
+    let result = runtime.block_on(daemon(settings, acceptor, (&mut claim, reloader)));
     // Threads that read logs for clients who have gone end by themselves; nobody has to wait for them.
     runtime.shutdown_background();
     result
 }
 
-async fn daemon(settings: Settings, claim: &mut Claim) -> Result<(), Error> {
-    let ending = end_on_signals()?;
+async fn daemon(
+    settings: Settings,
+    acceptor: Option<Arc<Acceptor>>,
+    (claim, mut reloader): (&mut Claim, Reloader),
+) -> Result<(), Error> {
+    let mut signals = Signals::hear()?;
+    let notify = Notify::open()?;
     // Clients may knock from now on; they are answered when the engine is open.
-    let listeners = listen::open(&settings.hosts, claim.dirs()).await?;
+    let listeners = listen::open(&settings, acceptor.as_ref(), claim.dirs()).await?;
+    let metrics = metrics_listener(&settings).await?;
     let engine =
         Engine::open(settings.engine.clone()).await.map_err(|source| Error::Engine { source })?;
     claim.dirs().keep();
@@ -75,22 +124,30 @@ async fn daemon(settings: Settings, claim: &mut Claim) -> Result<(), Error> {
     );
     let mut api = Config::new(env!("CARGO_PKG_VERSION"));
     api.versions = settings.api_versions;
-    let mut servers = tokio::task::JoinSet::new();
-    let mut sockets = Vec::new();
+    let (mut servers, mut sockets) = (JoinSet::new(), Vec::new());
     for listen::Bound { listener, socket } in listeners {
         sockets.extend(socket);
-        let mut ending = ending.clone();
-        let shutdown = async move {
-            // The sender lives as long as the process.
-            drop(ending.wait_for(|ending| *ending).await);
-        };
-        servers.spawn(serve(listener, engine.clone(), api.clone(), shutdown));
+        servers.spawn(serve(listener, engine.clone(), api.clone(), signals.ending()));
     }
+    if let Some(listener) = metrics {
+        servers.spawn(serve_metrics(listener, engine.clone(), api.clone(), signals.ending()));
+    }
+    notify.ready("serving");
     let mut result = Ok(());
-    while let Some(ended) = servers.join_next().await {
-        match ended {
-            Ok(served) => result = result.and(served.map_err(|source| Error::Server { source })),
-            Err(panic) => result = result.and(Err(Error::Panicked { source: panic })),
+    loop {
+        tokio::select! {
+            // The servers end by the same word: it is told before they are looked at.
+            biased;
+            asked = signals.next() => match asked {
+                Asked::Reload => reloader.reload(&engine, &notify).await,
+                Asked::End => notify.stopping(),
+            },
+            ended = servers.join_next() => match ended {
+                None => break,
+                Some(Ok(served)) => result = result.and(served.map_err(|source| Error::Server { source })),
+                Some(Err(panic)) => result = result.and(Err(Error::Panicked { source: panic })),
+            },
+            () = notify.keep_well(&engine) => {}
         }
     }
     engine.close().await;
@@ -99,24 +156,9 @@ async fn daemon(settings: Settings, claim: &mut Claim) -> Result<(), Error> {
     result
 }
 
-/// True from the first SIGTERM or SIGINT on. SIGHUP is heard, so that it does not end the daemon.
-fn end_on_signals() -> Result<watch::Receiver<bool>, Error> {
-    let listen = |kind| signal(kind).map_err(|source| Error::Runtime { source });
-    let mut terminate = listen(SignalKind::terminate())?;
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut hang_up = listen(SignalKind::hangup())?;
-    let (ending, ended) = watch::channel(false);
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
-                _ = hang_up.recv() => tracing::warn!("reloading the configuration is not there yet; restart the daemon"),
-            }
-        }
-        tracing::info!("asked to end");
-        ending.send_replace(true);
-        ending.closed().await;
-    });
-    Ok(ended)
+/// Where the metrics are told, if anywhere.
+async fn metrics_listener(settings: &Settings) -> Result<Option<TcpListener>, Error> {
+    let Some(address) = settings.metrics else { return Ok(None) };
+    let failed = |source| Error::Listen { host: format!("{address} for metrics"), source };
+    TcpListener::bind(address).await.map(Some).map_err(failed)
 }

@@ -1,45 +1,49 @@
 //! What containers get that ask for nothing else, for the names that they ask for: dockerd's flags and keys.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use gantry_engine::NameSettings;
+use serde::{Deserialize, Serialize};
 
-use crate::config_file::ConfigFile;
 use crate::error::Error;
 
-/// The flags.
-#[derive(Debug, Default, clap::Args)]
-pub(crate) struct NameFlags {
+/// The keys.
+#[derive(Debug, Default, clap::Args, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub(crate) struct NameKeys {
     /// A name server for containers, instead of the host's; may be repeated
     #[arg(long, value_name = "ADDRESS")]
-    pub dns: Vec<String>,
+    pub dns: Option<Vec<String>>,
     /// A domain that containers try behind a name, instead of the host's; may be repeated
     #[arg(long, value_name = "DOMAIN")]
-    pub dns_search: Vec<String>,
+    pub dns_search: Option<Vec<String>>,
     /// An option of resolv.conf(5) for containers, instead of the host's; may be repeated
     #[arg(long = "dns-opt", value_name = "OPTION")]
-    pub dns_opts: Vec<String>,
+    pub dns_opts: Option<Vec<String>>,
     /// What host-gateway means in --add-host; may be repeated [default: the default bridge's own address]
     #[arg(long = "host-gateway-ip", value_name = "ADDRESS")]
-    pub host_gateway_ips: Vec<String>,
+    pub host_gateway_ips: Option<Vec<String>>,
+    /// The host's own resolv.conf(5) [default: /etc/resolv.conf]
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub resolv_conf: Option<PathBuf>,
 }
 
-/// Flags and file become what the engine is told.
-pub(crate) fn resolve(flags: NameFlags, file: &mut ConfigFile) -> Result<NameSettings, Error> {
-    let servers = file.dns.take().unwrap_or(flags.dns);
-    let one = file.host_gateway_ip.take().map(|address| vec![address]);
-    let gateways = file.host_gateway_ips.take().or(one).unwrap_or(flags.host_gateway_ips);
+/// Keys become what the engine is told.
+pub(crate) fn resolve(keys: NameKeys) -> Result<NameSettings, Error> {
+    let default = NameSettings::default();
+    let gateways = keys.host_gateway_ips.unwrap_or_default();
     let settings = NameSettings {
-        servers: addresses("dns", &servers)?,
-        search: file.dns_search.take().unwrap_or(flags.dns_search),
-        options: file.dns_opts.take().unwrap_or(flags.dns_opts),
+        servers: addresses("dns", &keys.dns.unwrap_or_default())?,
+        search: keys.dns_search.unwrap_or_default(),
+        options: keys.dns_opts.unwrap_or_default(),
         host_gateways: addresses("host-gateway-ip", &gateways)?,
-        ..NameSettings::default()
+        resolv_conf: keys.resolv_conf.unwrap_or(default.resolv_conf),
     };
     for (key, words) in [("dns-search", &settings.search), ("dns-opts", &settings.options)] {
         if let Some(word) = words.iter().find(|word| word.contains(char::is_whitespace)) {
             let why = "it has white space in it".to_owned();
-            return Err(Error::Network { key, value: word.clone(), why });
+            return Err(Error::Refused { key, value: word.clone(), why });
         }
     }
     Ok(settings)
@@ -47,7 +51,7 @@ pub(crate) fn resolve(flags: NameFlags, file: &mut ConfigFile) -> Result<NameSet
 
 fn addresses(key: &'static str, texts: &[String]) -> Result<Vec<IpAddr>, Error> {
     let address = |text: &String| {
-        text.parse().map_err(|_| Error::Network {
+        text.parse().map_err(|_| Error::Refused {
             key,
             value: text.clone(),
             why: "it is not an ip address".to_owned(),
@@ -62,25 +66,24 @@ mod tests {
 
     #[test]
     fn addresses_and_words_are_checked() {
-        let words = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let flags = NameFlags { dns: words(&["192.0.2.1", "::1"]), ..NameFlags::default() };
-        let resolved = resolve(flags, &mut ConfigFile::default()).unwrap();
+        let words = |list: &[&str]| Some(list.iter().map(ToString::to_string).collect());
+        let resolved = resolve(NameKeys {
+            dns: words(&["192.0.2.1", "::1"]),
+            host_gateway_ips: words(&["192.0.2.9"]),
+            dns_search: words(&["lan"]),
+            ..NameKeys::default()
+        })
+        .unwrap();
         assert_eq!(resolved.servers.len(), 2);
-        let mut file = ConfigFile {
-            host_gateway_ip: Some("192.0.2.9".to_owned()),
-            dns_search: Some(words(&["lan"])),
-            ..ConfigFile::default()
-        };
-        let resolved = resolve(NameFlags::default(), &mut file).unwrap();
         assert_eq!(resolved.host_gateways, [IpAddr::from([192, 0, 2, 9])]);
         assert_eq!(resolved.search, ["lan"]);
         for wrong in [
-            NameFlags { dns: words(&["name"]), ..NameFlags::default() },
-            NameFlags { host_gateway_ips: words(&["host-gateway"]), ..NameFlags::default() },
-            NameFlags { dns_search: words(&["a b"]), ..NameFlags::default() },
-            NameFlags { dns_opts: words(&["a\nb"]), ..NameFlags::default() },
+            NameKeys { dns: words(&["name"]), ..NameKeys::default() },
+            NameKeys { host_gateway_ips: words(&["host-gateway"]), ..NameKeys::default() },
+            NameKeys { dns_search: words(&["a b"]), ..NameKeys::default() },
+            NameKeys { dns_opts: words(&["a\nb"]), ..NameKeys::default() },
         ] {
-            resolve(wrong, &mut ConfigFile::default()).unwrap_err();
+            resolve(wrong).unwrap_err();
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What networks get that ask for nothing else: dockerd's flags and keys for the default bridge and for subnets.
 
+mod by_driver;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
@@ -7,18 +9,19 @@ use std::str::FromStr;
 use gantry_engine::NetworkSettings;
 use gantry_engine::network::{Asked, CreateOptions};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::config_file::ConfigFile;
 use crate::error::Error;
+use crate::pairs::Pair;
 
 /// Shorter pieces would hold no network that the kernel can have.
 const MOST_BITS: [u8; 2] = [30, 126];
 const MTUS: std::ops::RangeInclusive<u32> = 68..=65_535;
 
-/// The flags.
-#[derive(Debug, Default, clap::Args)]
-pub(crate) struct NetworkFlags {
+/// The keys.
+#[derive(Debug, Default, clap::Args, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub(crate) struct NetworkKeys {
     /// The default bridge's own address and subnet, as 172.30.0.1/16
     #[arg(long, value_name = "CIDR")]
     pub bip: Option<String>,
@@ -39,10 +42,11 @@ pub(crate) struct NetworkFlags {
     pub default_gateway_v6: Option<String>,
     /// Subnets for networks that ask for none, as base=10.10.0.0/16,size=24; may be repeated [default: Docker's]
     #[arg(long = "default-address-pool", value_name = "POOL", value_parser = pool)]
-    pub default_address_pools: Vec<Pool>,
+    pub default_address_pools: Option<Vec<Pool>>,
     /// Options of new networks by driver, as bridge=com.docker.network.driver.mtu=1400; may be repeated
-    #[arg(long = "default-network-opt", value_name = "DRIVER=OPTION=VALUE", value_parser = option)]
-    pub default_network_opts: Vec<(String, String, String)>,
+    #[arg(long = "default-network-opt", value_name = "DRIVER=OPTION=VALUE")]
+    #[serde(with = "by_driver")]
+    pub default_network_opts: Option<Vec<Pair<Pair<String>>>>,
     /// Where ports of the default bridge's containers are published that name no address of the host
     #[arg(long, value_name = "ADDRESS")]
     pub ip: Option<String>,
@@ -64,7 +68,7 @@ pub(crate) struct NetworkFlags {
 }
 
 /// A pool of subnets, as the file has it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Pool {
     pub base: String,
@@ -73,13 +77,23 @@ pub(crate) struct Pool {
 }
 
 /// Whether there are bridges, and which one is the default.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(from = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub(crate) enum Bridge {
     Auto,
     None,
     /// One that the user made.
     Named(String),
+}
+
+impl From<Bridge> for String {
+    fn from(bridge: Bridge) -> Self {
+        match bridge {
+            Bridge::Auto => "auto".to_owned(),
+            Bridge::None => "none".to_owned(),
+            Bridge::Named(name) => name,
+        }
+    }
 }
 
 impl From<String> for Bridge {
@@ -100,13 +114,9 @@ impl FromStr for Bridge {
     }
 }
 
-/// Flags and file become what the engine is told.
-pub(crate) fn resolve(
-    flags: NetworkFlags,
-    file: &mut ConfigFile,
-    bridge: &Bridge,
-) -> Result<NetworkSettings, Error> {
-    let mtu = flags.mtu.or(file.mtu).filter(|mtu| *mtu > 0);
+/// Keys become what the engine is told.
+pub(crate) fn resolve(keys: NetworkKeys, bridge: &Bridge) -> Result<NetworkSettings, Error> {
+    let mtu = keys.mtu.filter(|mtu| *mtu > 0);
     if let Some(mtu) = mtu.filter(|mtu| !MTUS.contains(mtu)) {
         return Err(invalid("mtu", &mtu.to_string(), "it takes 68 to 65535 bytes"));
     }
@@ -114,66 +124,46 @@ pub(crate) fn resolve(
         Bridge::Named(name) => Some(name.clone()),
         Bridge::Auto | Bridge::None => None,
     };
-    let bip = flags.bip.or(file.bip.take());
-    if bip.is_some() && users_bridge.is_some() {
-        let why = "the bridge is the user's and has its own address";
-        return Err(invalid("bip", &bip.unwrap_or_default(), why));
+    if let Some(bip) = keys.bip.as_ref().filter(|_| users_bridge.is_some()) {
+        return Err(invalid("bip", bip, "the bridge is the user's and has its own address"));
     }
-    let ipv6 = flags.ipv6.or(file.ipv6).unwrap_or(false);
-    let given = default_options(file, flags.ip, [flags.icc, flags.ip_masq])?;
-    let asked4 = asked4(
-        bip,
-        flags.fixed_cidr.or(file.fixed_cidr.take()),
-        flags.default_gateway.or(file.default_gateway.take()),
-    )?;
-    let asked6 = asked6(
-        flags.bip6.or(file.bip6.take()),
-        flags.fixed_cidr_v6.or(file.fixed_cidr_v6.take()),
-        flags.default_gateway_v6.or(file.default_gateway_v6.take()),
-    )?;
-    let pools = file.default_address_pools.take().unwrap_or(flags.default_address_pools);
-    let mut options: BTreeMap<String, BTreeMap<String, String>> =
-        file.default_network_opts.take().unwrap_or_default();
-    for (driver, key, value) in flags.default_network_opts {
-        options.entry(driver).or_default().insert(key, value);
-    }
+    let options = default_options(&keys)?;
+    let asked4 = asked4(keys.bip, keys.fixed_cidr, keys.default_gateway)?;
+    let asked6 = asked6(keys.bip6, keys.fixed_cidr_v6, keys.default_gateway_v6)?;
+    let pools = keys.default_address_pools.unwrap_or_default();
     Ok(NetworkSettings {
         default_network: CreateOptions {
             ipv4: Some(asked4),
-            ipv6: ipv6.then_some(asked6),
-            options: given,
+            ipv6: keys.ipv6.unwrap_or(false).then_some(asked6),
+            options,
             ..CreateOptions::default()
         },
         users_bridge,
-        forwards: flags.ip_forward.or(file.ip_forward).unwrap_or(true),
+        forwards: keys.ip_forward.unwrap_or(true),
         pools: pools.iter().map(pieces).collect::<Result<_, _>>()?,
         mtu,
-        options,
+        options: by_driver::map(keys.default_network_opts),
     })
 }
 
 /// What the default bridge is told by flags that have options of the same meaning.
-fn default_options(
-    file: &mut ConfigFile,
-    ip: Option<String>,
-    [icc, masquerade]: [Option<bool>; 2],
-) -> Result<BTreeMap<String, String>, Error> {
+fn default_options(keys: &NetworkKeys) -> Result<BTreeMap<String, String>, Error> {
     let mut options = BTreeMap::new();
     let mut put = |name: &str, value: String| {
         options.insert(format!("com.docker.network.bridge.{name}"), value);
     };
-    if let Some(icc) = icc.or(file.icc) {
+    if let Some(icc) = keys.icc {
         put("enable_icc", icc.to_string());
     }
-    if let Some(masquerade) = masquerade.or(file.ip_masq) {
+    if let Some(masquerade) = keys.ip_masq {
         put("enable_ip_masquerade", masquerade.to_string());
     }
-    if let Some(ip) = ip.or(file.ip.take()) {
-        let address: IpAddr = parse("ip", &ip)?;
+    if let Some(ip) = &keys.ip {
+        let address: IpAddr = parse("ip", ip)?;
         if !address.is_ipv4() {
-            return Err(invalid("ip", &ip, "an IPv4 address is needed"));
+            return Err(invalid("ip", ip, "an IPv4 address is needed"));
         }
-        put("host_binding_ipv4", ip);
+        put("host_binding_ipv4", ip.clone());
     }
     Ok(options)
 }
@@ -246,33 +236,22 @@ fn pool(text: &str) -> Result<Pool, String> {
     }
 }
 
-/// `bridge=com.docker.network.driver.mtu=1400`.
-fn option(text: &str) -> Result<(String, String, String), String> {
-    let mut words = text.splitn(3, '=');
-    match (words.next(), words.next(), words.next()) {
-        (Some(driver), Some(key), Some(value)) if !driver.is_empty() && !key.is_empty() => {
-            Ok((driver.to_owned(), key.to_owned(), value.to_owned()))
-        }
-        _ => Err("DRIVER=OPTION=VALUE is needed".to_owned()),
-    }
-}
-
 fn parse<T: FromStr>(key: &'static str, text: &str) -> Result<T, Error> {
     text.parse().map_err(|_| invalid(key, text, "it is no address of this kind"))
 }
 
 fn invalid(key: &'static str, value: &str, why: &str) -> Error {
-    Error::Network { key, value: value.to_owned(), why: why.to_owned() }
+    Error::Refused { key, value: value.to_owned(), why: why.to_owned() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::given::Given;
 
     fn told(json: &str) -> Result<NetworkSettings, Error> {
-        let mut file: ConfigFile = serde_json::from_str(json).unwrap();
-        let bridge = file.bridge.clone().unwrap_or(Bridge::Auto);
-        resolve(NetworkFlags::default(), &mut file, &bridge)
+        let mut given: Given = serde_json::from_str(json).unwrap();
+        resolve(given.networks, &given.bridge.take().unwrap_or(Bridge::Auto))
     }
 
     #[test]
@@ -314,6 +293,7 @@ mod tests {
             assert!(error.contains(says), "{json}: {error}");
         }
         assert_eq!(pool("base=10.0.0.0/8,size=24").unwrap().size, 24);
-        assert!(pool("base=10.0.0.0/8").is_err() && option("bridge=mtu").is_err());
+        assert!(pool("base=10.0.0.0/8").is_err());
+        assert!("bridge=mtu".parse::<Pair<Pair<String>>>().is_err());
     }
 }

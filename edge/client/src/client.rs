@@ -12,13 +12,15 @@ use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, UPGRADE, USER_AGENT};
 use hyper::{Method, Request, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy, split};
 
 use crate::Result;
 use crate::body::BodyReader;
-use crate::connection::{Sender, dial};
+use crate::connection::{Sender, dial, open};
 use crate::error::Error;
 use crate::hijack::Hijacked;
 use crate::host::Host;
+use crate::tls::Tls;
 use crate::upload::Upload;
 use crate::version::ApiVersion;
 
@@ -31,6 +33,7 @@ const REFUSAL_LIMIT_BYTES: usize = 1 << 20;
 #[derive(Debug)]
 pub struct Client {
     host: Host,
+    tls: Option<Tls>,
     version: ApiVersion,
     /// A connection whose last answer was read to its end.
     idle: Mutex<Option<Sender>>,
@@ -111,12 +114,17 @@ impl Call {
 impl Client {
     /// A client of the daemon at `host` that speaks the newest version. Nothing is sent yet.
     pub fn new(host: Host) -> Self {
-        Self { host, version: ApiVersion::NEWEST, idle: Mutex::new(None) }
+        Self { host, tls: None, version: ApiVersion::NEWEST, idle: Mutex::new(None) }
     }
 
     /// Connects to the daemon at `host` and agrees with it on a version.
     pub async fn connect(host: Host) -> Result<Self> {
-        let mut client = Self::new(host);
+        Self::connect_over(host, None).await
+    }
+
+    /// The same by TLS, where the host is one of TCP.
+    pub async fn connect_over(host: Host, tls: Option<Tls>) -> Result<Self> {
+        let mut client = Self { tls, ..Self::new(host) };
         let ping = client.ping().await?;
         client.version = agree(&ping.api_version)?;
         Ok(client)
@@ -137,6 +145,33 @@ impl Client {
     /// The version that requests are made in.
     pub fn version(&self) -> ApiVersion {
         self.version
+    }
+
+    /// Carries bytes between `input`, the daemon and `output` on a connection of its own, until the daemon ends it. The end
+    /// of `input` is told; answers go on.
+    ///
+    /// # Errors
+    /// The daemon cannot be reached, or one of the three breaks.
+    pub async fn relay(
+        &self,
+        mut input: impl AsyncRead + Unpin,
+        mut output: impl AsyncWrite + Unpin,
+    ) -> Result<()> {
+        let (mut answers, mut requests) = split(open(&self.host, self.tls.as_ref()).await?);
+        let sent = async {
+            copy(&mut input, &mut requests).await?;
+            requests.shutdown().await?;
+            std::future::pending::<std::io::Result<u64>>().await
+        };
+        let relayed = tokio::select! {
+            failed = sent => failed,
+            ended = copy(&mut answers, &mut output) => ended,
+        };
+        let flushed = match relayed {
+            Ok(_) => output.flush().await,
+            Err(error) => Err(error),
+        };
+        flushed.map_err(|source| Error::Stream { request: "a connection".to_owned(), source })
     }
 
     /// Makes a call and reads its answer as a document.
@@ -243,7 +278,7 @@ impl Client {
                 },
             }
         }
-        let mut sender = dial(&self.host).await?;
+        let mut sender = dial(&self.host, self.tls.as_ref()).await?;
         let response = sender.send_request(request).await.map_err(broken)?;
         Ok((sender, response))
     }
@@ -266,7 +301,7 @@ fn agree(newest: &str) -> Result<ApiVersion> {
 fn build(host: &Host, call: Call, prefix: String, upgrade: bool) -> Result<Request<Upload>> {
     let name = call.name();
     let authority = match host {
-        Host::Unix(_) => "gantry".to_owned(),
+        Host::Unix(_) | Host::Ssh(_) => "gantry".to_owned(),
         Host::Tcp { .. } => host.to_string().trim_start_matches("tcp://").to_owned(),
     };
     let mut request = Request::builder()

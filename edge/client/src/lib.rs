@@ -1,4 +1,5 @@
-//! The typed client of the Engine API, for the command line and the tests: one method per call, over a Unix socket or TCP.
+//! The typed client of the Engine API, for the command line and the tests: one method per call, over a Unix socket, TCP with or
+//! without TLS, or `ssh`.
 //!
 //! It carries requests and answers and knows nothing of terminals, environments or starting a daemon: those are the
 //! command line's. What the documents mean is `gantry-api`'s.
@@ -17,7 +18,9 @@ mod host;
 mod image;
 mod network;
 mod query;
+mod ssh;
 mod system;
+mod tls;
 mod upload;
 mod version;
 mod volume;
@@ -35,7 +38,9 @@ pub use frames::{FramesError, demultiplex};
 pub use hijack::Hijacked;
 pub use host::{Host, InvalidHost};
 pub use image::{ImageListQuery, ImageRemoveQuery, ImportQuery, Progress, PullQuery, PushQuery};
+pub use ssh::SshHost;
 pub use system::Ping;
+pub use tls::{InvalidTls, Tls, TlsFiles};
 pub use upload::Upload;
 pub use version::{ApiVersion, InvalidVersion};
 

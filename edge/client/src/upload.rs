@@ -1,16 +1,25 @@
 //! Bodies of requests: a document that is there as a whole, or bytes that are read while they are sent.
 
 use std::fmt;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::thread;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, ReadBuf};
+use tokio::sync::mpsc;
 
 /// How much of a stream is sent at once.
 const CHUNK_BYTES: usize = 64 << 10;
+
+/// How much of a file is sent at once.
+const PIECE_BYTES: usize = 256 << 10;
+
+/// Pieces of a file that wait to be sent.
+const PIECES: usize = 4;
 
 /// What goes with a request.
 pub enum Upload {
@@ -18,6 +27,8 @@ pub enum Upload {
     Whole(Bytes),
     /// Bytes of unknown number, sent in chunks until the reader's end.
     Stream(Pin<Box<dyn AsyncRead + Send>>),
+    /// The same in pieces that somebody else has read.
+    Pieces(mpsc::Receiver<io::Result<Bytes>>),
 }
 
 impl Upload {
@@ -30,13 +41,40 @@ impl Upload {
     pub fn stream(reader: impl AsyncRead + Send + 'static) -> Self {
         Self::Stream(Box::pin(reader))
     }
+
+    /// Sends a file from where it stands, read ahead by a thread.
+    ///
+    /// # Errors
+    /// There is no thread to be had.
+    pub fn file(file: File) -> io::Result<Self> {
+        let (sender, pieces) = mpsc::channel(PIECES);
+        let reading = move || {
+            loop {
+                let piece = next_piece(&file);
+                let is_last = !piece.as_ref().is_ok_and(|piece| !piece.is_empty());
+                // A request that was given up wants no more.
+                if sender.blocking_send(piece).is_err() || is_last {
+                    return;
+                }
+            }
+        };
+        thread::Builder::new().name("upload".to_owned()).spawn(reading)?;
+        Ok(Self::Pieces(pieces))
+    }
+}
+
+/// Empty at the file's end.
+fn next_piece(file: &File) -> io::Result<Bytes> {
+    let mut piece = Vec::with_capacity(PIECE_BYTES);
+    file.take(PIECE_BYTES as u64).read_to_end(&mut piece)?;
+    Ok(piece.into())
 }
 
 impl fmt::Debug for Upload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Whole(bytes) => write!(f, "Whole({} bytes)", bytes.len()),
-            Self::Stream(_) => f.write_str("Stream"),
+            Self::Stream(_) | Self::Pieces(_) => f.write_str("Stream"),
         }
     }
 }
@@ -62,6 +100,12 @@ impl Body for Upload {
                 space.truncate(filled);
                 Poll::Ready((filled > 0).then(|| Ok(Frame::data(space.into()))))
             }
+            Self::Pieces(pieces) => {
+                let piece = ready!(pieces.poll_recv(context)).transpose()?;
+                Poll::Ready(
+                    piece.filter(|piece| !piece.is_empty()).map(|piece| Ok(Frame::data(piece))),
+                )
+            }
         }
     }
 
@@ -72,7 +116,7 @@ impl Body for Upload {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Stream(_) => SizeHint::default(),
+            Self::Stream(_) | Self::Pieces(_) => SizeHint::default(),
         }
     }
 }

@@ -1,11 +1,13 @@
 //! Bodies of requests: JSON within limits, and archives as a stream that synchronous code reads.
 
 use std::io::{self, Read};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::{Body, Incoming};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::HeaderValue;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
@@ -15,6 +17,43 @@ use crate::error::Error;
 /// Pieces of an archive between the connection and its reader.
 const PIECES_IN_FLIGHT: usize = 16;
 
+/// The body of a request: on its way, or read already because somebody had to judge it first.
+#[derive(Debug)]
+pub(crate) enum RequestBody {
+    Coming(Incoming),
+    Read(Bytes),
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match &mut *self {
+            Self::Coming(body) => Pin::new(body).poll_frame(cx),
+            Self::Read(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Read(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Coming(body) => body.is_end_stream(),
+            Self::Read(bytes) => bytes.is_empty(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Coming(body) => body.size_hint(),
+            Self::Read(bytes) => SizeHint::with_exact(bytes.len() as u64),
+        }
+    }
+}
+
 /// Fails when there is a body that does not say it is JSON.
 pub(crate) fn check_type(header: Option<&HeaderValue>, body: &impl Body) -> Result<(), Error> {
     let text = match header {
@@ -22,17 +61,18 @@ pub(crate) fn check_type(header: Option<&HeaderValue>, body: &impl Body) -> Resu
         None => "",
         Some(value) => value.to_str().unwrap_or("not text"),
     };
-    let media_type = text.split(';').next().unwrap_or_default().trim();
-    if media_type.eq_ignore_ascii_case("application/json") {
-        Ok(())
-    } else {
-        Err(Error::ContentType(text.to_owned()))
-    }
+    if is_json(text) { Ok(()) } else { Err(Error::ContentType(text.to_owned())) }
+}
+
+/// Whether a content type is that of JSON, whatever stands behind it.
+pub(crate) fn is_json(content_type: &str) -> bool {
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    media_type.eq_ignore_ascii_case("application/json")
 }
 
 /// The whole body, at most `limit_bytes`, within `timeout`.
 pub(crate) async fn collect(
-    body: Incoming,
+    body: RequestBody,
     limit_bytes: usize,
     timeout: Duration,
 ) -> Result<Bytes, Error> {
@@ -73,7 +113,7 @@ pub(crate) struct BodyReader {
 
 impl BodyReader {
     /// Starts to pass the body on, until nothing comes for `stall`. Dropping the reader stops it.
-    pub(crate) fn new(mut body: Incoming, stall: Duration) -> Self {
+    pub(crate) fn new(mut body: RequestBody, stall: Duration) -> Self {
         let (sender, pieces) = mpsc::channel(PIECES_IN_FLIGHT);
         tokio::spawn(async move {
             while let Some(piece) = next_piece(&mut body, stall).await {
@@ -93,7 +133,7 @@ impl BodyReader {
 
 /// Reads on, within limits, what nobody wants any more. A client that is still writing when the connection closes sees a
 /// broken pipe instead of the answer.
-pub(crate) async fn drain(body: &mut Incoming) {
+pub(crate) async fn drain(body: &mut RequestBody) {
     const LIMIT_BYTES: usize = 64 << 20;
     const LIMIT_TIME: Duration = Duration::from_secs(2);
     let read = async {
@@ -110,10 +150,10 @@ pub(crate) async fn drain(body: &mut Incoming) {
 }
 
 /// The next bytes of a body; none at its end.
-async fn next_piece(body: &mut Incoming, stall: Duration) -> Option<io::Result<Bytes>> {
+async fn next_piece(body: &mut RequestBody, stall: Duration) -> Option<io::Result<Bytes>> {
     let data = async {
         loop {
-            match body.frame().await?.map(hyper::body::Frame::into_data) {
+            match body.frame().await?.map(Frame::into_data) {
                 Ok(Ok(data)) if !data.is_empty() => return Some(Ok(data)),
                 // Trailers say nothing about an archive.
                 Ok(_) => {}

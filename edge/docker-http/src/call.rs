@@ -1,6 +1,5 @@
 //! One request as handlers see it: where it goes, its parameters, its body, and the version it speaks.
 
-use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderMap, UPGRADE};
 use serde::de::DeserializeOwned;
 
@@ -20,7 +19,7 @@ pub(crate) struct Call {
     pub(crate) name: String,
     pub(crate) query: Query,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: Incoming,
+    pub(crate) body: body::RequestBody,
 }
 
 impl Call {

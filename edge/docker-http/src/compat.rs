@@ -55,11 +55,13 @@ pub(crate) const IMAGE_INSPECT: Steps = &[
     (ApiVersion::one(53), v1_53::image_inspect),
     (ApiVersion::one(52), v1_52::image_inspect),
     (ApiVersion::one(50), v1_50::image_inspect),
+    (ApiVersion::one(48), v1_48::image_inspect),
     (ApiVersion::one(45), v1_45::image_inspect),
     (ApiVersion::one(44), v1_44::image_inspect),
 ];
 
 pub(crate) const IMAGE_LIST: Steps = &[
+    (ApiVersion::one(48), v1_48::image_list),
     (ApiVersion::one(47), v1_47::image_list),
     (ApiVersion::one(44), v1_44::image_list),
     (ApiVersion::one(43), v1_43::image_list),
@@ -67,6 +69,8 @@ pub(crate) const IMAGE_LIST: Steps = &[
 
 pub(crate) const INFO: Steps =
     &[(ApiVersion::one(50), v1_50::info), (ApiVersion::one(49), v1_49::info)];
+
+pub(crate) const NETWORK_INSPECT: Steps = &[(ApiVersion::one(52), v1_52::network_inspect)];
 
 /// A document as this version's clients know it.
 pub(crate) fn answer<T: Serialize + ?Sized>(

@@ -1,7 +1,9 @@
 //! The limits a server keeps and what it says of itself. Resolved by the program that starts it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::metrics::Figures;
 use crate::version::Versions;
 
 /// How one server behaves; the same for all its connections.
@@ -22,8 +24,8 @@ pub struct Config {
     pub header_timeout: Duration,
     /// Connections at a time; further ones wait in the listener's backlog.
     pub max_connections: usize,
-    /// How long requests under way may go on when the server is told to end.
-    pub drain: Duration,
+    /// What is counted of requests; one for all listeners of a daemon.
+    pub figures: Arc<Figures>,
 }
 
 impl Config {
@@ -37,7 +39,7 @@ impl Config {
             archive_stall: Duration::from_mins(1),
             header_timeout: Duration::from_mins(5),
             max_connections: 4096,
-            drain: Duration::from_secs(5),
+            figures: Arc::default(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::{Future, pending};
 use std::pin::Pin;
+use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -13,9 +14,10 @@ use tokio::sync::{mpsc, watch};
 
 use crate::dispatch::{self, Outcome};
 use crate::hijack::{self, Takeover};
-use crate::reply::ReplyBody;
+use crate::listener::Newcomer;
+use crate::reply::{self, ReplyBody};
 use crate::serve::Server;
-use crate::socket::{ClientSocket, EofHold};
+use crate::socket::EofHold;
 
 /// Names of one request's headers, at most.
 const MAX_HEADERS: usize = 100;
@@ -23,17 +25,41 @@ const MAX_HEADERS: usize = 100;
 type Answer = Pin<Box<dyn Future<Output = Result<Response<ReplyBody>, Infallible>> + Send>>;
 
 /// Serves one client to its end. `ending` turns true when the server stops.
-pub(crate) async fn run(socket: ClientSocket, server: Server, mut ending: watch::Receiver<bool>) {
+pub(crate) async fn run(newcomer: Newcomer, server: Server, mut ending: watch::Receiver<bool>) {
+    let ready = tokio::select! {
+        ready = newcomer.ready() => ready,
+        // Who has not said who it is has not asked for anything.
+        _ = ending.wait_for(|ending| *ending) => return,
+    };
+    let (socket, peer) = match ready {
+        Ok((socket, peer)) => (socket, peer.map(Arc::new)),
+        Err(error) => {
+            tracing::info!(%error, "a client did not come to speak TLS");
+            return;
+        }
+    };
+    // Whether nothing is lost when the connection ends: nobody has asked for anything, or somebody only looks on.
+    let (idle, mut idling) = watch::channel(true);
     let hold = socket.eof_hold();
     // One request at a time, so one place is enough.
     let (sender, mut takeovers) = mpsc::channel(1);
     let header_timeout = server.config.header_timeout;
-    let service = service_fn(move |request: Request<Incoming>| -> Answer {
+    let service = service_fn(move |mut request: Request<Incoming>| -> Answer {
         // Here and not in the future: the connection may read on before the future is first polled.
         if dispatch::takes_over(&request) {
             hold.hold();
         }
-        Box::pin(answer(request, server.clone(), hold.clone(), sender.clone()))
+        if let Some(peer) = &peer {
+            request.extensions_mut().insert(Arc::clone(peer));
+        }
+        let idle = idle.clone();
+        idle.send_replace(false);
+        let answering = answer(request, server.clone(), hold.clone(), sender.clone());
+        Box::pin(async move {
+            let response = answering.await;
+            idle.send_replace(response.as_ref().is_ok_and(reply::looks_on));
+            response
+        })
     });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -56,6 +82,8 @@ pub(crate) async fn run(socket: ClientSocket, server: Server, mut ending: watch:
                 draining = true;
                 Pin::new(&mut connection).graceful_shutdown();
             }
+            // Who only looks on would look on for ever; so would who comes to it now.
+            _ = idling.wait_for(|idle| *idle), if draining => return,
         }
     };
     let parts = connection.into_parts();

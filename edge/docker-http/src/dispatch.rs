@@ -1,10 +1,15 @@
 //! From a request to its handler, and from the handler's result to an answer.
 
+use std::sync::Arc;
+use std::time::Instant;
+
 use gantry_engine::Engine;
 use hyper::body::Incoming;
 use hyper::header::{HeaderName, HeaderValue, SERVER};
-use hyper::{Method, Request};
+use hyper::{Method, Request, StatusCode};
 
+use crate::authorization;
+use crate::body::RequestBody;
 use crate::call::Call;
 use crate::error::Error;
 use crate::hijack::Takeover;
@@ -42,12 +47,20 @@ pub(crate) fn takes_over(request: &Request<Incoming>) -> bool {
 
 /// Serves one request. Never fails: an error is an answer too.
 pub(crate) async fn dispatch(request: Request<Incoming>, server: Server) -> Outcome {
-    let config = std::sync::Arc::clone(&server.config);
+    let config = Arc::clone(&server.config);
+    let experimental = if server.engine.live().experimental { "true" } else { "false" };
     tracing::debug!(method = %request.method(), path = request.uri().path(), "request");
-    let outcome = match served(request, server).await {
+    let route = find(&request).ok().map(|(_, found)| found.route);
+    let began = Instant::now();
+    let outcome = match judged(request, server).await {
         Ok(outcome) => outcome,
         Err(error) => reply::error(&error).into(),
     };
+    let status = match &outcome {
+        Outcome::Reply(reply) => reply.status(),
+        Outcome::TakeOver(_) => StatusCode::SWITCHING_PROTOCOLS,
+    };
+    config.figures.count(route, status, began.elapsed());
     match outcome {
         Outcome::Reply(mut reply) => {
             let headers = reply.headers_mut();
@@ -55,7 +68,7 @@ pub(crate) async fn dispatch(request: Request<Incoming>, server: Server) -> Outc
                 headers.insert(API_VERSION, newest);
             }
             headers.insert(OSTYPE, HeaderValue::from_static("linux"));
-            headers.insert(EXPERIMENTAL, HeaderValue::from_static("false"));
+            headers.insert(EXPERIMENTAL, HeaderValue::from_static(experimental));
             if let Ok(name) = HeaderValue::from_str(&config.server) {
                 headers.insert(SERVER, name);
             }
@@ -70,7 +83,7 @@ const OSTYPE: HeaderName = HeaderName::from_static("ostype");
 const EXPERIMENTAL: HeaderName = HeaderName::from_static("docker-experimental");
 
 /// The route, and the version that the path asks for.
-fn find(request: &Request<Incoming>) -> Result<(Option<ApiVersion>, Found), Error> {
+fn find<B>(request: &Request<B>) -> Result<(Option<ApiVersion>, Found), Error> {
     let path = query::decode(request.uri().path(), false)?;
     let (version, rest) = ApiVersion::split(&path);
     let found = route::find(request.method(), rest).ok_or(Error::NoSuchRoute)?;
@@ -79,7 +92,7 @@ fn find(request: &Request<Incoming>) -> Result<(Option<ApiVersion>, Found), Erro
 
 /// The handler that a request is for, if there is one.
 fn endpoint(
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     versions: Versions,
 ) -> Result<(ApiVersion, Endpoint, String, Query), Error> {
     let (asked, Found { route, name }) = find(request)?;
@@ -97,7 +110,27 @@ fn endpoint(
     }
 }
 
-async fn served(request: Request<Incoming>, server: Server) -> Result<Outcome, Error> {
+/// Serves a request that the authorization plugins let pass, if there are any; so they do with its answer.
+async fn judged(request: Request<Incoming>, server: Server) -> Result<Outcome, Error> {
+    let engine = server.engine.clone();
+    let (request, passed) = authorization::of_request(request, &engine, &server.config).await?;
+    let outcome = served(request, server).await;
+    let Some(passed) = passed else { return outcome };
+    match outcome {
+        Ok(Outcome::Reply(reply)) => {
+            passed.with(&reply).ask(&engine).await?;
+            Ok(reply.into())
+        }
+        Ok(taken @ Outcome::TakeOver(_)) => Ok(taken),
+        Err(error) => {
+            let passed = passed.with(&reply::error(&error));
+            passed.ask(&engine).await?;
+            Err(error)
+        }
+    }
+}
+
+async fn served(request: Request<RequestBody>, server: Server) -> Result<Outcome, Error> {
     let found = endpoint(&request, server.config.versions);
     let (head, mut body) = request.into_parts();
     let (version, endpoint, name, query) = match found {
@@ -143,6 +176,7 @@ async fn images_and_networks(
     match endpoint {
         Endpoint::ImageCreate => to_its_end(image::create::handle(engine, call)).await,
         Endpoint::ImageDistribution => to_its_end(image::distribution::handle(engine, call)).await,
+        Endpoint::ImageAttestations => to_its_end(image::attestations::handle(engine, call)).await,
         Endpoint::ImageHistory => to_its_end(image::history::handle(engine, call)).await,
         Endpoint::ImageInspect => to_its_end(image::inspect::handle(engine, call)).await,
         Endpoint::ImageLayerFiles => Ok(image::layers::handle_files(engine, call).await?.into()),
@@ -180,7 +214,9 @@ async fn containers(endpoint: Endpoint, engine: Engine, call: Call) -> Result<Ou
         Endpoint::ContainerAttach => container::attach::handle(engine, call).await,
         Endpoint::ContainerAttachWs => container::attach_ws::handle(engine, call).await,
         Endpoint::ContainerCommit => to_its_end(container::commit::handle(engine, call)).await,
-        Endpoint::ContainerCreate => to_its_end(container::create::handle(engine, call)).await,
+        Endpoint::ContainerCreate => {
+            Box::pin(to_its_end(container::create::handle(engine, call))).await
+        }
         Endpoint::ContainerDiff => to_its_end(container::diff::handle(engine, call)).await,
         Endpoint::ContainerExport => to_its_end(container::export::handle(engine, call)).await,
         Endpoint::ContainerInspect => to_its_end(container::inspect::handle(engine, call)).await,

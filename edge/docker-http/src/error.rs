@@ -1,6 +1,7 @@
 //! What can go wrong between a client and a use case. The statuses that follow stand in `status`.
 
 use std::io;
+use std::path::PathBuf;
 
 use gantry_types::{ErrorKind, InvalidFilter};
 
@@ -55,6 +56,8 @@ pub enum Error {
     Body { source: Box<dyn std::error::Error + Send + Sync> },
     #[error("write the answer as JSON: {source}")]
     Answer { source: serde_json::Error },
+    #[error("{path}: {reason}")]
+    Certificate { path: PathBuf, reason: String },
     #[error("accept a connection: {source}")]
     Accept { source: io::Error },
     /// A handler panicked; the log has the reason.
@@ -82,6 +85,7 @@ impl Error {
             | Self::NoBody
             | Self::ContentType(_)
             | Self::BodyTimeout { .. }
+            | Self::Certificate { .. }
             | Self::Body { .. } => ErrorKind::InvalidParameter,
             Self::Answer { .. } | Self::Accept { .. } | Self::Panicked => ErrorKind::Internal,
         }

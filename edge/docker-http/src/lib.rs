@@ -3,6 +3,8 @@
 //! This crate translates and decides nothing: a handler reads a request as the newest version of the API means it,
 //! calls one use case and writes its answer; [`compat`] holds what older versions say differently.
 
+mod answered;
+mod authorization;
 mod body;
 mod build;
 mod call;
@@ -16,6 +18,7 @@ mod exec;
 mod hijack;
 mod image;
 mod listener;
+mod metrics;
 mod network;
 mod progress;
 mod query;
@@ -26,11 +29,13 @@ mod serve;
 mod socket;
 mod status;
 mod system;
+pub mod tls;
 mod version;
 mod volume;
 
 pub use config::Config;
 pub use error::Error;
 pub use listener::Listener;
+pub use metrics::{Figures, serve_metrics};
 pub use serve::serve;
 pub use version::{ApiVersion, InvalidVersion, Versions};

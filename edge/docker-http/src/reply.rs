@@ -81,9 +81,34 @@ impl Body for ReplyBody {
     }
 }
 
+impl ReplyBody {
+    /// All of it, where it is there as a whole.
+    pub(crate) fn whole(&self) -> Option<&Bytes> {
+        match self {
+            Self::Whole(bytes) => bytes.as_ref(),
+            _ => None,
+        }
+    }
+}
+
 fn log_failed(tty: bool, error: &gantry_engine::Error) -> Bytes {
     let text = format!("Error grabbing logs: {}\n", error_chain(error));
     if tty { text.into() } else { hijack::frame(2, &text) }
+}
+
+/// Marks an answer that tells of what goes on, for as long as it does: nothing is lost when the server ends it.
+#[derive(Debug, Clone, Copy)]
+struct LooksOn;
+
+/// Lets the server end this answer when it ends itself.
+pub(crate) fn looking_on(mut reply: Reply) -> Reply {
+    reply.extensions_mut().insert(LooksOn);
+    reply
+}
+
+/// Whether [`looking_on`] was said of it.
+pub(crate) fn looks_on(reply: &Reply) -> bool {
+    reply.extensions().get::<LooksOn>().is_some()
 }
 
 /// Clients compare it literally, so it has no charset.

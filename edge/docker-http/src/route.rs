@@ -70,6 +70,7 @@ pub(crate) enum Endpoint {
     ExecStart,
     ImageCreate,
     ImageDistribution,
+    ImageAttestations,
     ImageHistory,
     ImageInspect,
     ImageLayerFiles,

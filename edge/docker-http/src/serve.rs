@@ -5,28 +5,31 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gantry_api::container::ContainerSummary;
+use gantry_api::image::ImageSummary;
 use gantry_engine::Engine;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::answered::Answered;
 use crate::config::Config;
 use crate::connection;
 use crate::error::Error;
-use crate::image;
 use crate::listener::Listener;
 
 /// How long to wait before accepting again when the process is out of descriptors or memory.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What all connections of one server share.
 #[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) engine: Engine,
     pub(crate) config: Arc<Config>,
-    pub(crate) images: Arc<image::list::Answered>,
+    pub(crate) images: Arc<Answered<ImageSummary>>,
+    pub(crate) containers: Arc<Answered<Arc<ContainerSummary>>>,
 }
 
-/// Serves the API on `listener` until `shutdown` is ready; then connections get [`Config::drain`] to finish.
+/// Serves the API on `listener` until `shutdown` is ready; then connections get the engine's shutdown timeout to finish.
 ///
 /// Fails when the listener itself does; a client's misbehaviour ends only its own connection.
 pub async fn serve(
@@ -36,8 +39,8 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), Error> {
     let places = Arc::new(Semaphore::new(config.max_connections));
-    let (config, images) = (Arc::new(config), Arc::default());
-    let server = Server { engine, config, images };
+    let (images, containers) = (Arc::default(), Arc::default());
+    let server = Server { engine, config: Arc::new(config), images, containers };
     let (ending, ended) = watch::channel(false);
     let mut connections = JoinSet::new();
     tokio::pin!(shutdown);
@@ -51,8 +54,8 @@ pub async fn serve(
             () = &mut shutdown => break Ok(()),
             Some(_) = connections.join_next() => {}
             (place, accepted) = client => match accepted {
-                Ok(socket) => {
-                    let serving = connection::run(socket, server.clone(), ended.clone());
+                Ok(newcomer) => {
+                    let serving = connection::run(newcomer, server.clone(), ended.clone());
                     connections.spawn(async move {
                         serving.await;
                         drop(place);
@@ -70,8 +73,13 @@ pub async fn serve(
     drop(listener);
     ending.send_replace(true);
     let drained = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(server.config.drain, drained).await.is_err() {
-        tracing::info!("closing connections that did not finish in time");
+    match server.engine.live().shutdown_timeout {
+        None => drained.await,
+        Some(patience) => {
+            if tokio::time::timeout(patience, drained).await.is_err() {
+                tracing::info!("closing connections that did not finish in time");
+            }
+        }
     }
     result
 }

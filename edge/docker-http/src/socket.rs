@@ -1,12 +1,24 @@
-//! One client's connection as a stream of bytes, unix or TCP, that can keep an end of file back.
+//! One client's connection as a stream of bytes, unix, TCP or TLS, that can keep an end of file back.
 
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
+use gantry_sys::unix_socket::is_all_read;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tokio::io::{
+    AsyncRead, AsyncWrite, AsyncWriteExt, Interest, ReadBuf, ReadHalf, Ready, WriteHalf, split,
+};
 use tokio::net::{TcpStream, UnixStream, tcp, unix};
+use tokio_rustls::server::TlsStream;
+
+/// How long a client may leave alone what it was sent before it gets more.
+const READ_PATIENCE: Duration = Duration::from_secs(1);
+/// Nothing tells when it has read.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// Keeps an end of file from the HTTP machinery while a request is about to take the connection over.
 ///
@@ -49,11 +61,24 @@ impl EofHold {
     }
 }
 
-/// The two kinds of connections.
+/// The kinds of connections.
 #[derive(Debug)]
 pub(crate) enum Transport {
     Unix(UnixStream),
     Tcp(TcpStream),
+    Tls {
+        stream: Box<TlsStream<TcpStream>>,
+        /// The same socket once more, to be looked at when the stream is in two halves.
+        socket: OwnedFd,
+    },
+}
+
+impl Transport {
+    /// A connection whose ends have shaken hands.
+    pub(crate) fn tls(stream: TlsStream<TcpStream>) -> io::Result<Self> {
+        let socket = stream.get_ref().0.as_fd().try_clone_to_owned()?;
+        Ok(Self::Tls { stream: Box::new(stream), socket })
+    }
 }
 
 /// One client's connection.
@@ -84,6 +109,10 @@ impl ClientSocket {
                 let (reader, writer) = stream.into_split();
                 (ClientReader::Tcp(reader), ClientWriter::Tcp(writer))
             }
+            Transport::Tls { stream, socket } => {
+                let (half, writer) = split(*stream);
+                (ClientReader::Tls { half, socket }, ClientWriter::Tls(writer))
+            }
         }
     }
 }
@@ -98,6 +127,7 @@ impl AsyncRead for ClientSocket {
         let result = match &mut self.transport {
             Transport::Unix(stream) => ready!(Pin::new(stream).poll_read(cx, buffer)),
             Transport::Tcp(stream) => ready!(Pin::new(stream).poll_read(cx, buffer)),
+            Transport::Tls { stream, .. } => ready!(Pin::new(stream).poll_read(cx, buffer)),
         };
         let ended = result.is_ok() && buffer.remaining() > 0 && buffer.filled().len() == before;
         if ended && self.hold.keeps(cx) { Poll::Pending } else { Poll::Ready(result) }
@@ -113,6 +143,7 @@ impl AsyncWrite for ClientSocket {
         match &mut self.transport {
             Transport::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
             Transport::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Transport::Tls { stream, .. } => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -120,6 +151,7 @@ impl AsyncWrite for ClientSocket {
         match &mut self.transport {
             Transport::Unix(stream) => Pin::new(stream).poll_flush(cx),
             Transport::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Transport::Tls { stream, .. } => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -127,6 +159,7 @@ impl AsyncWrite for ClientSocket {
         match &mut self.transport {
             Transport::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
             Transport::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Transport::Tls { stream, .. } => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }
@@ -135,6 +168,7 @@ impl AsyncWrite for ClientSocket {
 pub(crate) enum ClientReader {
     Unix(unix::OwnedReadHalf),
     Tcp(tcp::OwnedReadHalf),
+    Tls { half: ReadHalf<TlsStream<TcpStream>>, socket: OwnedFd },
 }
 
 impl ClientReader {
@@ -143,6 +177,7 @@ impl ClientReader {
         let ready = match self {
             Self::Unix(half) => half.ready(Interest::WRITABLE).await,
             Self::Tcp(half) => half.ready(Interest::WRITABLE).await,
+            Self::Tls { socket, .. } => return has_hung_up(socket),
         };
         ready.map_or(true, Ready::is_write_closed)
     }
@@ -157,6 +192,7 @@ impl AsyncRead for ClientReader {
         match self.get_mut() {
             Self::Unix(half) => Pin::new(half).poll_read(cx, buffer),
             Self::Tcp(half) => Pin::new(half).poll_read(cx, buffer),
+            Self::Tls { half, .. } => Pin::new(half).poll_read(cx, buffer),
         }
     }
 }
@@ -165,6 +201,38 @@ impl AsyncRead for ClientReader {
 pub(crate) enum ClientWriter {
     Unix(unix::OwnedWriteHalf),
     Tcp(tcp::OwnedWriteHalf),
+    Tls(WriteHalf<TlsStream<TcpStream>>),
+}
+
+impl ClientWriter {
+    /// Writes all of it and lets it go: TLS would keep the end of what the socket does not take at once until somebody
+    /// writes again.
+    pub(crate) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes).await?;
+        self.flush().await
+    }
+
+    /// Waits until the client has read all that was sent, but not for long. Only a unix socket tells.
+    pub(crate) async fn read_by_client(&self) {
+        let Self::Unix(half) = self else { return };
+        let stream: &UnixStream = half.as_ref();
+        let has_read = async {
+            while matches!(is_all_read(stream.as_fd()), Ok(false)) {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        // Who takes longer is served like one that cannot tell.
+        tokio::time::timeout(READ_PATIENCE, has_read).await.unwrap_or_default();
+    }
+}
+
+/// Whether nothing can be written to a socket any more, without waiting.
+fn has_hung_up(socket: &OwnedFd) -> bool {
+    let mut looked_at = [PollFd::new(socket, PollFlags::empty())];
+    match poll(&mut looked_at, Some(&Timespec::default())) {
+        Ok(_) => looked_at[0].revents().intersects(PollFlags::HUP | PollFlags::ERR),
+        Err(_) => true,
+    }
 }
 
 impl AsyncWrite for ClientWriter {
@@ -176,6 +244,7 @@ impl AsyncWrite for ClientWriter {
         match self.get_mut() {
             Self::Unix(half) => Pin::new(half).poll_write(cx, bytes),
             Self::Tcp(half) => Pin::new(half).poll_write(cx, bytes),
+            Self::Tls(half) => Pin::new(half).poll_write(cx, bytes),
         }
     }
 
@@ -183,6 +252,7 @@ impl AsyncWrite for ClientWriter {
         match self.get_mut() {
             Self::Unix(half) => Pin::new(half).poll_flush(cx),
             Self::Tcp(half) => Pin::new(half).poll_flush(cx),
+            Self::Tls(half) => Pin::new(half).poll_flush(cx),
         }
     }
 
@@ -190,6 +260,7 @@ impl AsyncWrite for ClientWriter {
         match self.get_mut() {
             Self::Unix(half) => Pin::new(half).poll_shutdown(cx),
             Self::Tcp(half) => Pin::new(half).poll_shutdown(cx),
+            Self::Tls(half) => Pin::new(half).poll_shutdown(cx),
         }
     }
 }

@@ -67,6 +67,7 @@ fn examine(
     if options.deep {
         report.deep = true;
         report.faults.extend(engine.images.check_content(|_| is_wanted())?);
+        report.faults.extend(engine.layers.check_content(&is_wanted));
     }
     report
         .faults
@@ -82,6 +83,8 @@ fn look(engine: &Engine) -> Result<CheckReport> {
             report.add("images", checked.images, None);
             report.add("names of images", checked.names, None);
             report.add("blobs", checked.blobs.count, Some(checked.blobs.bytes));
+            let elsewhere = checked.elsewhere;
+            report.add("blobs kept as layers", elsewhere.count, Some(elsewhere.bytes));
             report.add("blobs coming in", checked.coming.count, Some(checked.coming.bytes));
             report.add("blobs being removed", checked.going.count, Some(checked.going.bytes));
             report.faults.extend(checked.faults);

@@ -51,7 +51,9 @@ pub async fn df(engine: &Engine, options: DiskUsageOptions) -> Result<DiskUsage>
     if options.containers {
         let all =
             container::ListOptions { all: true, size: true, ..container::ListOptions::default() };
-        usage.container_usage = Some(Usage::of_containers(container::list(engine, all).await?));
+        let rows = container::list(engine, all).await?;
+        let rows = rows.iter().map(|row| (**row).clone()).collect();
+        usage.container_usage = Some(Usage::of_containers(rows));
     }
     if options.volumes {
         let engine = engine.clone();
@@ -69,10 +71,15 @@ fn images(engine: &Engine) -> Result<Usage<ImageSummary>> {
     let images = engine.images.list()?;
     let sharing = image::Sharing::of(engine, &images)?;
     let users = image::Users::of(engine);
-    let row = |image: &gantry_images::Image| ImageSummary {
-        containers: users.count(image),
+    let families = image::Families::of(&images);
+    let row = |image| ImageSummary {
+        containers: families.containers(image, &users),
         shared_size: sharing.shared_bytes(image),
         ..image::summary(image)
     };
-    Ok(Usage::of_images(images.iter().map(row).collect(), sharing.total_bytes()))
+    // The blobs lie beside the layers, as far as they have not gone.
+    let blobs = i64::try_from(engine.images.stored_bytes()?).unwrap_or(i64::MAX);
+    let total = sharing.total_bytes().saturating_add(blobs);
+    let rows = images.iter().filter(|image| !image.is_sibling()).map(row);
+    Ok(Usage::of_images(rows.collect(), total))
 }

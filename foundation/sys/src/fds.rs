@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::check;
 
@@ -12,6 +13,24 @@ pub fn close_on_exec_from(first: u32) -> io::Result<()> {
         libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC)
     })?;
     Ok(())
+}
+
+/// Takes over the descriptors 3, 4 and so on, `count` in all, that a service manager has opened for this process
+/// (`sd_listen_fds(3)`), and marks them as close-on-exec. Only for a process that was told that they are its own; the
+/// second call gets none.
+pub fn take_inherited(count: u32) -> io::Result<Vec<OwnedFd>> {
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+    if TAKEN.swap(true, Ordering::Relaxed) {
+        return Ok(Vec::new());
+    }
+    (3..).take(count as usize).map(inherited).collect()
+}
+
+fn inherited(number: i32) -> io::Result<OwnedFd> {
+    // SAFETY: takes no pointers; sets a flag of whatever has this number, or fails when nothing has.
+    check(unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) }.into())?;
+    // SAFETY: it is open, and nobody in this process owns it: it came with the process, and is taken but once.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 /// Closes every descriptor from 3 on: what a caller left open by mistake. Only for the first step of `main`, when nothing of this

@@ -77,6 +77,15 @@ pub fn peer_credentials(socket: BorrowedFd<'_>) -> io::Result<PeerCredentials> {
     Ok(PeerCredentials { pid: found.pid, uid: found.uid, gid: found.gid })
 }
 
+/// Whether the peer of a stream socket has read all that was written (`SIOCOUTQ`: what is written occupies memory until it is read).
+pub fn is_all_read(socket: BorrowedFd<'_>) -> io::Result<bool> {
+    let mut unread: libc::c_int = 0;
+    // SAFETY: the kernel writes one `int`, which outlives the call.
+    let asked = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut unread) };
+    check(asked.into())?;
+    Ok(unread == 0)
+}
+
 /// Sends `data` (at least one byte) as one message, with a descriptor when given.
 pub fn send_with_fd(
     socket: BorrowedFd<'_>,

@@ -11,5 +11,7 @@ pub use auth::{AuthConfig, AuthResponse};
 pub use check::{CheckReport, Examined};
 pub use df::{BuildCacheRecord, DiskUsage, Usage};
 pub use event::{EventActor, EventMessage};
-pub use info::{Commit, Info, Plugins, RegistryConfig, RegistryIndex, Runtime, SwarmInfo};
+pub use info::{
+    Commit, DiscoveredDevice, Info, Plugins, RegistryConfig, RegistryIndex, Runtime, SwarmInfo,
+};
 pub use version::{ComponentVersion, Platform, Version};

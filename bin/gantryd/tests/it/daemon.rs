@@ -1,5 +1,7 @@
 //! A `gantryd` of one test's own, ended with it.
 
+use std::ffi::OsString;
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -9,7 +11,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tempfile::TempDir;
 
 /// How long anything may take before a test gives up.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Where a daemon keeps its things; each can be another daemon's.
 #[derive(Debug, Clone)]
@@ -19,6 +21,9 @@ pub(crate) struct Places {
     pub(crate) pidfile: PathBuf,
     pub(crate) socket: PathBuf,
     pub(crate) programs: PathBuf,
+    /// Where it listens; none leaves that to the other flags.
+    pub(crate) host: Option<String>,
+    pub(crate) more: Vec<String>,
 }
 
 impl Places {
@@ -34,33 +39,75 @@ impl Places {
             data_root: own.join("data"),
             exec_root: own.join("exec"),
             pidfile: own.join("pid/gantryd.pid"),
+            host: Some(format!("unix://{}", own.join("api/gantry.sock").display())),
             socket: own.join("api/gantry.sock"),
             programs,
+            more: Vec::new(),
         }
     }
 
     fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gantryd"));
+        command.args(self.flags());
+        self.furnish(&mut command);
         command
-            .arg("--data-root")
-            .arg(&self.data_root)
-            .arg("--exec-root")
-            .arg(&self.exec_root)
-            .arg("--pidfile")
-            .arg(&self.pidfile)
-            .arg("--host")
-            .arg(format!("unix://{}", self.socket.display()))
-            .args(["--log-level", "warn", "--bridge", "none"])
-            // Where the programs are found that nobody starts here, if they are not beside the daemon.
-            .env("PATH", &self.programs)
+    }
+
+    /// The program and what it is told, for a command that starts it another way.
+    pub(crate) fn words(&self) -> Vec<OsString> {
+        let program = OsString::from(env!("CARGO_BIN_EXE_gantryd"));
+        std::iter::once(program).chain(self.flags()).collect()
+    }
+
+    /// What the program needs besides.
+    pub(crate) fn furnish(&self, command: &mut Command) {
+        // Where the programs are found that nobody starts here, if they are not beside the daemon.
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let dirs = std::iter::once(self.programs.clone()).chain(std::env::split_paths(&path));
+        command
+            .env("PATH", std::env::join_paths(dirs).unwrap())
+            .env_remove("NOTIFY_SOCKET")
+            .env_remove("DOCKER_TLS_VERIFY")
+            .env_remove("DOCKER_CERT_PATH")
             .current_dir("/")
             .stdin(Stdio::null());
-        command
+    }
+
+    fn flags(&self) -> Vec<OsString> {
+        let mut flags: Vec<OsString> = Vec::new();
+        for (flag, path) in [
+            ("--data-root", &self.data_root),
+            ("--exec-root", &self.exec_root),
+            ("--pidfile", &self.pidfile),
+        ] {
+            flags.extend([flag.into(), path.into()]);
+        }
+        if let Some(host) = &self.host {
+            flags.extend(["--host".into(), host.into()]);
+        }
+        flags.extend(["--bridge", "none"].map(OsString::from));
+        flags.extend(self.more.iter().map(OsString::from));
+        if !self.more.iter().any(|flag| flag.contains("log-level") || flag.contains("config-file"))
+        {
+            flags.extend(["--log-level", "warn"].map(OsString::from));
+        }
+        flags
+    }
+
+    /// With these flags, too.
+    pub(crate) fn with(mut self, flags: &[&str]) -> Self {
+        self.more.extend(flags.iter().map(ToString::to_string));
+        self
     }
 
     /// Starts a daemon that has to come up.
     pub(crate) fn start(&self) -> Daemon {
-        let mut child = self.command().spawn().unwrap();
+        self.started(self.command())
+    }
+
+    /// Waits for a daemon that `command` starts.
+    pub(crate) fn started(&self, mut command: Command) -> Daemon {
+        let mut child = command.spawn().unwrap();
         let asked = Instant::now();
         while !answers(&self.socket) {
             let ended = child.try_wait().unwrap();
@@ -94,14 +141,41 @@ impl Places {
 
 /// Whether a whole answer comes: the engine is open then.
 pub(crate) fn answers(socket: &Path) -> bool {
-    use std::io::{Read, Write};
-    let Ok(mut stream) = UnixStream::connect(socket) else { return false };
+    ask(socket, "GET", "/_ping", "").is_some_and(|answer| answer.starts_with("HTTP/1.1 200"))
+}
+
+/// The whole answer to a request with a JSON body or none; nothing when nobody answers.
+pub(crate) fn ask(socket: &Path, method: &str, path: &str, body: &str) -> Option<String> {
+    let mut stream = UnixStream::connect(socket).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let request = b"GET /_ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    exchange(&mut stream, method, path, body)
+}
+
+/// [`ask`] over a connection that is there.
+pub(crate) fn exchange(
+    stream: &mut (impl Read + Write),
+    method: &str,
+    path: &str,
+    body: &str,
+) -> Option<String> {
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
     let mut answer = String::new();
-    stream.write_all(request).is_ok()
-        && stream.read_to_string(&mut answer).is_ok()
-        && answer.starts_with("HTTP/1.1 200")
+    stream.write_all(request.as_bytes()).ok()?;
+    stream.read_to_string(&mut answer).ok()?;
+    (!answer.is_empty()).then_some(answer)
+}
+
+/// Looks again and again until it is so.
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let asked = Instant::now();
+    while !is_so() {
+        assert!(asked.elapsed() < PATIENCE, "{what}: it does not come");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// A daemon that runs.
@@ -120,11 +194,21 @@ impl Daemon {
         waitid(which, WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).unwrap();
     }
 
+    /// Sends the daemon a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.0), signal).unwrap();
+    }
+
     /// Asks the daemon to end and waits until it has.
     pub(crate) fn end(mut self) {
         let pid = Pid::from_child(&self.0);
         kill_process(pid, Signal::TERM).unwrap();
-        assert!(self.0.wait().unwrap().success());
+        let mut status = None;
+        until("the daemon's end", || {
+            status = self.0.try_wait().unwrap();
+            status.is_some()
+        });
+        assert!(status.unwrap().success());
     }
 }
 

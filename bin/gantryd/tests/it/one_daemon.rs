@@ -53,7 +53,8 @@ fn each_place_has_one_daemon() {
         assert_eq!(second.refused(), expected);
         assert!(!dir.path().join("second").exists(), "a refused start left something");
     }
-    let same_socket = Places { socket: first.socket.clone(), ..own.clone() };
+    let same_socket =
+        Places { host: first.host.clone(), socket: first.socket.clone(), ..own.clone() };
     assert!(same_socket.refused().contains("a daemon answers there already"));
     assert!(!dir.path().join("second").exists(), "a refused start left something");
     assert!(bundle.is_dir());

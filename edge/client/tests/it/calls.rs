@@ -178,3 +178,23 @@ async fn archives_are_streamed_and_failures_come_as_messages() {
     assert_eq!(messages.next().await.unwrap_err().to_string(), "no room");
     assert!(messages.next().await.unwrap().is_none());
 }
+
+#[tokio::test]
+async fn files_are_sent_whole_and_in_order() {
+    let numbers = (0..200_000).map(|number: u32| number.to_string());
+    let content = numbers.collect::<Vec<_>>().join(" ");
+    let expected = content.clone();
+    let server = Server::start(move |mut peer| {
+        let request = peer.request().unwrap();
+        assert!(request.body == expected, "{} bytes", request.body.len());
+        peer.answer("200 OK", "{\"status\":\"one\"}\n");
+    });
+    let mut file = tempfile::tempfile().unwrap();
+    std::io::Write::write_all(&mut file, content.as_bytes()).unwrap();
+    std::io::Seek::rewind(&mut file).unwrap();
+    let query =
+        ImportQuery { source: "-".into(), repository: "x".into(), ..ImportQuery::default() };
+    let archive = Upload::file(file).unwrap();
+    let mut messages = server.client().image_import(archive, &query).await.unwrap();
+    assert_eq!(messages.next().await.unwrap().unwrap().status, "one");
+}

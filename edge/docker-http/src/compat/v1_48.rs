@@ -1,6 +1,7 @@
-//! What 1.48 brought: image mounts, and endpoints that say which of them is the gateway.
+//! What 1.48 brought: image mounts, images that say where their names lead, and endpoints that say which of them is the gateway.
 
 use gantry_api::container::CreateRequest;
+use serde_json::Value;
 
 use crate::error::Error;
 
@@ -12,4 +13,17 @@ pub(super) fn create(request: &mut CreateRequest) -> Result<(), Error> {
         endpoint.gw_priority = 0;
     }
     Ok(())
+}
+
+pub(super) fn image_inspect(image: &mut Value) {
+    if let Some(image) = image.as_object_mut() {
+        image.remove("Descriptor");
+        image.remove("Manifests");
+    }
+}
+
+pub(super) fn image_list(rows: &mut Value) {
+    for row in rows.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        row.remove("Descriptor");
+    }
 }

@@ -1,5 +1,5 @@
 //! What 1.50 took away: fields of an image's configuration that only a container's can have, and the state of the
-//! bridge's netfilter hooks.
+//! bridge's netfilter hooks. It brought devices that drivers have found.
 
 use serde_json::{Value, json};
 
@@ -14,6 +14,9 @@ pub(super) fn image_inspect(image: &mut Value) {
 }
 
 pub(super) fn info(info: &mut Value) {
+    if let Some(fields) = info.as_object_mut() {
+        fields.remove("DiscoveredDevices");
+    }
     info["BridgeNfIptables"] = json!(false);
     info["BridgeNfIp6tables"] = json!(false);
 }

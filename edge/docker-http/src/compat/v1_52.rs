@@ -1,6 +1,6 @@
 //! What 1.52 brought: events without the three fields that repeat others, and types for streams of documents; networks
-//! of a container that are told once; a MAC address for each endpoint only; images that leave out what is empty; a disk
-//! usage with sums.
+//! of a container that are told once; subnets that tell how full they are; a MAC address for each endpoint only; images
+//! that leave out what is empty; a disk usage with sums.
 
 use gantry_api::container::CreateRequest;
 use gantry_api::network::EndpointSettings;
@@ -60,6 +60,13 @@ pub(super) fn container_inspect(container: &mut Value) {
     settings["LinkLocalIPv6PrefixLen"] = json!(0);
     settings["SecondaryIPAddresses"] = Value::Null;
     settings["SecondaryIPv6Addresses"] = Value::Null;
+}
+
+/// Nothing was told of how full its subnets are.
+pub(super) fn network_inspect(network: &mut Value) {
+    if let Some(network) = network.as_object_mut() {
+        network.remove("Status");
+    }
 }
 
 /// What is empty was told, too.

@@ -2,11 +2,12 @@
 
 use gantry_engine::Engine;
 use gantry_engine::container::{ListOptions, list};
+use hyper::StatusCode;
 
 use crate::call::Call;
-use crate::compat;
 use crate::error::Error;
 use crate::reply::Reply;
+use crate::{compat, reply};
 
 pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Reply, Error> {
     let query = &call.query;
@@ -25,6 +26,15 @@ pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Reply, Error> {
         size: query.flag("size"),
         filters,
     };
+    let (version, answered) = (call.version, &call.server.containers);
+    let is_plain = !options.size && options.limit.is_none() && options.filters.is_empty();
     let rows = list(&engine, options).await?;
-    compat::answer(call.version, compat::CONTAINER_LIST, &rows)
+    if let Some(known) = answered.get(&rows, version) {
+        return Ok(reply::json_bytes(StatusCode::OK, known));
+    }
+    let bytes = compat::document(version, compat::CONTAINER_LIST, &rows[..])?;
+    if is_plain {
+        answered.put(rows, version, bytes.clone());
+    }
+    Ok(reply::json_bytes(StatusCode::OK, bytes))
 }

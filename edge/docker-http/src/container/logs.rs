@@ -14,9 +14,12 @@ use crate::query::Query;
 use crate::reply::{self, Reply, ReplyBody};
 
 pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Reply, Error> {
-    let log = logs(&engine, &call.name, options(&call.query)?).await?;
+    let options = options(&call.query)?;
+    let follow = options.follow;
+    let log = logs(&engine, &call.name, options).await?;
     let stream_type = HeaderValue::from_static(compat::stream_type(call.version, log.tty));
-    Ok(reply::typed(StatusCode::OK, stream_type, ReplyBody::Log(log)))
+    let reply = reply::typed(StatusCode::OK, stream_type, ReplyBody::Log(log));
+    Ok(if follow { reply::looking_on(reply) } else { reply })
 }
 
 fn options(query: &Query) -> Result<LogsOptions, Error> {

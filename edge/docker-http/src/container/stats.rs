@@ -34,5 +34,6 @@ pub(crate) fn handle(engine: &Engine, call: &Call) -> Result<Reply, Error> {
             }
         }
     });
-    Ok(reply::typed(StatusCode::OK, reply::JSON, ReplyBody::Pieces(pieces)))
+    let reply = reply::typed(StatusCode::OK, reply::JSON, ReplyBody::Pieces(pieces));
+    Ok(reply::looking_on(reply))
 }

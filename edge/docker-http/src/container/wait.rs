@@ -21,5 +21,6 @@ pub(crate) fn handle(engine: &Engine, call: &Call) -> Result<Reply, Error> {
         // A number and a text always make a document.
         reply::json_line(&response).unwrap_or_default()
     };
-    Ok(reply::typed(StatusCode::OK, reply::JSON, ReplyBody::Later(Box::pin(later))))
+    let reply = reply::typed(StatusCode::OK, reply::JSON, ReplyBody::Later(Box::pin(later)));
+    Ok(reply::looking_on(reply))
 }

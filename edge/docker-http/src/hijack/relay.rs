@@ -45,7 +45,7 @@ pub(super) async fn relay_raw(
     takeover: Takeover,
 ) -> io::Result<()> {
     let (reader, mut writer) = socket.into_split();
-    writer.write_all(&takeover.head).await?;
+    writer.send(&takeover.head).await?;
     let mut input = Input { reader, early: BytesMut::from(&early[..]), ended: false };
     both_ways(&mut input, &mut writer, takeover).await?;
     close(input, writer).await
@@ -67,8 +67,9 @@ async fn both_ways(
 ) -> io::Result<()> {
     let Takeover { mut attachment, stdin, detach_keys, tells_failure, .. } = takeover;
     if let Some(mut past) = attachment.past.take() {
+        writer.read_by_client().await;
         while let Some(piece) = past.chunks.recv().await {
-            writer.write_all(&piece.map_err(io::Error::other)?).await?;
+            writer.send(&piece.map_err(io::Error::other)?).await?;
         }
     }
     let Some(live) = attachment.live.take() else { return Ok(()) };
@@ -79,7 +80,8 @@ async fn both_ways(
     let process = match live {
         Ok(Ok(process)) => process,
         Ok(Err(error)) if tells_failure => {
-            return writer.write_all(&failure(attachment.tty, &error)).await;
+            writer.read_by_client().await;
+            return writer.send(&failure(attachment.tty, &error)).await;
         }
         Ok(Err(_)) | Err(_) => return Ok(()),
     };
@@ -134,10 +136,17 @@ fn failure(tty: bool, error: &gantry_engine::Error) -> Bytes {
 }
 
 /// Copies until the end; one piece at a time, so that a slow client slows nothing but its own stream.
+///
+/// The first piece waits until the head has been read: docker-py reads that by a buffer, goes on at the bare socket, and would lose what
+/// came along with it.
 async fn copy(mut from: tokio::net::unix::OwnedReadHalf, to: &mut ClientWriter) -> io::Result<()> {
     let mut piece = BytesMut::with_capacity(PIECE_BYTES);
+    let mut is_first = true;
     while from.read_buf(&mut piece).await? > 0 {
-        to.write_all(&piece).await?;
+        if std::mem::take(&mut is_first) {
+            to.read_by_client().await;
+        }
+        to.send(&piece).await?;
         piece.clear();
     }
     Ok(())

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::{BufMut, Bytes, BytesMut};
 use hyper::header::{HeaderMap, HeaderName, UPGRADE};
 use sha1::{Digest, Sha1};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
@@ -72,7 +72,7 @@ pub(super) async fn relay_framed(
     takeover: Takeover,
 ) -> io::Result<()> {
     let (reader, mut writer) = socket.into_split();
-    writer.write_all(&takeover.head).await?;
+    writer.send(&takeover.head).await?;
     let is_raw = takeover.attachment.tty;
     let (near, far) = UnixStream::pair()?;
     let far = ClientSocket::new(Transport::Unix(far));
@@ -235,7 +235,7 @@ async fn send(
 async fn message(writer: &mut ClientWriter, kind: u8, payload: &[u8]) -> io::Result<()> {
     let mut frame = BytesMut::from(&frame_head(kind, payload.len())[..]);
     frame.extend_from_slice(payload);
-    writer.write_all(&frame).await
+    writer.send(&frame).await
 }
 
 /// A server's frames are not masked.
@@ -289,6 +289,8 @@ impl Unframed {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncWriteExt;
+
     use super::*;
 
     #[test]

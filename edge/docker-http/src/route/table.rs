@@ -8,13 +8,13 @@ use super::Endpoint::{
     ContainerExport, ContainerInspect, ContainerKill, ContainerList, ContainerLogs, ContainerPause,
     ContainerPrune, ContainerRemove, ContainerRename, ContainerResize, ContainerRestart,
     ContainerStart, ContainerStats, ContainerStop, ContainerTop, ContainerUnpause, ContainerUpdate,
-    ContainerWait, ExecCreate, ExecInspect, ExecResize, ExecStart, ImageCreate, ImageDistribution,
-    ImageHistory, ImageInspect, ImageLayerFiles, ImageLayers, ImageList, ImageLoad, ImagePrune,
-    ImagePush, ImageRemove, ImageSave, ImageSearch, ImageTag, NetworkConnect, NetworkCreate,
-    NetworkDisconnect, NetworkInspect, NetworkList, NetworkPrune, NetworkRemove, SystemAuth,
-    SystemCheck, SystemDf, SystemEvents, SystemInfo, SystemPing, SystemVersion, VolumeClone,
-    VolumeCreate, VolumeExport, VolumeImport, VolumeInspect, VolumeList, VolumePrune, VolumeRemove,
-    VolumeRename,
+    ContainerWait, ExecCreate, ExecInspect, ExecResize, ExecStart, ImageAttestations, ImageCreate,
+    ImageDistribution, ImageHistory, ImageInspect, ImageLayerFiles, ImageLayers, ImageList,
+    ImageLoad, ImagePrune, ImagePush, ImageRemove, ImageSave, ImageSearch, ImageTag,
+    NetworkConnect, NetworkCreate, NetworkDisconnect, NetworkInspect, NetworkList, NetworkPrune,
+    NetworkRemove, SystemAuth, SystemCheck, SystemDf, SystemEvents, SystemInfo, SystemPing,
+    SystemVersion, VolumeClone, VolumeCreate, VolumeExport, VolumeImport, VolumeInspect,
+    VolumeList, VolumePrune, VolumeRemove, VolumeRename,
 };
 use super::{Endpoint, Route, Target};
 
@@ -92,6 +92,7 @@ pub(super) static ROUTES: &[Route] = &[
     serve(Method::GET, "/images/get", ImageSave),
     serve(Method::GET, "/images/{name}/get", ImageSave),
     serve(Method::GET, "/images/{name}/history", ImageHistory),
+    serve(Method::GET, "/images/{name}/attestations", ImageAttestations),
     serve(Method::GET, "/images/{name}/json", ImageInspect),
     serve(Method::GET, "/gantry/images/{name}/layers", ImageLayers),
     serve(Method::GET, "/gantry/images/{name}/files", ImageLayerFiles),

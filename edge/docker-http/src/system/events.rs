@@ -35,7 +35,8 @@ pub(crate) fn handle(engine: &Engine, call: &Call) -> Result<Reply, Error> {
     let (sender, pieces) = mpsc::channel(LINES_IN_FLIGHT);
     tokio::spawn(send(stream, sender, call.version, content_type.ends_with("json-seq")));
     let content_type = HeaderValue::from_static(content_type);
-    Ok(reply::typed(StatusCode::OK, content_type, ReplyBody::Pieces(pieces)))
+    let reply = reply::typed(StatusCode::OK, content_type, ReplyBody::Pieces(pieces));
+    Ok(reply::looking_on(reply))
 }
 
 /// Sends until there is no more, or nobody takes it.

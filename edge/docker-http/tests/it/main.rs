@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 mod containers;
+mod crowd;
 mod limits;
 mod routes;
 mod server;

@@ -138,9 +138,8 @@ async fn tcp_serves_the_same() {
 
 #[tokio::test]
 async fn the_server_ends_although_clients_stay() {
-    let mut quick = config();
-    quick.drain = std::time::Duration::from_millis(100);
-    let server = Server::start_with(quick).await;
+    let server = Server::start().await;
+    let asked = std::time::Instant::now();
     let idle = server.connect().await;
     let mut used: Client = server.connect().await;
     used.send("HEAD /_ping HTTP/1.1\r\nHost: x\r\n\r\n").await;
@@ -148,4 +147,5 @@ async fn the_server_ends_although_clients_stay() {
     server.stop().await;
     assert_eq!(used.rest().await, "");
     drop(idle);
+    assert!(asked.elapsed() < std::time::Duration::from_secs(5), "idle clients are waited for");
 }

@@ -132,8 +132,21 @@ pub struct Info {
     pub product_license: String,
     #[serde(rename = "CDISpecDirs", deserialize_with = "go::lenient")]
     pub cdi_spec_dirs: Vec<String>,
+    /// Devices that containers can ask for; since 1.50.
+    #[serde(skip_serializing_if = "go::is_zero", deserialize_with = "go::lenient")]
+    pub discovered_devices: Vec<DiscoveredDevice>,
     #[serde(deserialize_with = "go::lenient")]
     pub warnings: Vec<String>,
+}
+
+/// A device that a driver has found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct DiscoveredDevice {
+    /// The driver, for example `cdi`.
+    pub source: String,
+    #[serde(rename = "ID")]
+    pub id: String,
 }
 
 /// What can be chosen, by kind.

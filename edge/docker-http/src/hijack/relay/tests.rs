@@ -52,6 +52,40 @@ async fn output_goes_on_after_the_client_has_ended_its_input() {
     assert_eq!(running.end().await, End::Output);
 }
 
+/// The end of a client for whom a head and then a process's whole output are on their way.
+fn head_and_output() -> (UnixStream, tokio::task::JoinHandle<io::Result<()>>) {
+    let (client, near_client) = UnixStream::pair().unwrap();
+    let (mut process, near_process) = UnixStream::pair().unwrap();
+    let relay = tokio::spawn(async move {
+        process.write_all(b"output").await?;
+        drop(process);
+        let (_reader, mut writer) = ClientSocket::new(Transport::Unix(near_client)).into_split();
+        writer.send(b"head").await?;
+        copy(near_process.into_split().0, &mut writer).await
+    });
+    (client, relay)
+}
+
+/// A client may read the head by another way than what follows.
+#[tokio::test]
+async fn output_does_not_come_along_with_the_head() {
+    let (mut client, relay) = head_and_output();
+    // The client is slow: time for the output to come.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let mut buffer = [0; 100];
+    let length = client.read(&mut buffer).await.unwrap();
+    assert_eq!(&buffer[..length], b"head");
+    assert_eq!(read_all(&mut client).await, "output");
+    relay.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn who_never_reads_the_head_is_not_waited_for() {
+    let (mut client, relay) = head_and_output();
+    tokio::time::timeout(PATIENCE, relay).await.unwrap().unwrap().unwrap();
+    assert_eq!(read_all(&mut client).await, "headoutput");
+}
+
 #[tokio::test]
 async fn bytes_that_came_with_the_request_are_first() {
     let mut running = start("early ", Typing::Passed(None));
