@@ -2,9 +2,12 @@
 
 mod clock;
 mod compare;
+mod connection;
+mod containers;
 mod images;
 mod machine;
 mod networks;
+mod processes;
 mod samples;
 mod soak;
 
@@ -14,12 +17,13 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: gantry-bench compare [--rounds N] [--only PART,PART… | --record FILE]
        gantry-bench images [--rounds N] [--record FILE]
        gantry-bench networks [--rounds N] [--only PART,PART… | --record FILE]
+       gantry-bench containers [--rounds N] [--only PART,PART… | --record FILE]
        gantry-bench soak [--runs N] [--record FILE]
        gantry-bench apply ARCHIVE FOLDER
 
-The parts are engines, plain, docker, exec, peak, shims and sizes; of networks, starts, connect, crowd, streams and
-requests. Run it through `make bench`, `make bench-images` and
-`make soak`, which build what it measures.";
+The parts are engines, plain, docker, exec, peak, shims and sizes; of networks, starts, connect, crowd, streams,
+requests and dns; of containers, steps, lists, crowd, logs, idle, starts and thousand. Run it through `make bench`, `make bench-images`,
+`make bench-networks`, `make bench-containers` and `make soak`, which build what it measures.";
 
 /// What the command line asks for.
 struct Request {
@@ -34,6 +38,7 @@ enum Task {
     Compare,
     Images,
     Networks,
+    Containers,
     Soak,
 }
 
@@ -58,6 +63,10 @@ fn main() -> ExitCode {
                 let Request { count, only, record, .. } = request;
                 networks::run(&arguments, count.unwrap_or(30), &only, record.as_deref())
             }
+            Task::Containers => {
+                let Request { count, only, record, .. } = request;
+                containers::run(&arguments, count.unwrap_or(30), &only, record.as_deref())
+            }
             Task::Soak => soak::run(request.count.unwrap_or(1000), request.record.as_deref()),
         },
         Err(message) => {
@@ -73,6 +82,7 @@ fn parse(arguments: &[String]) -> Result<Request, String> {
         Some("compare") => Task::Compare,
         Some("images") => Task::Images,
         Some("networks") => Task::Networks,
+        Some("containers") => Task::Containers,
         Some("soak") => Task::Soak,
         Some(other) => return Err(format!("unknown task: {other}")),
         None => return Err("no task given".to_owned()),
@@ -81,13 +91,14 @@ fn parse(arguments: &[String]) -> Result<Request, String> {
     while let Some(flag) = words.next() {
         let value = words.next().ok_or_else(|| format!("{flag} needs a value"))?;
         match (task, flag.as_str()) {
-            (Task::Compare | Task::Images | Task::Networks, "--rounds")
+            (Task::Compare | Task::Images | Task::Networks | Task::Containers, "--rounds")
             | (Task::Soak, "--runs") => {
                 let count = value.parse().ok().filter(|count| *count > 0);
                 request.count = Some(count.ok_or_else(|| format!("{flag}: not a count: {value}"))?);
             }
             (Task::Compare, "--only") => request.only = parts(value, &compare::PARTS)?,
             (Task::Networks, "--only") => request.only = parts(value, &networks::PARTS)?,
+            (Task::Containers, "--only") => request.only = parts(value, &containers::PARTS)?,
             (_, "--record") => request.record = Some(value.into()),
             _ => return Err(format!("unknown flag: {flag}")),
         }

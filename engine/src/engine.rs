@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use gantry_cgroup::Hierarchies;
 use gantry_db::{Db, Table};
@@ -18,17 +18,27 @@ use crate::blocking::block;
 use crate::error::Error;
 use crate::events::Events;
 use crate::exec::ExecSession;
+use crate::live::Live;
 use crate::plan::HostFacts;
 use crate::record::{ContainerRecord, Snapshot};
 use crate::registry::{Handle, Registry};
-use crate::settings::Settings;
+use crate::settings::{LiveSettings, Settings};
 use crate::{
-    Result, build, cgroups, container, facts, housekeeping, image, network, random, volume,
+    Result, build, cgroups, container, facts, housekeeping, image, network, random, system, volume,
 };
 
 /// One container engine over one data root. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine(Arc<Inner>);
+
+/// An engine that may be gone.
+pub(crate) struct WeakEngine(Weak<Inner>);
+
+impl WeakEngine {
+    pub(crate) fn upgrade(&self) -> Option<Engine> {
+        self.0.upgrade().map(Engine)
+    }
+}
 
 pub struct Inner {
     pub(crate) settings: Settings,
@@ -40,10 +50,13 @@ pub struct Inner {
     pub(crate) build_memory: gantry_build::Memory,
     /// Who has which cache mount.
     pub(crate) build_caches: build::Caches,
-    pub(crate) registries: Arc<gantry_registry_client::Client>,
+    /// What may change while it runs.
+    pub(crate) live: Live,
     /// What images from registries must fulfil, where the administrator says so.
     pub(crate) signature_policy: Option<gantry_trust::Policy>,
     pub(crate) plugins: Arc<Plugins>,
+    /// Output on its way to other programs.
+    pub(crate) log_deliveries: container::log_delivery::LogDeliveries,
     pub(crate) networks: Networks,
     /// Containers' name servers.
     pub(crate) dns: gantry_dns::Dns,
@@ -53,6 +66,8 @@ pub struct Inner {
     pub(crate) containers: Registry,
     /// What happens, for those who listen.
     pub(crate) events: Events,
+    /// How health checks go.
+    pub(crate) probes: system::ProbeCounts,
     pub(crate) execs: Mutex<HashMap<ExecId, Arc<ExecSession>>>,
     /// Keeps containers from starting while somebody writes into their files.
     pub(crate) rooms: container::Rooms,
@@ -62,6 +77,10 @@ pub struct Inner {
     pub(crate) deep_check: Arc<tokio::sync::Mutex<()>>,
     /// What a list of all images says, as long as nothing changes.
     pub(crate) image_rows: image::Rows,
+    /// What a list of containers says, as far as it is still so.
+    pub(crate) container_rows: container::Rows,
+    /// Hears of layers that came in.
+    pub(crate) arrivals: housekeeping::layer_archives::Arrivals,
 }
 
 impl std::ops::Deref for Engine {
@@ -78,7 +97,11 @@ impl Engine {
     /// Opens the data root, finds the containers that went on running, and brings the embedded image in when the
     /// data root is new.
     pub async fn open(settings: Settings) -> Result<Self> {
+        // Before anything is touched.
+        let guards = Arc::new(Plugins::new(settings.plugins.clone()));
+        system::check_plugins(guards, settings.live.authorization_plugins.clone()).await?;
         let (engine, records) = block(move || Self::open_services(settings)).await?;
+        container::log_delivery::check_defaults(&engine).await?;
         let (volumes, users) = (engine.clone(), volume::of_running(&records));
         block(move || volumes.volumes.restore(users)).await;
         let (networks, running) = (engine.clone(), network::of_running(&records));
@@ -97,6 +120,8 @@ impl Engine {
         .await?;
         image::unpack::collect_now(&engine).await;
         image::embed(&engine).await?;
+        housekeeping::layer_archives::start(&engine);
+        housekeeping::log_files::start(&engine);
         Ok(engine)
     }
 
@@ -117,8 +142,12 @@ impl Engine {
             },
             Arc::clone(&db),
         )?;
+        let elsewhere = housekeeping::layer_archives::InLayers(layers.archives());
         let images = Images::open(
-            gantry_images::Config { root: settings.data_root.clone() },
+            gantry_images::Config {
+                root: settings.data_root.clone(),
+                elsewhere: Some(Arc::new(elsewhere)),
+            },
             Arc::clone(&db),
         )?;
         tell_what_is_lost(&layers, &images);
@@ -142,7 +171,7 @@ impl Engine {
             )?,
             shims: Shims::new()?,
             cgroups,
-            registries: Arc::new(gantry_registry_client::Client::new(settings.registries.clone())),
+            live: Live::new(settings.live.clone()),
             signature_policy,
             plugins,
             settings,
@@ -152,12 +181,16 @@ impl Engine {
             images,
             layers,
             containers: Registry::default(),
+            log_deliveries: container::log_delivery::LogDeliveries::default(),
             events: Events::default(),
+            probes: system::ProbeCounts::default(),
             execs: Mutex::default(),
             rooms: container::Rooms::default(),
             image_changes: image::Changes::default(),
             deep_check: Arc::default(),
             image_rows: image::Rows::default(),
+            container_rows: container::Rows::default(),
+            arrivals: housekeeping::layer_archives::Arrivals::default(),
         };
         Ok((Self(Arc::new(inner)), records))
     }
@@ -191,8 +224,14 @@ impl Engine {
         Ok(())
     }
 
+    /// For whoever must not keep it.
+    pub(crate) fn downgrade(&self) -> WeakEngine {
+        WeakEngine(Arc::downgrade(&self.0))
+    }
+
     /// Ends what the engine does on its own. Containers go on running.
     pub async fn close(&self) {
+        container::log_delivery::close(self).await;
         housekeeping::flush(self).await;
         let engine = self.clone();
         block(move || {
@@ -200,6 +239,19 @@ impl Engine {
             cgroups::remove_unused_parent(&engine);
         })
         .await;
+    }
+
+    /// The live settings as they are now.
+    pub fn live(&self) -> Arc<LiveSettings> {
+        self.live.settings()
+    }
+
+    /// Completes when the engine has read something of its own: threads and database are at work.
+    pub async fn responds(&self) {
+        let engine = self.clone();
+        if let Err(error) = block(move || identity(&engine.db)).await {
+            tracing::error!(error = error_chain(&error), "cannot read the database");
+        }
     }
 
     /// What this engine calls itself in `info`: made once for each data root.

@@ -63,6 +63,8 @@ pub enum Error {
     NoBindSource { path: String },
     #[error("error gathering device information while adding custom device \"{path}\"")]
     Device { path: String, source: io::Error },
+    #[error("look up the block device {path}")]
+    BlockDevice { path: String, source: io::Error },
     /// What the caller asks for is never possible with this container.
     #[error("{reason}")]
     Refused { reason: String },
@@ -74,6 +76,8 @@ pub enum Error {
     LinksToStopped { target: String, alias: String },
     #[error("cannot join network of a non running container: {id}")]
     JoinsStopped { id: String },
+    #[error("failed to join {what} namespace: container {id} is not running")]
+    JoinsNamespaceOfStopped { what: &'static str, id: String },
     #[error("Could not find the file {path} in container {container}")]
     NoSuchFile { path: String, container: String },
     #[error("{what} is marked read-only")]
@@ -94,6 +98,12 @@ pub enum Error {
     /// A test asked for this failure.
     #[error("failure injected at {step}")]
     Injected { step: &'static str },
+    #[error("authorization denied by plugin {plugin}: {reason}")]
+    NotAuthorized { plugin: String, reason: String },
+    #[error("plugin {plugin} failed with error")]
+    AuthorizationFailed { plugin: String, source: gantry_plugins::Error },
+    #[error("failed to validate authorization plugin")]
+    AuthorizationPlugin { source: gantry_plugins::Error },
     #[error(transparent)]
     Build(#[from] gantry_build::Error),
     #[error(transparent)]
@@ -114,6 +124,14 @@ pub enum Error {
     Volumes(#[from] gantry_volumes::Error),
     #[error(transparent)]
     Shims(#[from] gantry_shims::Error),
+    #[error("configured logging driver does not support reading")]
+    LogNotReadable,
+    #[error("logger: no log driver named '{0}' is registered")]
+    NoSuchLogDriver(String),
+    #[error("failed to initialize logging driver")]
+    LogDriver { source: Box<Error> },
+    #[error(transparent)]
+    LogDrivers(#[from] gantry_log_drivers::Error),
     #[error(transparent)]
     Logs(#[from] gantry_logs::Error),
     #[error(transparent)]
@@ -153,8 +171,10 @@ impl Error {
             Self::Invalid { .. }
             | Self::Filter(_)
             | Self::NoBindSource { .. }
+            | Self::BlockDevice { .. }
+            | Self::NoSuchLogDriver(_)
             | Self::AmbiguousId(_) => ErrorKind::InvalidParameter,
-            Self::NotThereYet { .. } => ErrorKind::NotImplemented,
+            Self::NotThereYet { .. } | Self::LogNotReadable => ErrorKind::NotImplemented,
             Self::NoSuchContainer(_)
             | Self::NoSuchExec(_)
             | Self::NoSuchFile { .. }
@@ -162,6 +182,7 @@ impl Error {
             | Self::WrongPlatform { .. } => ErrorKind::NotFound,
             Self::NameInUse { .. }
             | Self::JoinsStopped { .. }
+            | Self::JoinsNamespaceOfStopped { .. }
             | Self::LinksToStopped { .. }
             | Self::NotRunning(_)
             | Self::AlreadyPaused(_)
@@ -172,16 +193,21 @@ impl Error {
             | Self::TooManyAttached(_)
             | Self::TooManyExecs(_)
             | Self::ExecHasRun(_) => ErrorKind::Conflict,
-            Self::Refused { .. } | Self::EndpointExists { .. } | Self::NotConnected { .. } => {
-                ErrorKind::Forbidden
-            }
+            Self::Refused { .. }
+            | Self::EndpointExists { .. }
+            | Self::NotConnected { .. }
+            | Self::ReadOnly { .. }
+            | Self::NotAuthorized { .. } => ErrorKind::Forbidden,
             Self::AlreadyIn { .. } => ErrorKind::NotModified,
-            Self::ReadOnly { .. } => ErrorKind::Forbidden,
             Self::Copy { source, .. } => source.kind(),
             Self::ShuttingDown => ErrorKind::Unavailable,
             Self::Full { .. } => ErrorKind::StorageFull,
-            Self::File { .. } | Self::Device { .. } | Self::Injected { .. } => ErrorKind::Internal,
-            Self::Container { source, .. } => source.kind(),
+            Self::File { .. }
+            | Self::Device { .. }
+            | Self::AuthorizationFailed { .. }
+            | Self::AuthorizationPlugin { .. }
+            | Self::Injected { .. } => ErrorKind::Internal,
+            Self::Container { source, .. } | Self::LogDriver { source } => source.kind(),
             Self::Build(error) => error.kind(),
             Self::Images(error) => error.kind(),
             Self::Registry(error) => error.kind(),
@@ -192,6 +218,7 @@ impl Error {
             Self::Plugins(error) => error.kind(),
             Self::Volumes(error) => error.kind(),
             Self::Shims(error) => error.kind(),
+            Self::LogDrivers(error) => error.kind(),
             Self::Logs(error) => error.kind(),
             Self::Database(error) => error.kind(),
             Self::Cgroup(error) => error.kind(),

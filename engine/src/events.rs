@@ -32,6 +32,7 @@ const BEHIND: usize = 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Container,
+    Daemon,
     Image,
     Network,
     Volume,
@@ -42,6 +43,7 @@ impl Kind {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Container => "container",
+            Self::Daemon => "daemon",
             Self::Image => "image",
             Self::Network => "network",
             Self::Volume => "volume",
@@ -137,13 +139,23 @@ struct Memory {
     bytes: usize,
     listeners: broadcast::Sender<Arc<EventMessage>>,
     last: Timestamp,
+    /// How many there were.
+    told: u64,
 }
 
 impl Default for Events {
     fn default() -> Self {
         let (listeners, _) = broadcast::channel(BEHIND);
         let last = Timestamp { seconds: 0, nanos: 0 };
-        Self { memory: Mutex::new(Memory { latest: VecDeque::new(), bytes: 0, listeners, last }) }
+        Self {
+            memory: Mutex::new(Memory {
+                latest: VecDeque::new(),
+                bytes: 0,
+                listeners,
+                last,
+                told: 0,
+            }),
+        }
     }
 }
 
@@ -155,6 +167,7 @@ impl Events {
         let now = gantry_sys::clock::now();
         let at = if now > memory.last { now } else { next(memory.last) };
         memory.last = at;
+        memory.told += 1;
         let message = Arc::new(event.into_message(at));
         memory.bytes += weight(&message);
         memory.latest.push_back(Arc::clone(&message));
@@ -164,6 +177,16 @@ impl Events {
         }
         // An error means that nobody listens.
         drop(memory.listeners.send(message));
+    }
+
+    /// How many there were since the daemon's start.
+    pub(crate) fn told(&self) -> u64 {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).told
+    }
+
+    /// How many listen now.
+    pub(crate) fn listeners(&self) -> usize {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).listeners.receiver_count()
     }
 
     /// What is remembered, oldest first, and what comes from now on, without a gap in between.

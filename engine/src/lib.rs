@@ -15,6 +15,7 @@ pub mod exec;
 mod facts;
 mod housekeeping;
 pub mod image;
+mod live;
 mod names;
 pub mod network;
 mod plan;
@@ -32,7 +33,10 @@ pub use error::Error;
 pub use gantry_layers::Format as LayerFormat;
 pub use gantry_plugins::Config as PluginConfig;
 pub use gantry_registry_client::{Config as RegistryConfig, Credentials, Proxies};
-pub use settings::{NameSettings, NetworkSettings, Settings};
+pub use settings::{
+    ContainerDefaults, DefaultSeccomp, LiveSettings, LogDefaults, NameSettings, NetworkSettings,
+    OWN_RUNTIME, RuntimeSettings, Settings,
+};
 
 /// What every use case returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -4,16 +4,20 @@
 
 mod capabilities;
 mod checks;
+mod device_edits;
 mod endpoint_options;
 mod endpoints;
+mod log;
 mod modes;
 mod mounts;
 mod ports;
 mod process;
 mod refused;
 mod resources;
+mod seccomp_profile;
 mod security;
 mod spec;
+mod support;
 mod sysctls;
 mod update;
 
@@ -24,18 +28,30 @@ use gantry_types::{ContainerId, Signal};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::settings::{ContainerDefaults, LogDefaults};
 
+pub(crate) use device_edits::{ContainerEdits, Specification, is_qualified};
 pub(crate) use endpoints::{EndpointPlan, endpoint, refusal};
+pub(crate) use log::{
+    Destination, LogFormat, LogPlan, PLUGIN_KIND, TagFields, remote, render_tag,
+    resolve as resolve_log,
+};
+use modes::Modes;
 pub(crate) use modes::{CgroupNamespace, Ipc, Network, Sharing, joined};
 pub(crate) use mounts::{
     ImageSource, MountPlan, MountSource, VolumeSource, VolumesFrom, complete_mounts,
 };
 pub(crate) use ports::{parse_port, ports};
+pub(crate) use resources::with_devices;
 pub(crate) use security::{SeccompPlan, SecurityPlan};
-pub(crate) use spec::{FoundSource, SpecFacts, exec_process, mount_points, to_spec};
+pub(crate) use spec::{
+    FoundSource, JoinedNamespaces, SpecFacts, exec_process, mount_points, to_spec,
+};
+pub(crate) use support::LimitSupport;
 
 /// What the host can give; gathered once, when the engine opens.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a question of its own")]
 pub(crate) struct HostFacts {
     /// Processors.
     pub cpus: u32,
@@ -51,6 +67,20 @@ pub(crate) struct HostFacts {
     pub hostname: String,
     /// Whether there is a default bridge.
     pub default_bridge: bool,
+    /// The kernel's major and minor number.
+    pub kernel: (u32, u32),
+    /// Whether the kernel confines by AppArmor.
+    pub apparmor: bool,
+    /// What the kernel can limit.
+    pub limits: LimitSupport,
+}
+
+/// What a request is completed from, besides the image.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Surroundings<'a> {
+    pub host: &'a HostFacts,
+    pub defaults: &'a ContainerDefaults,
+    pub logs: &'a LogDefaults,
 }
 
 impl HostFacts {
@@ -92,21 +122,11 @@ pub(crate) struct ContainerPlan {
     pub stop_signal: Signal,
     /// Seconds between the stop signal and the kill; negative waits for ever.
     pub stop_timeout_s: i64,
-    /// Rotation of the log file; `None` keeps no log.
+    /// Where the output goes; `None` keeps no log.
     pub log: Option<LogPlan>,
 }
 
-/// How the log file is rotated.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct LogPlan {
-    /// Bytes after which a new file begins.
-    pub max_size_bytes: u64,
-    /// Files kept, the current one included.
-    pub max_files: u32,
-}
-
 const DEFAULT_STOP_TIMEOUT_S: i64 = 10;
-const DEFAULT_SHM_BYTES: i64 = 64 << 20;
 
 impl ContainerPlan {
     /// Completes `request` from `image`, checks everything that can be checked without I/O, and tells what to warn of.
@@ -114,7 +134,7 @@ impl ContainerPlan {
         id: &ContainerId,
         request: CreateRequest,
         image: &ImageConfig,
-        host: &HostFacts,
+        around: Surroundings<'_>,
     ) -> Result<(Self, Vec<String>), Error> {
         let mut warnings = Vec::new();
         refused::check(&request)?;
@@ -124,25 +144,24 @@ impl ContainerPlan {
             crate::container::validate_health_check(check)?;
         }
         update::restart_policy(&host_config.restart_policy, host_config.auto_remove)?;
-        let network = Network::parse(&host_config.network_mode, &config, host.default_bridge)?;
-        if network == Network::Container {
-            modes::check_joined(&host_config, &config)?;
-        }
-        let endpoints = endpoints::resolve(network, &mut host_config, networking_config)?;
+        let modes = Modes::resolve(&mut host_config, &config, around)?;
+        let endpoints = endpoints::resolve(modes.network, &mut host_config, networking_config)?;
         // Checked now, chosen at each start.
         ports(&config, &host_config)?;
         warnings.extend(endpoints::warnings(&endpoints, &host_config));
-        let uts = Sharing::parse("UTS", &host_config.uts_mode)?;
-        modes::complete_hostname(&mut config, id, (uts, network), &host.hostname)?;
-        let ipc = Ipc::parse(&host_config.ipc_mode)?;
-        let cgroup_namespace = CgroupNamespace::parse(&host_config.cgroupns_mode, host.cgroup_v2)?;
-        checks::texts(&config, &host_config)?;
-        checks::shm_size(host_config.shm_size)?;
-        checks::cgroup_parent(&host_config.cgroup_parent, id)?;
-        sysctls::check(&host_config.sysctls, network, ipc, uts)?;
+        modes::complete_hostname(&mut config, id, modes, &around.host.hostname)?;
+        checks::all(&config, &host_config, id)?;
+        sysctls::check(&host_config.sysctls, modes)?;
         let groups = process::additional_groups(&host_config.group_add)?;
-        complete_host_config(&mut host_config, ipc, cgroup_namespace);
-        let security = SecurityPlan::resolve(&host_config)?;
+        let capabilities = capabilities::resolve(
+            host_config.privileged,
+            &host_config.cap_add,
+            &host_config.cap_drop,
+            around.host.capability_bounds,
+        )?;
+        let who = (&*capabilities, modes.cgroup_namespace);
+        let security = SecurityPlan::resolve(&host_config, who, &around, &mut warnings)?;
+        complete_host_config(&mut host_config, around.defaults);
         let stop_signal = match config.stop_signal.as_str() {
             "" => Signal::TERM,
             text => text.parse().map_err(|error| Error::invalid(format!("{error}")))?,
@@ -150,27 +169,22 @@ impl ContainerPlan {
         let plan = Self {
             args: process::args(&config)?,
             mounts: mounts::resolve(&host_config)?,
-            capabilities: capabilities::resolve(
-                host_config.privileged,
-                &host_config.cap_add,
-                &host_config.cap_drop,
-                host.capability_bounds,
-            )?,
-            network,
+            capabilities,
+            network: modes.network,
             endpoints,
-            ipc,
-            pid: Sharing::parse("PID", &host_config.pid_mode)?,
-            uts,
-            cgroup_namespace,
+            ipc: modes.ipc,
+            pid: modes.pid,
+            uts: modes.uts,
+            cgroup_namespace: modes.cgroup_namespace,
             security,
-            resources: resources::resolve(&mut host_config, host)?,
-            rlimits: resources::rlimits(&host_config.ulimits)?,
+            resources: resources::resolve(&mut host_config, around.host, &mut warnings)?,
+            rlimits: resources::rlimits(&host_config.ulimits, &around.defaults.ulimits)?,
             additional_gids: groups.ids,
             additional_group_names: groups.names,
             oom_score_adj: checks::oom_score_adj(host_config.oom_score_adj)?,
             stop_signal,
             stop_timeout_s: config.stop_timeout.unwrap_or(DEFAULT_STOP_TIMEOUT_S),
-            log: resources::log(&host_config.log_config)?,
+            log: log::resolve(&mut host_config.log_config, around.logs)?,
             config,
             host_config,
         };
@@ -184,19 +198,14 @@ impl ContainerPlan {
 }
 
 /// Fills in what `inspect` shows for settings that were left empty.
-fn complete_host_config(host_config: &mut HostConfig, ipc: Ipc, cgroup_namespace: CgroupNamespace) {
+fn complete_host_config(host_config: &mut HostConfig, defaults: &ContainerDefaults) {
     if host_config.shm_size == 0 {
-        host_config.shm_size = DEFAULT_SHM_BYTES;
+        host_config.shm_size = defaults.shm_size_bytes;
     }
-    ipc.name().clone_into(&mut host_config.ipc_mode);
-    cgroup_namespace.name().clone_into(&mut host_config.cgroupns_mode);
+    security::complete(host_config);
     if host_config.restart_policy.name.is_empty() {
         "no".clone_into(&mut host_config.restart_policy.name);
     }
-    if host_config.log_config.r#type.is_empty() {
-        "json-file".clone_into(&mut host_config.log_config.r#type);
-    }
-    "gantry".clone_into(&mut host_config.runtime);
     let unmasked = host_config.privileged || security::systempaths_unconfined(host_config);
     host_config.masked_paths.get_or_insert_with(|| security::masked_paths(unmasked));
     host_config.readonly_paths.get_or_insert_with(|| security::readonly_paths(unmasked));

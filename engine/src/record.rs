@@ -24,6 +24,9 @@ pub(crate) struct ContainerRecord {
     /// Those of its last run, whose addresses it gets again if nobody else has them.
     #[serde(default)]
     pub earlier_endpoints: Vec<Endpoint>,
+    /// Only in the database: while it ran, its networks began to change, and no later record says what became of that.
+    #[serde(default)]
+    pub changes_networks: bool,
     /// How often its restart policy has started it since somebody did.
     #[serde(default)]
     pub restart_count: u32,
@@ -36,6 +39,12 @@ pub(crate) struct ContainerRecord {
 }
 
 impl ContainerRecord {
+    /// What is kept of endpoints for the next run: all but their ports, which that run takes anew.
+    pub(crate) fn remembered(endpoints: &[Endpoint]) -> Vec<Endpoint> {
+        let of = |it: &Endpoint| Endpoint { ports: Vec::new(), ..it.clone() };
+        endpoints.iter().map(of).collect()
+    }
+
     /// The layers that must stay: those of its image, and those of images that it mounts.
     pub(crate) fn chains(&self) -> Vec<Vec<Digest>> {
         let mounted = self.plan.mounts.iter().filter_map(|mount| match &mount.source {

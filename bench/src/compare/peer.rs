@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use gantry_testkit::{docker_cli, poll};
+use gantry_testkit::{NetworkHost, docker_cli, poll};
 
 use super::stage::installed;
 
@@ -65,34 +65,30 @@ impl Podman {
 
 /// A dockerd with roots of its own. Ended when dropped.
 pub(crate) struct Dockerd {
-    process: Child,
+    program: String,
     folder: PathBuf,
+    /// Where it has its bridge; without one it has none.
+    network: Option<NetworkHost>,
+    process: Option<Child>,
 }
 
 impl Dockerd {
     /// Starts a dockerd and loads the image; none when none is installed.
     pub(crate) fn start(folder: &Path, archive: &Path) -> Option<Self> {
+        Self::start_on(None, folder, archive)
+    }
+
+    /// The same, with a bridge on a host of its own.
+    pub(crate) fn start_on(
+        network: Option<NetworkHost>,
+        folder: &Path,
+        archive: &Path,
+    ) -> Option<Self> {
         let program = installed("dockerd")?;
         let folder = folder.join("docker");
         fs::create_dir_all(&folder).expect("make dockerd's folder");
-        let log = File::create(folder.join("log")).expect("make dockerd's log");
-        let process = Command::new(program)
-            .arg("--data-root")
-            .arg(folder.join("data"))
-            .arg("--exec-root")
-            .arg(folder.join("exec"))
-            .arg("--pidfile")
-            .arg(folder.join("pid"))
-            .arg("-H")
-            .arg(format!("unix://{}", folder.join("sock").display()))
-            // The bridge would change the machine's firewall; these runs need no network.
-            .args(["--bridge=none", "--iptables=false"])
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("duplicate the log"))
-            .stderr(log)
-            .spawn()
-            .expect("start dockerd");
-        let dockerd = Self { process, folder };
+        let mut dockerd = Self { program, folder, network, process: None };
+        dockerd.launch();
         poll("dockerd to answer", || {
             dockerd.docker(&["version"]).output().ok()?.status.success().then_some(())
         });
@@ -100,8 +96,57 @@ impl Dockerd {
         Some(dockerd)
     }
 
+    /// Starts it on its folders, and waits for nothing.
+    pub(crate) fn launch(&mut self) {
+        let log = File::options().create(true).append(true).open(self.folder.join("log"));
+        let log = log.expect("open dockerd's log");
+        let mut command = match &self.network {
+            Some(host) => host.command(&self.program),
+            None => Command::new(&self.program),
+        };
+        if self.network.is_none() {
+            // The bridge would change the machine's firewall; these runs need no network.
+            command.args(["--bridge=none", "--iptables=false"]);
+        }
+        let process = command
+            .arg("--data-root")
+            .arg(self.folder.join("data"))
+            .arg("--exec-root")
+            .arg(self.folder.join("exec"))
+            .arg("--pidfile")
+            .arg(self.folder.join("pid"))
+            .arg("-H")
+            .arg(self.host())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("duplicate the log"))
+            .stderr(log)
+            .spawn()
+            .expect("start dockerd");
+        self.process = Some(process);
+    }
+
+    /// Ends it, and waits for that.
+    pub(crate) fn stop(&mut self) {
+        let Some(mut process) = self.process.take() else { return };
+        let id = i32::try_from(process.id()).ok().and_then(rustix::process::Pid::from_raw);
+        if let Some(id) = id
+            && rustix::process::kill_process(id, rustix::process::Signal::TERM).is_ok()
+        {
+            drop(process.wait());
+        }
+    }
+
+    /// The id of its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.as_ref().map_or(0, Child::id)
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.join("sock")
+    }
+
     pub(crate) fn host(&self) -> String {
-        format!("unix://{}", self.folder.join("sock").display())
+        format!("unix://{}", self.socket().display())
     }
 
     /// Runs `docker ARGUMENTS…` against it, and asserts success.
@@ -118,11 +163,6 @@ impl Dockerd {
 
 impl Drop for Dockerd {
     fn drop(&mut self) {
-        let id = i32::try_from(self.process.id()).ok().and_then(rustix::process::Pid::from_raw);
-        if let Some(id) = id
-            && rustix::process::kill_process(id, rustix::process::Signal::TERM).is_ok()
-        {
-            drop(self.process.wait());
-        }
+        self.stop();
     }
 }

@@ -1,18 +1,15 @@
 //! What a shim takes while its container does nothing, as the mean of many.
 
-use std::fs;
-use std::path::Path;
-
 use gantry_testkit::Daemon;
 
 use super::figures::{Figures, Limit};
 use super::peer::Dockerd;
+use crate::processes::{KIB_PER_MB, kib, processes};
 
 /// How many containers run at once.
 const CONTAINERS: usize = 50;
 const PSS_LIMIT_MB: f64 = 0.6;
 const RSS_LIMIT_MB: f64 = 2.5;
-const KIB_PER_MB: f64 = 1e6 / 1024.0;
 
 pub(super) fn figures(daemon: &Daemon, dockerd: Option<&Dockerd>) -> Figures {
     let mut rows = Vec::new();
@@ -68,27 +65,4 @@ fn around(name: &str, start: impl FnOnce()) -> Memory {
         sum / count / KIB_PER_MB
     };
     Memory { pss_mb: mean("Pss:"), rss_mb: mean("Rss:") }
-}
-
-/// The ids of the processes whose program goes by a name that begins so.
-fn processes(name: &str) -> Vec<String> {
-    let entries = fs::read_dir("/proc").expect("list /proc").flatten();
-    let pids = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    pids.filter(|pid| {
-        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let first = String::from_utf8_lossy(line.split(|byte| *byte == 0).next().unwrap_or(&[]))
-            .into_owned();
-        let file = Path::new(&first).file_name().map(|file| file.to_string_lossy().into_owned());
-        pid.bytes().all(|byte| byte.is_ascii_digit())
-            && file.is_some_and(|file| file.starts_with(name))
-    })
-    .collect()
-}
-
-fn kib(pid: &str, field: &str) -> f64 {
-    let path = format!("/proc/{pid}/smaps_rollup");
-    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("read {path}: {error}"));
-    let line = text.lines().find_map(|line| line.strip_prefix(field));
-    let number = line.and_then(|text| text.split_whitespace().next()?.parse().ok());
-    number.unwrap_or_else(|| panic!("{path} has no {field}"))
 }

@@ -12,6 +12,7 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::output;
 use crate::session::Session;
+use crate::tls::TlsFlags;
 use table::{Node, TOP};
 
 pub(crate) use parse::boolean;
@@ -40,12 +41,14 @@ pub(crate) trait Verb: Args {
 /// Gantry, a container platform
 #[derive(Debug, Args)]
 struct Globals {
-    /// Daemon socket to connect to: unix:///path or tcp://host:port
+    /// Daemon socket to connect to: unix:///path, tcp://host:port or ssh://user@host
     #[arg(short = 'H', long)]
     host: Option<String>,
     /// Name of the context to use to connect to the daemon
     #[arg(short, long, hide = true)]
     context: Option<String>,
+    #[command(flatten)]
+    tls: TlsFlags,
     /// Print version information and quit
     #[arg(short, long)]
     version: bool,
@@ -74,7 +77,9 @@ pub(crate) fn run(arguments: Vec<OsString>, environment: Environment) -> Result<
         Some((first, rest)) if first == "help" => print_help(rest),
         Some(_) => {
             let (path, node, rest) = find(&globals.command)?;
-            dispatch(&path, node, rest, || Session::new(globals.host.as_deref(), environment))
+            dispatch(&path, node, rest, || {
+                Session::new(globals.host.as_deref(), &globals.tls, environment)
+            })
         }
     }
 }

@@ -8,6 +8,11 @@ use std::path::PathBuf;
 pub(crate) struct Environment {
     /// `GANTRY_HOST`, else `DOCKER_HOST`.
     pub(crate) host: Option<String>,
+    /// Whether TLS is wanted: `DOCKER_TLS`; and with a daemon that shows who it is: `DOCKER_TLS_VERIFY`.
+    pub(crate) tls: bool,
+    pub(crate) tls_verify: bool,
+    /// `DOCKER_CERT_PATH`, else the folder of credentials: where certificates for TLS are.
+    pub(crate) certificates: Option<PathBuf>,
     /// `DOCKER_API_VERSION`: the version to speak, whatever the daemon offers.
     pub(crate) api_version: Option<String>,
     /// Whether a daemon may be started: anything but `GANTRY_AUTOSTART=0`.
@@ -26,20 +31,27 @@ impl Environment {
         let home = || Some(PathBuf::from(variable("HOME")?).join(".local/state"));
         Self {
             host: variable("GANTRY_HOST").or_else(|| variable("DOCKER_HOST")),
+            tls: variable("DOCKER_TLS").is_some(),
+            tls_verify: variable("DOCKER_TLS_VERIFY").is_some(),
+            certificates: variable("DOCKER_CERT_PATH").map(PathBuf::from).or_else(config_dir),
             api_version: variable("DOCKER_API_VERSION"),
             autostart: !matches!(
                 variable("GANTRY_AUTOSTART").as_deref(),
                 Some("0" | "false" | "no" | "off")
             ),
             state_dir: variable("XDG_STATE_HOME").map(PathBuf::from).or_else(home),
-            config_dir: variable("DOCKER_CONFIG")
-                .map(PathBuf::from)
-                .or_else(|| Some(PathBuf::from(variable("HOME")?).join(".docker"))),
+            config_dir: config_dir(),
             path: env::var_os("PATH")
                 .map(|path| env::split_paths(&path).collect())
                 .unwrap_or_default(),
         }
     }
+}
+
+/// The folder of Docker's own client.
+fn config_dir() -> Option<PathBuf> {
+    let home = || Some(PathBuf::from(variable("HOME")?).join(".docker"));
+    variable("DOCKER_CONFIG").map(PathBuf::from).or_else(home)
 }
 
 /// A variable's value, unless it is empty or not text.

@@ -20,7 +20,7 @@ use gantry_api::container::CreateRequest;
 use crate::error::Error;
 
 pub(crate) use lines::{env_file, environment_entry};
-pub(crate) use process::Streams;
+pub(crate) use process::{Streams, without};
 pub(crate) use supervision::{Pull, restart_policy};
 pub(crate) use value::{detach_keys, duration_ns, environment, label};
 

@@ -20,6 +20,7 @@ mod session;
 mod signals;
 mod streams;
 mod terminal;
+mod tls;
 
 use std::process::ExitCode;
 

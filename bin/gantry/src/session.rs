@@ -1,12 +1,14 @@
 //! What every command starts from: which daemon to talk to, and the way to it.
 
 use gantry_api::system::AuthConfig;
-use gantry_client::{Client, Host};
+use gantry_client::{Client, Host, Tls};
 
 use crate::autostart;
 use crate::credentials::Credentials;
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::output;
+use crate::tls::TlsFlags;
 
 /// Where the daemon listens when nobody says otherwise.
 const DEFAULT_SOCKET: &str = "/run/gantry/gantry.sock";
@@ -15,6 +17,8 @@ const DEFAULT_SOCKET: &str = "/run/gantry/gantry.sock";
 #[derive(Debug)]
 pub(crate) struct Session {
     host: Host,
+    /// How TLS is spoken with it, over TCP.
+    tls: Option<Tls>,
     /// Nobody named a host, so it is ours to start a daemon there.
     is_default: bool,
     environment: Environment,
@@ -22,13 +26,22 @@ pub(crate) struct Session {
 
 impl Session {
     /// Chooses the daemon: `named` is `-H`, which wins over the environment.
-    pub(crate) fn new(named: Option<&str>, environment: Environment) -> Result<Self, Error> {
+    pub(crate) fn new(
+        named: Option<&str>,
+        tls: &TlsFlags,
+        environment: Environment,
+    ) -> Result<Self, Error> {
         let text = named.filter(|text| !text.is_empty()).or(environment.host.as_deref());
         let (host, is_default) = match text {
-            Some(text) => (text.parse()?, false),
+            Some(text) => (Host::parse(text, tls.files(&environment).is_some())?, false),
             None => (Host::Unix(DEFAULT_SOCKET.into()), true),
         };
-        Ok(Self { host, is_default, environment })
+        // A socket of this machine is nobody else's to hear.
+        let tls = match host {
+            Host::Tcp { .. } => tls.read(&environment)?,
+            Host::Unix(_) | Host::Ssh(_) => None,
+        };
+        Ok(Self { host, tls, is_default, environment })
     }
 
     /// What the user shows to the registry of a reference's domain.
@@ -48,6 +61,20 @@ impl Session {
         Credentials::open(folder)
     }
 
+    /// The proxies that the user's containers and builds get. A file that cannot be read is told, and is no reason to do nothing.
+    pub(crate) fn proxies(&self) -> Vec<(String, String)> {
+        if self.environment.config_dir.is_none() {
+            return Vec::new();
+        }
+        match self.all_credentials() {
+            Ok(file) => file.proxies(&self.host.to_string()),
+            Err(error) => {
+                output::remark(&format!("WARNING: no proxies are set: {}", error.report()));
+                Vec::new()
+            }
+        }
+    }
+
     /// Connects to the daemon, starting one if nobody named another and none is there.
     pub(crate) async fn connect(&self) -> Result<Client, Error> {
         let client = self.reach().await?;
@@ -63,7 +90,7 @@ impl Session {
     }
 
     async fn reach(&self) -> Result<Client, Error> {
-        match Client::connect(self.host.clone()).await {
+        match Client::connect_over(self.host.clone(), self.tls.clone()).await {
             Err(error)
                 if error.nobody_listens() && self.is_default && self.environment.autostart =>
             {
@@ -83,7 +110,7 @@ mod tests {
         let check = |flag: Option<&str>, variable: Option<&str>, expected: (&str, bool)| {
             let host = variable.map(str::to_owned);
             let environment = Environment { host, ..Environment::default() };
-            let session = Session::new(flag, environment).unwrap();
+            let session = Session::new(flag, &TlsFlags::default(), environment).unwrap();
             assert_eq!((session.host.to_string().as_str(), session.is_default), expected);
         };
         check(None, None, ("unix:///run/gantry/gantry.sock", true));
@@ -94,6 +121,8 @@ mod tests {
             None,
             ("unix:///run/gantry/gantry.sock", false),
         );
-        assert!(Session::new(Some("nonsense"), Environment::default()).is_err());
+        assert!(
+            Session::new(Some("nonsense"), &TlsFlags::default(), Environment::default()).is_err()
+        );
     }
 }

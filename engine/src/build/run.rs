@@ -21,7 +21,7 @@ use super::workshop::Bench;
 use crate::container::{create, launch, leftovers};
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::plan::{self, ContainerPlan};
+use crate::plan::{self, ContainerPlan, Surroundings};
 use crate::record::{ContainerRecord, ImageUsed};
 use crate::rollback::Rollback;
 use crate::volume::use_by;
@@ -71,7 +71,10 @@ pub(super) fn run(
     // They go when the command has ended, whatever happens.
     let _secrets = Secrets::of(engine, &id);
     let request = request(bench, &id, execution)?;
-    let (plan, _) = ContainerPlan::resolve(&id, request, &ImageConfig::default(), &engine.host)?;
+    let live = engine.live();
+    let logs = &engine.settings.logs;
+    let around = Surroundings { host: &engine.host, defaults: &live.containers, logs };
+    let (plan, _) = ContainerPlan::resolve(&id, request, &ImageConfig::default(), around)?;
     let image = ImageUsed { id: Digest::sha256([0; 32]), chain: chain.to_vec() };
     let name = format!("build-{}", &id.as_str()[..12]);
     let name = name.parse().map_err(|error| Error::invalid(format!("{error}")))?;

@@ -87,10 +87,10 @@ impl<'e> Bench<'e> {
     }
 
     fn find(&self, name: &str, platform: &Platform) -> crate::Result<Base> {
-        let here = self.engine.images.resolve(name);
-        let image = match here {
-            Ok(image) if !self.pulls => image,
-            Ok(image) if name.parse::<ImageReference>().is_err() => image,
+        let here = self.engine.images.resolve_all(name);
+        let all = match here {
+            Ok(all) if !self.pulls => all,
+            Ok(all) if name.parse::<ImageReference>().is_err() => all,
             Err(error @ gantry_images::Error::NoSuchImage { .. })
                 if name.parse::<ImageReference>().is_err() =>
             {
@@ -98,13 +98,15 @@ impl<'e> Bench<'e> {
             }
             Ok(_) | Err(gantry_images::Error::NoSuchImage { .. }) => {
                 self.pull(name, platform)?;
-                self.engine.images.resolve(name)?
+                self.engine.images.resolve_all(name)?
             }
             Err(error) => return Err(error.into()),
         };
-        image::check_platform(name, &image.config.platform, platform)?;
+        let image = image::choose(name, &all, platform)?;
         let base = self.engine.images.base(&image.id)?;
         self.pin(base.layers.iter().map(|(diff_id, _)| diff_id.clone()).collect());
+        // Somebody may have removed the image before the pin, and its layers with it.
+        self.engine.images.base(&image.id).map(drop)?;
         let layers =
             base.layers.iter().cloned().map(|(diff_id, blob)| Layer { diff_id, blob }).collect();
         let config = base.config.clone();

@@ -88,7 +88,7 @@ pub async fn attach(
     let record = handle.snapshot().record;
     let Streams { stdin, stdout, stderr } = options.streams;
     announce::tell(engine, &record, "attach");
-    let past = if options.logs && record.plan.log.is_some() {
+    let past = if options.logs && record.plan.log.as_ref().is_some_and(|log| !log.hidden) {
         let past = LogsOptions { streams: options.streams, ..LogsOptions::default() };
         Some(logs::logs(engine, container, past).await?)
     } else {

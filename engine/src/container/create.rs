@@ -5,11 +5,11 @@ use std::sync::Arc;
 use gantry_api::container::{CreateRequest, CreateResponse};
 use gantry_types::{ContainerId, ContainerName};
 
-use super::{announce, endpoints, etc_files, joined, links, task};
+use super::{announce, endpoints, etc_files, joined, links, log_delivery, task};
 use crate::blocking::block;
 use crate::engine::{CONTAINERS, Engine};
 use crate::error::Error;
-use crate::plan::{ContainerPlan, MountSource};
+use crate::plan::{ContainerPlan, MountSource, Surroundings};
 use crate::record::{ContainerRecord, ImageUsed, State};
 use crate::rollback::Rollback;
 use crate::{Result, image, names, random, volume};
@@ -40,9 +40,13 @@ pub async fn create(
         image::for_container(engine, &request.config.image, query.platform.as_deref()).await?;
     let id = ContainerId::from_bytes(random::bytes()?);
     let request = links::complete(engine, joined::complete(engine, request)?)?;
-    let (mut plan, warnings) = ContainerPlan::resolve(&id, request, &defaults, &engine.host)?;
+    let live = engine.live();
+    let logs = &engine.settings.logs;
+    let around = Surroundings { host: &engine.host, defaults: &live.containers, logs };
+    let (mut plan, warnings) = ContainerPlan::resolve(&id, request, &defaults, around)?;
     endpoints::complete(engine, &mut plan);
     etc_files::check(engine, &plan)?;
+    log_delivery::check_plugin(engine, plan.log.as_ref()).await?;
     let engine_ = engine.clone();
     let mut plan = block(move || volume::complete(&engine_, &mut plan).map(|()| plan)).await?;
     check_bind_sources(&plan).await?;
@@ -92,6 +96,7 @@ pub(crate) fn new_record(
         state: State::Created { failure: None },
         endpoints: Vec::new(),
         earlier_endpoints: Vec::new(),
+        changes_networks: false,
         restart_count: 0,
         manually_stopped: false,
         health: None,

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
-use gantry_api::container::DeviceMapping;
+use gantry_api::container::{DeviceMapping, HostConfig};
 use gantry_oci::runtime::{Device, DeviceKind, DeviceRule};
 use rustix::fs::{major, minor};
 
@@ -17,11 +17,20 @@ const OWN: [&str; 8] = ["pts", "shm", "fd", "mqueue", "console", "ptmx", ".udev"
 /// A device with its cgroup rights.
 pub(super) type GivenDevice = (Device, DeviceRule);
 
-/// Every device of the host, for a privileged container. What disappears meanwhile is left out.
-pub(super) fn all_of_host() -> Vec<GivenDevice> {
+/// What a container gets: all of the host's when it is privileged, and what was asked for. Of two at one path the later.
+pub(super) fn given(host: &HostConfig) -> Result<Vec<GivenDevice>> {
     let mut given = Vec::new();
-    collect(Path::new("/dev"), &mut given);
-    given
+    if host.privileged {
+        // What disappears meanwhile is left out.
+        collect(Path::new("/dev"), &mut given);
+    }
+    for mapping in &host.devices {
+        for device in asked(mapping)? {
+            given.retain(|(known, _): &GivenDevice| known.path != device.0.path);
+            given.push(device);
+        }
+    }
+    Ok(given)
 }
 
 fn collect(dir: &Path, given: &mut Vec<GivenDevice>) {
@@ -40,8 +49,8 @@ fn collect(dir: &Path, given: &mut Vec<GivenDevice>) {
     }
 }
 
-/// The device that `--device` names; a directory is not taken apart.
-pub(super) fn asked(mapping: &DeviceMapping) -> Result<GivenDevice> {
+/// The devices that `--device` names: one, or all that a directory has.
+fn asked(mapping: &DeviceMapping) -> Result<Vec<GivenDevice>> {
     let or = |text: &str, default: &str| {
         if text.is_empty() { default.to_owned() } else { text.to_owned() }
     };
@@ -55,8 +64,31 @@ pub(super) fn asked(mapping: &DeviceMapping) -> Result<GivenDevice> {
     }
     let failed = |source| Error::Device { path: host.clone(), source };
     let metadata = fs::metadata(host).map_err(failed)?;
-    device(Path::new(&target), &metadata, &access)
-        .ok_or_else(|| failed(std::io::Error::other("not a device node")))
+    if !metadata.is_dir() {
+        let one = device(Path::new(&target), &metadata, &access);
+        let one = one.ok_or_else(|| failed(std::io::Error::other("not a device node")))?;
+        return Ok(vec![one]);
+    }
+    let mut found = Vec::new();
+    // A link to a directory means the directory.
+    let directory = fs::canonicalize(host).map_err(failed)?;
+    collect_as(&directory, (&directory, Path::new(&target)), &access, &mut found);
+    Ok(found)
+}
+
+/// The devices below `dir`, with paths that begin with `to` where those of the host begin with `from`.
+fn collect_as(dir: &Path, (from, to): (&Path, &Path), access: &str, found: &mut Vec<GivenDevice>) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = entry.path();
+        match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => collect_as(&path, (from, to), access, found),
+            Ok(metadata) => {
+                let Ok(below) = path.strip_prefix(from) else { continue };
+                found.extend(device(&to.join(below), &metadata, access));
+            }
+            Err(_) => {}
+        }
+    }
 }
 
 fn device(path: &Path, metadata: &fs::Metadata, access: &str) -> Option<GivenDevice> {

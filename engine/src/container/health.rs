@@ -156,6 +156,7 @@ pub(super) async fn take_in(task: &mut Task, run: u64, probe: Probe) {
     if probe.code != 0 && (task.record.state.is_paused() || task.still.was(run, probe.start)) {
         return;
     }
+    task.engine.probes.count(probe.code == 0);
     let was = before.status;
     let health = judge(before, &check, probe, started_at);
     let now = health.status;

@@ -6,12 +6,11 @@ use std::path::Path;
 use gantry_api::container::{ContainerInspect, ContainerState, GraphDriver, HostConfig};
 use gantry_types::{ErrorKind, Timestamp};
 
-use super::launch::LOG_FILE;
 use super::{health, links, network_settings};
 use crate::Result;
 use crate::blocking::block;
 use crate::engine::Engine;
-use crate::plan::MountPlan;
+use crate::plan::{LogFormat, LogPlan, MountPlan};
 use crate::record::{ContainerRecord, State};
 
 /// Tells everything about a container; with its sizes when asked, which takes a walk over its writable layer.
@@ -19,6 +18,12 @@ pub async fn inspect(engine: &Engine, container: &str, size: bool) -> Result<Con
     let record = engine.snapshot(container)?.record;
     let engine = engine.clone();
     block(move || document(&engine, &record, size)).await
+}
+
+/// Only the files of json-file are for others to read.
+fn log_path(log: Option<&LogPlan>, dir: &Path) -> String {
+    let log = log.filter(|log| log.format == LogFormat::JsonFile);
+    log.map(|log| log.path(dir).to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 fn document(engine: &Engine, record: &ContainerRecord, size: bool) -> Result<ContainerInspect> {
@@ -37,10 +42,11 @@ fn document(engine: &Engine, record: &ContainerRecord, size: bool) -> Result<Con
         resolv_conf_path: file("resolv.conf"),
         hostname_path: file("hostname"),
         hosts_path: file("hosts"),
-        log_path: if plan.log.is_some() { file(LOG_FILE) } else { String::new() },
+        log_path: log_path(plan.log.as_ref(), &dir),
         name: format!("/{}", record.name),
         driver: "overlay2".to_owned(),
         platform: "linux".to_owned(),
+        app_armor_profile: plan.security.apparmor.clone(),
         exec_ids: engine.exec_ids(&record.id),
         host_config: HostConfig { links: links::shown(engine, record), ..plan.host_config.clone() },
         graph_driver: GraphDriver {

@@ -7,26 +7,23 @@ use std::sync::Arc;
 use gantry_layers::{Durability, Recipe, RootfsMount};
 use gantry_network::Endpoint;
 use gantry_oci::runtime::Spec;
-use gantry_shim_protocol::stdio::{Input, LogTarget, Output};
+use gantry_shim_protocol::stdio::{Input, LogFormat as StdioFormat, LogTarget, Output};
 use gantry_shim_protocol::task::Mount;
 use gantry_shims::{CreateOptions, LaunchOptions, Shim};
 
 use super::joined::{self, Joined};
 use super::task::Task;
 use super::{
-    announce, attach, devices, endpoints, etc_files, health, leftovers, links, names,
-    restart_policy,
+    announce, attach, block_devices, cdi, devices, endpoints, etc_files, health, leftovers, links,
+    log_delivery, names, realtime, restart_policy, runtimes,
 };
 use crate::blocking::block;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::plan::{self, ContainerPlan, MountSource, SpecFacts};
+use crate::plan::{self, ContainerPlan, LogFormat, MountSource, Sharing, SpecFacts};
 use crate::record::{ContainerRecord, StartFailure, State};
 use crate::rollback::Rollback;
 use crate::{Result, cgroups, volume};
-
-/// The name of a container's log file.
-pub(super) const LOG_FILE: &str = "json.log";
 
 /// The task's side of a start that somebody asks for: the restart policy begins anew.
 pub(super) async fn launch_on_request(task: &mut Task) -> Result<()> {
@@ -81,7 +78,7 @@ async fn steps(task: &mut Task, rollback: &mut Rollback) -> Result<()> {
     *rollback = taken;
     let (shim, endpoints) = created?;
     task.record = Arc::new(ContainerRecord {
-        earlier_endpoints: endpoints.clone(),
+        earlier_endpoints: ContainerRecord::remembered(&endpoints),
         endpoints,
         ..ContainerRecord::clone(&task.record)
     });
@@ -108,6 +105,7 @@ async fn steps(task: &mut Task, rollback: &mut Rollback) -> Result<()> {
     let (engine, record) = (task.engine.clone(), Arc::clone(&task.record));
     block(move || names::tell_linked(&engine, &record)).await;
     announce::tell(&task.engine, &task.record, "start");
+    log_delivery::begin(&task.engine, &task.record, task.snapshots());
     health::begin(task);
     Ok(())
 }
@@ -119,13 +117,15 @@ pub(crate) fn create_task(
     rollback: &mut Rollback,
 ) -> Result<(Arc<Shim>, Vec<Endpoint>)> {
     let id = record.id.as_str();
+    log_delivery::prepare(engine, record, rollback)?;
     make_bind_sources(&record.plan, rollback)?;
     // Held until the process has entered it.
     let joined = joined::find(engine, record)?;
     let found = Arc::new(volume::take(engine, record, rollback)?);
-    let facts = spec_facts(engine, record, joined.as_ref())?;
+    let facts = spec_facts(engine, record, &joined)?;
     let environment = links::environment(engine, record)?;
     let facts = SpecFacts { sources: found.sources.clone(), environment, ..facts };
+    realtime::provide(engine, record)?;
     let spec = plan::to_spec(&record.plan, &facts);
     engine.failpoint("start-network")?;
     let places = endpoints::take(engine, record, rollback)?;
@@ -150,6 +150,8 @@ pub(crate) fn create_task(
     let undo = (engine.clone(), Arc::clone(&shim), Arc::clone(record));
     rollback.on_failure(move || leftovers::take_down(&undo.0, &undo.1, &undo.2));
     engine.failpoint("start-task")?;
+    let options = runtimes::options(engine, record)?;
+    let staged = joined.stage(&bundle)?;
     let (stdin, stdout, stderr) = stdio(engine, record);
     let pid = shim.create(&CreateOptions {
         rootfs: recipe.iter().map(mount).collect(),
@@ -157,12 +159,13 @@ pub(crate) fn create_task(
         stdin: stdin.to_string(),
         stdout: stdout.to_string(),
         stderr: stderr.to_string(),
+        options,
     })?;
     engine.failpoint("start-plug")?;
     let undo = (engine.clone(), Arc::clone(record));
     rollback.on_failure(move || undo.0.dns.stop(undo.1.id.as_str()));
     endpoints::plug_in(engine, record, &places, pid)?;
-    drop((joined, found));
+    drop((staged, joined, found));
     Ok((shim, places))
 }
 
@@ -188,8 +191,13 @@ fn stdio(engine: &Engine, record: &ContainerRecord) -> (Input, Output, Output) {
     let config = &record.plan.config;
     let stdin =
         if config.open_stdin { Input::Relay { once: config.stdin_once } } else { Input::Null };
+    let dir = engine.settings.container_dir(record.id.as_str());
     let log = record.plan.log.as_ref().map(|log| LogTarget {
-        path: engine.settings.container_dir(record.id.as_str()).join(LOG_FILE),
+        format: match log.format {
+            LogFormat::JsonFile => StdioFormat::JsonFile,
+            LogFormat::Local => StdioFormat::Local,
+        },
+        path: log.path(&dir),
         max_size_bytes: (log.max_size_bytes < u64::MAX).then_some(log.max_size_bytes),
         max_files: log.max_files,
     });
@@ -225,23 +233,21 @@ fn make_bind_sources(plan: &ContainerPlan, rollback: &mut Rollback) -> Result<()
     Ok(())
 }
 
-fn spec_facts(
-    engine: &Engine,
-    record: &ContainerRecord,
-    joined: Option<&Joined>,
-) -> Result<SpecFacts> {
+fn spec_facts(engine: &Engine, record: &ContainerRecord, joined: &Joined) -> Result<SpecFacts> {
     let host = &record.plan.host_config;
-    let mut given = if host.privileged { devices::all_of_host() } else { Vec::new() };
-    for mapping in &host.devices {
-        given.push(devices::asked(mapping)?);
-    }
+    let defaults = &engine.live().containers;
+    // Beside processes that are not its own, an init would neither be the first nor get their orphans.
+    let wants_init = host.init.unwrap_or(defaults.init) && record.plan.pid == Sharing::Own;
     Ok(SpecFacts {
         container_dir: engine
             .settings
-            .container_dir(joined.map_or(record.id.as_str(), |joined| &joined.container)),
-        network_namespace: joined.map(Joined::path),
-        init: host.init.unwrap_or(false).then(|| engine.settings.init.clone()),
-        devices: given,
+            .container_dir(joined.container.as_deref().unwrap_or(record.id.as_str())),
+        joined: joined.paths(),
+        init: wants_init.then(|| engine.settings.init.clone()),
+        devices: devices::given(host)?,
+        host_queues: Path::new("/dev/mqueue").exists(),
+        block_io: block_devices::limits(host)?,
+        edits: cdi::edits_for(&host.device_requests, defaults)?,
         cgroup_path: cgroups::path_of(engine, record),
         recursive_read_only: engine.host.recursive_read_only,
         sources: BTreeMap::new(),

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use gantry_shims::{Error, Shim, Shims};
 use gantry_types::error_chain;
+use rustix::mount::{UnmountFlags, unmount as unmount_at};
 
+use super::shared_memory::SHM;
 use crate::cgroups;
 use crate::engine::Engine;
 use crate::record::ContainerRecord;
@@ -19,11 +21,28 @@ pub(crate) fn take_down(engine: &Engine, shim: &Shim, record: &ContainerRecord) 
 /// Removes the bundle of a run that is over.
 pub(crate) fn remove_bundle(engine: &Engine, id: &str) {
     let bundle = engine.settings.bundle(id);
+    unmount(&bundle);
     if let Err(error) = std::fs::remove_dir_all(&bundle)
         && error.kind() != std::io::ErrorKind::NotFound
     {
         tracing::warn!(error = error_chain(&error), path = %bundle.display(), "cannot remove a bundle");
     }
+}
+
+/// Where something may be mounted in a bundle: the root, for another runtime, and the memory that is shared.
+const MOUNT_POINTS: [&str; 2] = ["rootfs", SHM];
+
+/// Takes away what a daemon or a shim that died has left mounted: what is below is not the bundle's.
+pub(super) fn unmount(bundle: &Path) {
+    for name in MOUNT_POINTS {
+        unmount_all(&bundle.join(name));
+    }
+}
+
+/// Takes away what is mounted at one place: there may be several, one on the other.
+pub(super) fn unmount_all(place: &Path) {
+    let flags = UnmountFlags::DETACH | UnmountFlags::NOFOLLOW;
+    while unmount_at(place, flags).is_ok() {}
 }
 
 /// Takes down a run that nobody knows of any more, if its bundle is there: the daemon died while it started or ended.

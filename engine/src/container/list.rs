@@ -1,10 +1,15 @@
 //! `list`: one row per container, newest first.
 
 mod conditions;
+mod rows;
+
+use std::sync::Arc;
 
 use gantry_api::container::{ContainerSummary, SummaryHostConfig, SummaryNetworkSettings};
 use gantry_types::{Filters, Timestamp};
 
+use self::rows::Question;
+pub(crate) use self::rows::Rows;
 use super::inspect::written_bytes;
 use super::network_settings;
 use crate::Result;
@@ -25,11 +30,32 @@ pub struct ListOptions {
     pub filters: Filters,
 }
 
-/// Lists containers.
-pub async fn list(engine: &Engine, options: ListOptions) -> Result<Vec<ContainerSummary>> {
+impl ListOptions {
+    /// Whether containers are told of as in every list, and none is left out but for its state.
+    fn is_plain(&self) -> bool {
+        self.limit.is_none() && !self.size && self.filters.is_empty()
+    }
+}
+
+/// Lists containers. As long as nothing changes, a plain answer is the same list.
+pub async fn list(engine: &Engine, options: ListOptions) -> Result<Arc<[Arc<ContainerSummary>]>> {
     conditions::check(&options.filters)?;
+    if options.is_plain()
+        && let Some(images) = engine.images.listed()
+        && let Some(known) =
+            engine.container_rows.known(&Question::new(engine, options.all, images))
+    {
+        return Ok(known);
+    }
     let engine = engine.clone();
-    block(move || rows(&engine, &options)).await
+    block(move || {
+        if options.is_plain() {
+            let question = Question::new(&engine, options.all, engine.images.list()?);
+            return engine.container_rows.of(&engine, &question);
+        }
+        Ok(rows(&engine, &options)?.into_iter().map(Arc::new).collect())
+    })
+    .await
 }
 
 fn rows(engine: &Engine, options: &ListOptions) -> Result<Vec<ContainerSummary>> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gantry_types::{ErrorKind, Signal, error_chain};
 
 use super::task::{self, Command, Task};
-use super::{announce, kill, leftovers};
+use super::{announce, kill, leftovers, log_delivery};
 use crate::blocking::block;
 use crate::engine::{CONTAINERS, Engine};
 use crate::error::Error;
@@ -61,6 +61,7 @@ pub(super) async fn remove_on_request(task: &mut Task) -> Result<()> {
 /// Removes everything of a container that has no process. The record goes first: what cannot be removed now belongs to
 /// no record then, and the next start of the daemon removes it.
 pub(super) async fn remove_now(task: &mut Task) -> Result<()> {
+    log_delivery::settle(&task.engine, &task.record).await;
     let (engine, record) = (task.engine.clone(), Arc::clone(&task.record));
     block(move || {
         forget(&engine, &record)?;
@@ -96,7 +97,9 @@ fn remove_files(engine: &Engine, record: &ContainerRecord) {
         tracing::warn!(error = error_chain(&error), id, "cannot remove a writable layer");
     }
     let dir = engine.settings.container_dir(id);
-    if let Err(error) = std::fs::remove_dir_all(&dir)
+    // Where it can't be moved it goes here and now.
+    if engine.layers.throw_away(&dir).is_err()
+        && let Err(error) = std::fs::remove_dir_all(&dir)
         && error.kind() != std::io::ErrorKind::NotFound
     {
         tracing::warn!(error = error_chain(&error), path = %dir.display(), "cannot remove a container's directory");

@@ -6,17 +6,21 @@ use gantry_shims::{ExitNotice, Shim, Shims};
 use tokio::sync::mpsc;
 
 use super::task::{self, Command};
-use super::{health, leftovers, names, restart_policy, stillness};
+use super::{connections, health, leftovers, log_delivery, names, restart_policy, stillness};
 use crate::blocking::block;
 use crate::engine::Engine;
 use crate::record::{ContainerRecord, State};
 use crate::{Result, cgroups, exec};
 
 /// Gives a container from the database its task again, and finds its shim if it was running.
-pub(crate) async fn restore(engine: &Engine, record: ContainerRecord) -> Result<()> {
-    let record = Arc::new(record);
+pub(crate) async fn restore(engine: &Engine, mut record: ContainerRecord) -> Result<()> {
+    let was_broken_off = std::mem::take(&mut record.changes_networks);
+    let mut record = Arc::new(record);
     engine.containers.reserve(&record.name, &record.id)?;
     let shim = find_shim(engine, &record).await;
+    if was_broken_off && shim.is_some() {
+        record = connections::settle(engine, record).await;
+    }
     let (mut task, handle, commands) = task::new(engine, Arc::clone(&record), shim.clone());
     engine.containers.insert(record.id.clone(), handle.clone());
     task.run += 1;
@@ -32,6 +36,8 @@ pub(crate) async fn restore(engine: &Engine, record: ContainerRecord) -> Result<
         None if record.state.is_running() => end(engine, &record, &handle.commands, task.run).await,
         None => restart_policy::resume(&mut task),
     }
+    let (found, snapshots) = (engine.clone(), handle.snapshots.clone());
+    block(move || log_delivery::resume(&found, &record, snapshots)).await;
     task.spawn(commands);
     Ok(())
 }

@@ -296,6 +296,11 @@ impl Task {
         }
     }
 
+    /// What everyone sees, from now on.
+    pub(crate) fn snapshots(&self) -> watch::Receiver<Snapshot> {
+        self.snapshots.subscribe()
+    }
+
     /// Saves a new state and lets everyone see it.
     pub(crate) async fn enter(&mut self, state: State) -> Result<()> {
         let record = Arc::new(ContainerRecord { state, ..ContainerRecord::clone(&self.record) });

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use gantry_api::container::{HostConfig, RestartPolicy};
 
 use super::task::{self, Command, Task};
-use super::{announce, stillness};
+use super::{announce, block_devices, stillness};
 use crate::Result;
 use crate::blocking::block;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::plan::with_devices;
 use crate::record::ContainerRecord;
 
 /// What is to be different: whatever is not zero or empty.
@@ -25,13 +26,18 @@ pub async fn update(engine: &Engine, container: &str, change: HostConfig) -> Res
 /// The task's side of [`update`]: the processes first, the record when they have it.
 pub(super) async fn update_now(task: &mut Task, change: Change) -> Result<Vec<String>> {
     let before = Arc::clone(&task.record);
-    let plan = before.plan.with_update(&change, &task.engine.host).map_err(|error| {
-        Error::Container { action: "update", id: before.id.to_string(), source: Box::new(error) }
+    let updated = before.plan.with_update(&change, &task.engine.host);
+    let (plan, warnings) = updated.map_err(|error| Error::Container {
+        action: "update",
+        id: before.id.to_string(),
+        source: Box::new(error),
     })?;
-    if let Some(shim) = task.shim.clone().filter(|_| before.state.is_running())
-        && plan.resources != before.plan.resources
-    {
-        let resources = serde_json::to_vec(&plan.resources)
+    let has_new_limits = plan.resources != before.plan.resources
+        || block_devices::differ(&plan.host_config, &before.plan.host_config);
+    if let Some(shim) = task.shim.clone().filter(|_| before.state.is_running() && has_new_limits) {
+        let host = plan.host_config.clone();
+        let devices = block(move || block_devices::limits(&host)).await?;
+        let resources = serde_json::to_vec(&with_devices(&plan.resources, devices))
             .map_err(|error| Error::invalid(error.to_string()))?;
         let updated = block(move || shim.update(resources)).await;
         updated.map_err(|error| stillness::failed(task, "update", error))?;
@@ -46,5 +52,5 @@ pub(super) async fn update_now(task: &mut Task, change: Change) -> Result<Vec<St
     }
     task.save(Arc::new(record)).await?;
     announce::tell(&task.engine, &task.record, "update");
-    Ok(Vec::new())
+    Ok(warnings)
 }

@@ -1,13 +1,36 @@
 //! Values that go to the runtime as they were written: what the kernel would refuse at start is told at create.
 
+use std::collections::BTreeMap;
+
 use gantry_api::container::{Config, HostConfig};
 use gantry_cgroup::CgroupPath;
+use gantry_oci::runtime::DeviceRule;
 use gantry_types::{ContainerId, error_chain};
 
 use crate::error::Error;
 
+/// Everything here but the score, which becomes another value.
+pub(super) fn all(config: &Config, host: &HostConfig, id: &ContainerId) -> Result<(), Error> {
+    texts(config, host)?;
+    if host.shm_size < 0 {
+        return Err(Error::invalid("SHM size can not be less than 0"));
+    }
+    cgroup_parent(&host.cgroup_parent, id)?;
+    annotations(&host.annotations)?;
+    for rule in &host.device_cgroup_rules {
+        device_rule(rule)?;
+    }
+    if !matches!(host.isolation.to_ascii_lowercase().as_str(), "" | "default") {
+        let asked = &host.isolation;
+        return Err(Error::invalid(format!(
+            "invalid isolation: {asked:?} - linux only supports 'default'"
+        )));
+    }
+    Ok(())
+}
+
 /// No text that becomes a C string holds a NUL byte.
-pub(super) fn texts(config: &Config, host: &HostConfig) -> Result<(), Error> {
+fn texts(config: &Config, host: &HostConfig) -> Result<(), Error> {
     let own = [("user", &config.user), ("working directory", &config.working_dir)];
     let devices = host.devices.iter().flat_map(|device| {
         [&device.path_on_host, &device.path_in_container].map(|path| ("device path", path))
@@ -25,7 +48,7 @@ pub(super) fn texts(config: &Config, host: &HostConfig) -> Result<(), Error> {
 }
 
 /// `--cgroup-parent`; empty is the engine's own.
-pub(super) fn cgroup_parent(parent: &str, id: &ContainerId) -> Result<(), Error> {
+fn cgroup_parent(parent: &str, id: &ContainerId) -> Result<(), Error> {
     if parent.is_empty() {
         return Ok(());
     }
@@ -49,27 +72,48 @@ pub(super) fn oom_score_adj(adj: i64) -> Result<Option<i32>, Error> {
     }
 }
 
-/// `--shm-size`; zero is the default.
-pub(super) fn shm_size(bytes: i64) -> Result<(), Error> {
-    if bytes < 0 {
-        return Err(Error::invalid("SHM size can not be less than 0"));
+/// `--annotation`. Those that make groups of containers are containerd's: a container of ours has a shim of its own.
+fn annotations(annotations: &BTreeMap<String, String>) -> Result<(), Error> {
+    for (key, value) in annotations {
+        if key.is_empty() {
+            return Err(Error::invalid(
+                "invalid Annotations: the empty string is not permitted as an annotation key",
+            ));
+        }
+        if gantry_shim_protocol::group::GROUP_ANNOTATIONS.contains(&key.as_str())
+            && !value.is_empty()
+        {
+            return Err(Error::invalid(format!(
+                "annotation {key} makes groups of containers under containerd: it cannot be given here"
+            )));
+        }
     }
     Ok(())
 }
 
-/// A list such as `0-3,7` of `--cpuset-cpus` or `--cpuset-mems`; empty is no choice.
-pub(super) fn cpuset(what: &str, list: &str) -> Result<(), Error> {
-    let number = |text: &str| {
-        let is_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        is_digits.then(|| text.parse::<u16>().ok()).flatten()
+/// `--device-cgroup-rule`, as the kernel's first cgroup version has it: `c 42:* rmw`.
+pub(super) fn device_rule(text: &str) -> Result<DeviceRule, Error> {
+    let parse = || {
+        let [kind, numbers, access] = text.split(' ').collect::<Vec<_>>().try_into().ok()?;
+        let number = |text: &str| match text {
+            "*" => Some(None),
+            _ if text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                text.parse::<u32>().ok().map(|number| Some(i64::from(number)))
+            }
+            _ => None,
+        };
+        let (major, minor) = numbers.split_once(':')?;
+        let fits = matches!(kind, "a" | "b" | "c")
+            && (1..=3).contains(&access.len())
+            && access.bytes().all(|byte| b"rwm".contains(&byte));
+        let (major, minor) = (number(major)?, number(minor)?);
+        fits.then(|| DeviceRule {
+            allow: true,
+            kind: kind.to_owned(),
+            major,
+            minor,
+            access: access.to_owned(),
+        })
     };
-    let is_range = |part: &str| {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        number(first).zip(number(last)).is_some_and(|(first, last)| first <= last)
-    };
-    if list.is_empty() || list.split(',').all(is_range) {
-        Ok(())
-    } else {
-        Err(Error::invalid(format!("Invalid value {} for cpuset {what}", list.escape_debug())))
-    }
+    parse().ok_or_else(|| Error::invalid(format!("invalid device cgroup rule format: '{text}'")))
 }

@@ -5,7 +5,62 @@ use gantry_network::DEFAULT_NETWORK;
 use gantry_types::ContainerId;
 use serde::{Deserialize, Serialize};
 
+use super::Surroundings;
 use crate::error::Error;
+use crate::settings::{ContainerDefaults, OWN_RUNTIME};
+
+/// What a container shares with whom.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Modes {
+    pub network: Network,
+    pub ipc: Ipc,
+    pub pid: Sharing,
+    pub uts: Sharing,
+    pub cgroup_namespace: CgroupNamespace,
+}
+
+impl Modes {
+    /// Reads the modes and completes those that were left open.
+    pub(super) fn resolve(
+        host: &mut HostConfig,
+        config: &Config,
+        around: Surroundings<'_>,
+    ) -> Result<Self, Error> {
+        let Surroundings { host: facts, defaults, .. } = around;
+        let network = Network::parse(&host.network_mode, config, facts.default_bridge)?;
+        if network == Network::Container {
+            check_joined(host, config)?;
+        }
+        if host.ipc_mode.is_empty() {
+            host.ipc_mode.clone_from(&defaults.ipc_mode);
+        }
+        let default = defaults.cgroupns_mode.as_deref();
+        let cgroup_namespace = CgroupNamespace::parse(host, default, facts.cgroup_v2)?;
+        cgroup_namespace.name().clone_into(&mut host.cgroupns_mode);
+        complete_runtime(host, defaults)?;
+        Ok(Self {
+            network,
+            ipc: Ipc::parse(&host.ipc_mode)?,
+            pid: Sharing::of_processes(&host.pid_mode)?,
+            uts: Sharing::of_names(&host.uts_mode)?,
+            cgroup_namespace,
+        })
+    }
+}
+
+/// The name of the runtime: the daemon's default where none was given, and one name for our own.
+fn complete_runtime(host: &mut HostConfig, defaults: &ContainerDefaults) -> Result<(), Error> {
+    let name = match host.runtime.as_str() {
+        "" => defaults.default_runtime.as_str(),
+        "runc" | "io.containerd.runc.v2" => OWN_RUNTIME,
+        name => name,
+    };
+    if name != OWN_RUNTIME && !defaults.runtimes.contains_key(name) {
+        return Err(Error::invalid(format!("unknown or invalid runtime name: {name}")));
+    }
+    host.runtime = name.to_owned();
+    Ok(())
+}
 
 /// What a container is connected to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +84,7 @@ pub(crate) fn joined(mode: &str) -> Option<&str> {
 }
 
 /// What a container has that has another one's network, in Docker's words. (The host's name is the other one's, too.)
-pub(super) fn check_joined(host: &HostConfig, config: &Config) -> Result<(), Error> {
+fn check_joined(host: &HostConfig, config: &Config) -> Result<(), Error> {
     let bindings = host.port_bindings.values().flatten().any(|it| !it.is_empty());
     let conflicts = [
         (
@@ -73,22 +128,32 @@ impl Network {
     }
 }
 
-/// A namespace that is the container's own or the host's.
+/// A namespace that is the container's own, the host's, or another container's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Sharing {
     Own,
     Host,
+    /// The mode in the host's half of the settings says whose.
+    Container,
 }
 
 impl Sharing {
-    pub(super) fn parse(what: &str, mode: &str) -> Result<Self, Error> {
+    /// `--pid`.
+    fn of_processes(mode: &str) -> Result<Self, Error> {
         match mode {
             "" | "private" => Ok(Self::Own),
             "host" => Ok(Self::Host),
-            other if other.starts_with("container:") => {
-                Err(Error::not_there_yet(format!("{what} mode {other:?}")))
-            }
-            other => Err(Error::invalid(format!("invalid {what} mode: {other}"))),
+            other if joined(other).is_some_and(|name| !name.is_empty()) => Ok(Self::Container),
+            other => Err(Error::invalid(format!("invalid PID mode: {other}"))),
+        }
+    }
+
+    /// `--uts`: a host name is one's own or the host's.
+    fn of_names(mode: &str) -> Result<Self, Error> {
+        match mode {
+            "" | "private" => Ok(Self::Own),
+            "host" => Ok(Self::Host),
+            other => Err(Error::invalid(format!("invalid UTS mode: {other}"))),
         }
     }
 }
@@ -97,31 +162,30 @@ impl Sharing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Ipc {
     Private,
+    /// Its own, which other containers may join.
+    Shareable,
     /// Its own namespace without `/dev/shm`.
     None,
     Host,
+    /// Another container's; the mode in the host's half of the settings says whose.
+    Container,
 }
 
 impl Ipc {
-    pub(super) fn parse(mode: &str) -> Result<Self, Error> {
+    fn parse(mode: &str) -> Result<Self, Error> {
         match mode {
-            "" | "private" => Ok(Self::Private),
+            "private" => Ok(Self::Private),
+            "shareable" => Ok(Self::Shareable),
             "none" => Ok(Self::None),
             "host" => Ok(Self::Host),
-            "shareable" => Err(Error::not_there_yet("IPC mode \"shareable\"")),
-            other if other.starts_with("container:") => {
-                Err(Error::not_there_yet(format!("IPC mode {other:?}")))
-            }
+            other if joined(other).is_some_and(|name| !name.is_empty()) => Ok(Self::Container),
             other => Err(Error::invalid(format!("invalid IPC mode: {other}"))),
         }
     }
 
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Private => "private",
-            Self::None => "none",
-            Self::Host => "host",
-        }
+    /// Whether the container has a `/dev/shm` of its own.
+    pub(crate) fn has_own_shm(self) -> bool {
+        matches!(self, Self::Private | Self::Shareable)
     }
 }
 
@@ -133,17 +197,18 @@ pub(crate) enum CgroupNamespace {
 }
 
 impl CgroupNamespace {
-    /// Docker's default: private where the unified hierarchy rules.
-    pub(super) fn parse(mode: &str, cgroup_v2: bool) -> Result<Self, Error> {
-        match mode {
-            "" => Ok(if cgroup_v2 { Self::Private } else { Self::Host }),
-            "private" => Ok(Self::Private),
-            "host" => Ok(Self::Host),
-            other => Err(Error::invalid(format!("invalid cgroup namespace mode: {other}"))),
+    /// Docker's default: private where the unified hierarchy rules, else the host's, as for privileged containers.
+    fn parse(host: &HostConfig, default: Option<&str>, cgroup_v2: bool) -> Result<Self, Error> {
+        match (host.cgroupns_mode.as_str(), default) {
+            ("", _) if host.privileged && !cgroup_v2 => Ok(Self::Host),
+            ("", None) => Ok(if cgroup_v2 { Self::Private } else { Self::Host }),
+            ("private", _) | ("", Some("private")) => Ok(Self::Private),
+            ("host", _) | ("", Some(_)) => Ok(Self::Host),
+            (other, _) => Err(Error::invalid(format!("invalid cgroup namespace mode: {other}"))),
         }
     }
 
-    pub(super) fn name(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Self::Private => "private",
             Self::Host => "host",
@@ -155,19 +220,11 @@ impl CgroupNamespace {
 pub(super) fn complete_hostname(
     config: &mut Config,
     id: &ContainerId,
-    (uts, network): (Sharing, Network),
+    modes: Modes,
     host: &str,
 ) -> Result<(), Error> {
     const MAX_LEN: usize = 64;
-    if uts == Sharing::Host {
-        if !config.hostname.is_empty() {
-            return Err(Error::invalid("conflicting options: hostname and the UTS mode"));
-        }
-        host.clone_into(&mut config.hostname);
-    } else if config.hostname.is_empty() {
-        let default = if network == Network::Host { host } else { id.short() };
-        default.clone_into(&mut config.hostname);
-    }
+    // Only what was asked for: the host may be called what it likes, "(none)" before anybody named it.
     for (what, text) in [("hostname", &config.hostname), ("domainname", &config.domainname)] {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
         if text.len() > MAX_LEN || !text.bytes().all(allowed) {
@@ -175,6 +232,15 @@ pub(super) fn complete_hostname(
                 "invalid {what} {text:?}: up to {MAX_LEN} letters, digits, dots, hyphens and underscores"
             )));
         }
+    }
+    if modes.uts == Sharing::Host {
+        if !config.hostname.is_empty() {
+            return Err(Error::invalid("conflicting options: hostname and the UTS mode"));
+        }
+        host.clone_into(&mut config.hostname);
+    } else if config.hostname.is_empty() {
+        let default = if modes.network == Network::Host { host } else { id.short() };
+        default.clone_into(&mut config.hostname);
     }
     Ok(())
 }

@@ -10,7 +10,6 @@ pub(super) fn check(request: &CreateRequest) -> Result<(), Error> {
     contradictions(host)?;
     let missing = host_features(host)
         .into_iter()
-        .chain(limits(host))
         .chain(config_features(&request.config))
         .find_map(|(asked, what)| asked.then_some(what));
     if let Some(what) = missing {
@@ -34,47 +33,11 @@ fn contradictions(host: &HostConfig) -> Result<(), Error> {
     Ok(())
 }
 
-/// Fails on the first limit that is not there yet.
-pub(super) fn limits_check(host: &HostConfig) -> Result<(), Error> {
-    let missing = limits(host).into_iter().find_map(|(asked, what)| asked.then_some(what));
-    missing.map_or(Ok(()), |what| Err(Error::not_there_yet(what)))
-}
-
 fn host_features(host: &HostConfig) -> Vec<(bool, &'static str)> {
     vec![
-        (!host.device_requests.is_empty(), "device requests (--gpus)"),
-        (!host.device_cgroup_rules.is_empty(), "--device-cgroup-rule"),
         (!host.cgroup.is_empty(), "a shared cgroup"),
         (!matches!(host.userns_mode.as_str(), "" | "host"), "user namespaces (--userns)"),
-        (!matches!(host.isolation.as_str(), "" | "default"), "--isolation"),
-        (
-            !matches!(host.runtime.as_str(), "" | "gantry" | "runc" | "io.containerd.runc.v2"),
-            "another runtime (--runtime)",
-        ),
-        (
-            !matches!(host.log_config.r#type.as_str(), "" | "json-file" | "local" | "none"),
-            "that log driver",
-        ),
         (host.mounts.iter().any(|m| m.r#type == "cluster"), "cluster volumes"),
-    ]
-}
-
-fn limits(host: &HostConfig) -> [(bool, &'static str); 5] {
-    [
-        (!host.blkio_weight_device.is_empty(), "--blkio-weight-device"),
-        (
-            !(host.blkio_device_read_bps.is_empty()
-                && host.blkio_device_write_bps.is_empty()
-                && host.blkio_device_read_iops.is_empty()
-                && host.blkio_device_write_iops.is_empty()),
-            "limits by block device (--device-read-bps and the like)",
-        ),
-        (host.kernel_memory != 0 || host.kernel_memory_tcp != 0, "a limit on kernel memory"),
-        (
-            host.cpu_realtime_period != 0 || host.cpu_realtime_runtime != 0,
-            "realtime scheduling limits",
-        ),
-        (!host.annotations.is_empty(), "annotations (--annotation)"),
     ]
 }
 

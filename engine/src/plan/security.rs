@@ -1,9 +1,14 @@
-//! Security options: privileges, seccomp, and which paths of `/proc` and `/sys` are hidden or read-only.
+//! Security options: privileges, system call filter, labels, and which paths of `/proc` and `/sys` are hidden or
+//! read-only.
 
 use gantry_api::container::HostConfig;
+use gantry_oci::runtime::Seccomp;
 use serde::{Deserialize, Serialize};
 
+use super::seccomp_profile::{self, Circumstances};
+use super::{CgroupNamespace, Surroundings};
 use crate::error::Error;
+use crate::settings::DefaultSeccomp;
 
 /// Which system call filter a container runs under.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -11,6 +16,8 @@ pub(crate) enum SeccompPlan {
     /// Docker's default profile, for the container's capabilities.
     Default,
     Unconfined,
+    /// One that somebody gave, for the container's capabilities.
+    Own(Box<Seccomp>),
 }
 
 /// What `--security-opt` and `--privileged` decide.
@@ -18,36 +25,168 @@ pub(crate) enum SeccompPlan {
 pub(crate) struct SecurityPlan {
     pub no_new_privileges: bool,
     pub seccomp: SeccompPlan,
+    /// The profile of AppArmor; empty leaves it to the kernel.
+    #[serde(default)]
+    pub apparmor: String,
+    /// Whether the container may make cgroups of its own; `None` leaves that to whether it is privileged.
+    #[serde(default)]
+    pub writable_cgroups: Option<bool>,
+}
+
+/// Options as they were written, each the last of its kind.
+#[derive(Default)]
+struct Options<'a> {
+    no_new_privileges: Option<bool>,
+    seccomp: Option<&'a str>,
+    apparmor: Option<&'a str>,
+    writable_cgroups: Option<bool>,
+    labels: Vec<&'a str>,
+}
+
+impl<'a> Options<'a> {
+    fn parse(host: &'a HostConfig) -> Result<Self, Error> {
+        let mut options = Self::default();
+        for option in &host.security_opt {
+            let invalid = || Error::invalid(format!("invalid --security-opt 2: {option:?}"));
+            match option.as_str() {
+                "no-new-privileges" => options.no_new_privileges = Some(true),
+                // The form that was before `label=disable`.
+                "disable" => options.labels.push("disable"),
+                _ => {
+                    let Some((key, value)) = option.split_once('=').or(option.split_once(':'))
+                    else {
+                        return Err(Error::invalid(format!(
+                            "invalid --security-opt 1: {option:?}"
+                        )));
+                    };
+                    match key {
+                        "no-new-privileges" => {
+                            options.no_new_privileges = Some(truth(value).ok_or_else(invalid)?);
+                        }
+                        "writable-cgroups" => {
+                            options.writable_cgroups = Some(truth(value).ok_or_else(invalid)?);
+                        }
+                        "seccomp" => options.seccomp = Some(value),
+                        "apparmor" => options.apparmor = Some(value),
+                        "label" => options.labels.push(value),
+                        "systempaths" if value == "unconfined" => {}
+                        _ => return Err(invalid()),
+                    }
+                }
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// A truth value in the forms that Go reads.
+pub(super) fn truth(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
+    }
 }
 
 impl SecurityPlan {
-    pub(super) fn resolve(host: &HostConfig) -> Result<Self, Error> {
-        let seccomp = if host.privileged { SeccompPlan::Unconfined } else { SeccompPlan::Default };
-        let mut plan = Self { no_new_privileges: false, seccomp };
-        for option in &host.security_opt {
-            let (key, value) = option.split_once(['=', ':']).unwrap_or((option, ""));
-            match (key, value) {
-                ("no-new-privileges", "" | "true") => plan.no_new_privileges = true,
-                ("no-new-privileges", "false") => plan.no_new_privileges = false,
-                ("seccomp", "unconfined") => plan.seccomp = SeccompPlan::Unconfined,
-                ("seccomp", "builtin" | "default") => plan.seccomp = SeccompPlan::Default,
-                ("seccomp", _) => {
-                    return Err(Error::not_there_yet("a seccomp profile of one's own"));
-                }
-                ("apparmor" | "systempaths", "unconfined") | ("label", "disable") => {}
-                ("apparmor" | "label" | "systempaths", _) => {
-                    return Err(Error::not_there_yet(format!("--security-opt {option}")));
-                }
-                _ => return Err(Error::invalid(format!("invalid --security-opt: {option:?}"))),
-            }
+    /// `capabilities` are those that the container gets.
+    pub(super) fn resolve(
+        host: &HostConfig,
+        (capabilities, cgroup_namespace): (&[String], CgroupNamespace),
+        around: &Surroundings<'_>,
+        warnings: &mut Vec<String>,
+    ) -> Result<Self, Error> {
+        let options = Options::parse(host)?;
+        let circumstances = Circumstances { capabilities, kernel: around.host.kernel };
+        if options.writable_cgroups == Some(true) && cgroup_namespace != CgroupNamespace::Private {
+            return Err(Error::invalid(
+                "writable-cgroups needs a cgroup namespace of the container's own: use it with --cgroupns=private",
+            ));
         }
-        Ok(plan)
+        if options.labels.iter().any(|label| *label != "disable") {
+            check_labels(&options.labels)?;
+            warnings.push("SELinux labels are not used on this host. Labels discarded.".to_owned());
+        }
+        let seccomp = seccomp(options.seccomp, host.privileged, (&circumstances, around))?;
+        Ok(Self {
+            no_new_privileges: options
+                .no_new_privileges
+                .unwrap_or(around.defaults.no_new_privileges),
+            seccomp,
+            apparmor: apparmor(options.apparmor, around.host.apparmor, warnings)?,
+            writable_cgroups: options.writable_cgroups,
+        })
+    }
+}
+
+fn seccomp(
+    asked: Option<&str>,
+    privileged: bool,
+    (circumstances, around): (&Circumstances<'_>, &Surroundings<'_>),
+) -> Result<SeccompPlan, Error> {
+    let own = |json: &str| {
+        let profile = seccomp_profile::resolve(json, circumstances)?;
+        Ok(profile.map_or(SeccompPlan::Unconfined, |it| SeccompPlan::Own(Box::new(it))))
+    };
+    match asked {
+        Some("unconfined") => Ok(SeccompPlan::Unconfined),
+        Some("builtin" | "default") => Ok(SeccompPlan::Default),
+        Some(json) if !json.is_empty() => own(json),
+        _ if privileged => Ok(SeccompPlan::Unconfined),
+        _ => match &around.defaults.seccomp_profile {
+            DefaultSeccomp::Builtin => Ok(SeccompPlan::Default),
+            DefaultSeccomp::Unconfined => Ok(SeccompPlan::Unconfined),
+            DefaultSeccomp::Profile { json, .. } => own(json),
+        },
+    }
+}
+
+/// The profile's name, where the kernel runs AppArmor.
+fn apparmor(
+    asked: Option<&str>,
+    is_there: bool,
+    warnings: &mut Vec<String>,
+) -> Result<String, Error> {
+    let Some(profile) = asked else { return Ok(String::new()) };
+    if profile.contains(['\0', '\n']) {
+        return Err(Error::invalid(format!("invalid AppArmor profile {profile:?}")));
+    }
+    if !is_there && profile != "unconfined" && !profile.is_empty() {
+        warnings.push(format!(
+            "Your kernel does not support AppArmor or it is not enabled. Profile {profile:?} discarded."
+        ));
+        return Ok(String::new());
+    }
+    Ok(profile.to_owned())
+}
+
+/// SELinux's, in the form that Docker knows.
+fn check_labels(labels: &[&str]) -> Result<(), Error> {
+    for label in labels.iter().filter(|label| **label != "disable") {
+        let key = label.split_once(':').map_or("", |(key, _)| key);
+        if !["user", "role", "level", "type", "filetype"].contains(&key) {
+            return Err(Error::invalid(format!(
+                "bad label option {label:?}, valid options 'disable' or 'user, role, level, type, filetype' followed by \
+                 ':' and a value"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// What Docker adds to the options of a container that shares so much with the host that labels would be in its way.
+pub(super) fn complete(host: &mut HostConfig) {
+    let is_open = host.privileged || host.ipc_mode == "host" || host.pid_mode == "host";
+    if is_open && !host.security_opt.iter().any(|option| option.starts_with("label=")) {
+        host.security_opt.push("label=disable".to_owned());
     }
 }
 
 /// Whether `--security-opt systempaths=unconfined` was given.
 pub(super) fn systempaths_unconfined(host: &HostConfig) -> bool {
-    host.security_opt.iter().any(|option| option == "systempaths=unconfined")
+    host.security_opt.iter().any(|option| {
+        matches!(option.as_str(), "systempaths=unconfined" | "systempaths:unconfined")
+    })
 }
 
 /// What Docker hides.

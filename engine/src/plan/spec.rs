@@ -4,15 +4,16 @@ mod devices;
 mod mounts;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gantry_api::exec::ExecCreateRequest;
 use gantry_oci::runtime::{
-    ConsoleSize, Device, DeviceRule, Linux, LinuxCapabilities, Namespace, NamespaceKind, Process,
-    Root, SPEC_VERSION, Spec, User,
+    BlockIo, ConsoleSize, Device, DeviceRule, Linux, LinuxCapabilities, Namespace, NamespaceKind,
+    Process, Root, SPEC_VERSION, Seccomp as SeccompProfile, Spec, User,
 };
 
-use super::{CgroupNamespace, ContainerPlan, Ipc, Network, SeccompPlan, Sharing};
+use super::device_edits::ContainerEdits;
+use super::{CgroupNamespace, ContainerPlan, Ipc, Network, SeccompPlan, Sharing, with_devices};
 
 const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -20,12 +21,18 @@ const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/b
 pub(crate) struct SpecFacts {
     /// Holds `hostname`, `hosts` and `resolv.conf`; another container's, where its network is joined.
     pub container_dir: PathBuf,
-    /// The network namespace that is joined.
-    pub network_namespace: Option<PathBuf>,
+    /// What is joined of other containers.
+    pub joined: JoinedNamespaces,
     /// The tiny init, when the container asked for one.
     pub init: Option<PathBuf>,
     /// Devices of the host that the container gets, with their cgroup rights.
     pub devices: Vec<(Device, DeviceRule)>,
+    /// Whether the host shows its message queues as files.
+    pub host_queues: bool,
+    /// Weights and throttles of single block devices, by their numbers.
+    pub block_io: BlockIo,
+    /// What specifications of devices change, in their order.
+    pub edits: Vec<ContainerEdits>,
     /// `/<parent>/<id>`.
     pub cgroup_path: String,
     /// Whether the kernel makes mounts read-only with all that lies below them.
@@ -34,6 +41,27 @@ pub(crate) struct SpecFacts {
     pub environment: Vec<String>,
     /// Where the volumes and images are found now, by target.
     pub sources: BTreeMap<String, FoundSource>,
+}
+
+/// Paths of namespaces that a container joins.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct JoinedNamespaces {
+    pub network: Option<PathBuf>,
+    pub pid: Option<PathBuf>,
+    pub ipc: Option<PathBuf>,
+    /// The `/dev/shm` that goes with the IPC namespace.
+    pub shm: Option<PathBuf>,
+}
+
+impl JoinedNamespaces {
+    fn path(&self, kind: NamespaceKind) -> Option<&Path> {
+        match kind {
+            NamespaceKind::Network => self.network.as_deref(),
+            NamespaceKind::Pid => self.pid.as_deref(),
+            NamespaceKind::Ipc => self.ipc.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 /// Where a volume or an image is while a container is made.
@@ -47,16 +75,21 @@ pub(crate) enum FoundSource {
 
 /// The bundle's `config.json`.
 pub(crate) fn to_spec(plan: &ContainerPlan, facts: &SpecFacts) -> Spec {
-    Spec {
+    let mut spec = Spec {
         oci_version: SPEC_VERSION.to_owned(),
         process: Some(process(plan, facts)),
         root: Some(Root { path: "rootfs".to_owned(), readonly: plan.host_config.readonly_rootfs }),
         hostname: own_uts(plan, &plan.config.hostname),
         domainname: own_uts(plan, &plan.config.domainname),
         mounts: mounts::all(plan, facts),
+        annotations: plan.host_config.annotations.clone(),
         linux: Some(linux(plan, facts)),
         ..Spec::default()
+    };
+    for edits in &facts.edits {
+        edits.apply(&mut spec);
     }
+    spec
 }
 
 /// Every path at which something is mounted when the container runs.
@@ -64,9 +97,15 @@ pub(crate) fn mount_points(plan: &ContainerPlan) -> Vec<String> {
     // Where the sources are and which devices there are does not matter.
     let facts = SpecFacts {
         container_dir: PathBuf::new(),
-        network_namespace: None,
+        joined: JoinedNamespaces {
+            shm: (plan.ipc == Ipc::Container).then(PathBuf::new),
+            ..JoinedNamespaces::default()
+        },
         init: Some(PathBuf::new()),
         devices: Vec::new(),
+        host_queues: true,
+        block_io: BlockIo::default(),
+        edits: Vec::new(),
         cgroup_path: String::new(),
         recursive_read_only: true,
         environment: Vec::new(),
@@ -95,6 +134,7 @@ fn process(plan: &ContainerPlan, facts: &SpecFacts) -> Process {
         capabilities: Some(capabilities(&plan.capabilities)),
         rlimits: plan.rlimits.clone(),
         no_new_privileges: plan.security.no_new_privileges,
+        apparmor_profile: plan.security.apparmor.clone(),
         oom_score_adj: plan.oom_score_adj,
         ..Process::default()
     }
@@ -122,6 +162,7 @@ pub(crate) fn exec_process(
         capabilities: Some(capabilities(capabilities_set)),
         rlimits: plan.rlimits.clone(),
         no_new_privileges: plan.security.no_new_privileges,
+        apparmor_profile: plan.security.apparmor.clone(),
         ..Process::default()
     }
 }
@@ -172,11 +213,12 @@ fn capabilities(bounding: &[String]) -> LinuxCapabilities {
 }
 
 fn linux(plan: &ContainerPlan, facts: &SpecFacts) -> Linux {
-    let mut resources = plan.resources.clone();
-    resources.devices = devices::rules(plan.host_config.privileged, &facts.devices);
-    let seccomp = match plan.security.seccomp {
+    let mut resources = with_devices(&plan.resources, facts.block_io.clone());
+    resources.devices = devices::rules(&plan.host_config, &facts.devices);
+    let seccomp = match &plan.security.seccomp {
         SeccompPlan::Default => Some(gantry_seccomp::default_profile(&plan.capabilities)),
         SeccompPlan::Unconfined => None,
+        SeccompPlan::Own(profile) => Some(SeccompProfile::clone(profile)),
     };
     Linux {
         namespaces: namespaces(plan, facts),
@@ -196,14 +238,12 @@ fn namespaces(plan: &ContainerPlan, facts: &SpecFacts) -> Vec<Namespace> {
         (NamespaceKind::Mount, true),
         (NamespaceKind::Network, plan.network != Network::Host),
         (NamespaceKind::Uts, plan.uts == Sharing::Own),
-        (NamespaceKind::Pid, plan.pid == Sharing::Own),
+        (NamespaceKind::Pid, plan.pid != Sharing::Host),
         (NamespaceKind::Ipc, plan.ipc != Ipc::Host),
         (NamespaceKind::Cgroup, plan.cgroup_namespace == CgroupNamespace::Private),
     ];
-    let joined = facts.network_namespace.as_ref();
-    let path = |kind| match joined {
-        Some(path) if kind == NamespaceKind::Network => path.to_string_lossy().into_owned(),
-        _ => String::new(),
+    let path = |kind| {
+        facts.joined.path(kind).map_or_else(String::new, |path| path.to_string_lossy().into_owned())
     };
     own.into_iter()
         .filter(|(_, own)| *own)

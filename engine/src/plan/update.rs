@@ -1,25 +1,23 @@
 //! A plan with other limits and another restart policy: what a request leaves open stays as it was.
 
 use gantry_api::container::{HostConfig, RestartPolicy};
+use gantry_oci::runtime::Pids;
 
-use super::{ContainerPlan, HostFacts, refused, resources};
+use super::{ContainerPlan, HostFacts, resources};
 use crate::error::Error;
 
 impl ContainerPlan {
-    /// The plan after `change`, of which zeros and empty texts mean no change.
+    /// The plan after `change`, of which zeros and empty texts mean no change, and what to warn of.
     pub(crate) fn with_update(
         &self,
         change: &HostConfig,
         facts: &HostFacts,
-    ) -> Result<Self, Error> {
-        refused::limits_check(change)?;
+    ) -> Result<(Self, Vec<String>), Error> {
         let mut host = self.host_config.clone();
         conflicts(change, &host)?;
         merge_memory(&mut host, change)?;
         merge_cpu(&mut host, change);
-        if change.blkio_weight != 0 {
-            host.blkio_weight = change.blkio_weight;
-        }
+        merge_block_io(&mut host, change);
         if change.pids_limit.is_some() {
             host.pids_limit = change.pids_limit;
         }
@@ -27,8 +25,14 @@ impl ContainerPlan {
             restart_policy(&change.restart_policy, host.auto_remove)?;
             host.restart_policy = change.restart_policy.clone();
         }
-        let resources = resources::resolve(&mut host, facts)?;
-        Ok(Self { resources, host_config: host, ..self.clone() })
+        let mut warnings = Vec::new();
+        let mut resources = resources::resolve(&mut host, facts, &mut warnings)?;
+        if change.pids_limit.is_some_and(|limit| limit <= 0) && facts.limits.pids {
+            // Nothing said would leave the limit as it is.
+            resources.pids = Some(Pids { limit: Some(-1) });
+            host.pids_limit = Some(0);
+        }
+        Ok((Self { resources, host_config: host, ..self.clone() }, warnings))
     }
 }
 
@@ -75,6 +79,8 @@ fn merge_cpu(host: &mut HostConfig, change: &HostConfig) {
         (&mut host.cpu_period, change.cpu_period),
         (&mut host.cpu_quota, change.cpu_quota),
         (&mut host.nano_cpus, change.nano_cpus),
+        (&mut host.cpu_realtime_period, change.cpu_realtime_period),
+        (&mut host.cpu_realtime_runtime, change.cpu_realtime_runtime),
     ] {
         if new != 0 {
             *own = new;
@@ -85,6 +91,28 @@ fn merge_cpu(host: &mut HostConfig, change: &HostConfig) {
     {
         if !new.is_empty() {
             own.clone_from(new);
+        }
+    }
+}
+
+fn merge_block_io(host: &mut HostConfig, change: &HostConfig) {
+    if change.blkio_weight != 0 {
+        host.blkio_weight = change.blkio_weight;
+    }
+    for device in &change.blkio_weight_device {
+        host.blkio_weight_device.retain(|known| known.path != device.path);
+        host.blkio_weight_device.push(device.clone());
+    }
+    for (own, new) in [
+        (&mut host.blkio_device_read_bps, &change.blkio_device_read_bps),
+        (&mut host.blkio_device_write_bps, &change.blkio_device_write_bps),
+        (&mut host.blkio_device_read_iops, &change.blkio_device_read_iops),
+        (&mut host.blkio_device_write_iops, &change.blkio_device_write_iops),
+    ] {
+        // By device: those that are not named keep their limit, and a rate of zero lifts it.
+        for device in new {
+            own.retain(|known| known.path != device.path);
+            own.push(device.clone());
         }
     }
 }

@@ -18,7 +18,7 @@ fn options(size: bool, filters: &[(&str, &str)]) -> ListOptions {
 /// The names of the containers that the filters let through, newest first.
 async fn names(rig: &Rig, filters: &[(&str, &str)]) -> Result<Vec<String>, Error> {
     let rows = list(&rig.engine, options(false, filters)).await?;
-    Ok(rows.into_iter().flat_map(|row| row.names).collect())
+    Ok(rows.iter().flat_map(|row| row.names.clone()).collect())
 }
 
 #[tokio::test]
@@ -31,7 +31,7 @@ async fn a_writable_layer_on_its_way_out_counts_nothing() {
     std::fs::write(writable.join(&staying).join("u/file"), b"12345").unwrap();
     std::fs::remove_dir_all(writable.join(&going)).unwrap();
     let rows = list(&rig.engine, options(true, &[])).await.unwrap();
-    let sizes: Vec<(String, i64)> = rows.into_iter().map(|row| (row.id, row.size_rw)).collect();
+    let sizes: Vec<(String, i64)> = rows.iter().map(|row| (row.id.clone(), row.size_rw)).collect();
     assert_eq!(sizes, [(staying, 5), (going.clone(), 0)]);
     assert_eq!(inspect(&rig.engine, &going, true).await.unwrap().size_rw, Some(0));
 }

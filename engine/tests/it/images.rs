@@ -58,8 +58,9 @@ async fn many_idle_clients_leave_threads_for_the_others() {
         let body = Counted(body);
         releases.push(release);
         let engine = rig.engine.clone();
-        loads
-            .spawn(async move { load(&engine, body, None, tokio::sync::mpsc::channel(1).0).await });
+        loads.spawn(async move {
+            load(&engine, body, Vec::new(), tokio::sync::mpsc::channel(1).0).await
+        });
     }
     let all_read = async {
         while READING.load(Ordering::Relaxed) < CLIENTS {
@@ -79,7 +80,7 @@ async fn a_client_that_reads_no_progress_holds_up_nobody() {
     let rig = Rig::new().await;
     let (progress, mut messages) = tokio::sync::mpsc::channel::<ProgressMessage>(1);
     let both = archive(&[("one", layer("one")), ("two", layer("two")), ("three", layer("three"))]);
-    let loading = load(&rig.engine, Cursor::new(both), None, progress);
+    let loading = load(&rig.engine, Cursor::new(both), Vec::new(), progress);
     let others = async {
         // The first line waits in the channel; from here on nothing takes them out.
         while messages.is_empty() {

@@ -45,7 +45,7 @@ impl Rig {
     pub(crate) async fn load(&self, archive: impl Read + Send + 'static) -> Result<(), Error> {
         let (progress, mut messages) = tokio::sync::mpsc::channel::<ProgressMessage>(1);
         let listen = async { while messages.recv().await.is_some() {} };
-        tokio::join!(load(&self.engine, archive, None, progress), listen).0
+        tokio::join!(load(&self.engine, archive, Vec::new(), progress), listen).0
     }
 
     /// Makes an image of that name with one file in it, unlike that of any other name.
@@ -112,13 +112,14 @@ fn settings(dir: &Path) -> Settings {
         shim: PathBuf::from("/nowhere/gantry-shim"),
         init: PathBuf::from("/nowhere/gantry-init"),
         cgroup_parent: "/gantry-test".to_owned(),
-        debug: false,
         layer_format: None,
+        layer_archives: None,
         default_bridge: false,
         plugins: gantry_engine::PluginConfig::default(),
         networks: gantry_engine::NetworkSettings::default(),
         names: gantry_engine::NameSettings::default(),
-        registries: gantry_engine::RegistryConfig::default(),
+        live: gantry_engine::LiveSettings::default(),
+        logs: gantry_engine::LogDefaults::default(),
         signature_policy: None,
         embedded_image: &[],
         fail_at: None,

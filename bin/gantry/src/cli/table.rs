@@ -200,6 +200,7 @@ static MANIFEST: &[Node] = &[verb::<registry::manifest::Inspect>(&["inspect"])];
 static SYSTEM: &[Node] = &[
     verb::<system::check::Check>(&["check"]),
     verb::<system::df::Df>(&["df"]),
+    verb::<system::dial_stdio::DialStdio>(&["dial-stdio"]),
     verb::<system::events::Events>(&["events"]),
     verb::<system::info::Info>(&["info"]),
     verb::<system::prune::Prune>(&["prune"]),

@@ -14,7 +14,7 @@ use gantry_types::ImageReference;
 use crate::cli::{Takes, Verb};
 use crate::commands::progress;
 use crate::error::Error;
-use crate::flags::{environment_entry, label};
+use crate::flags::{environment_entry, label, without};
 use crate::output;
 use crate::session::Session;
 use context::Context;
@@ -128,6 +128,8 @@ impl Build {
         // One without a value has that of the environment.
         let arguments: Vec<String> =
             self.arguments.iter().map(|entry| environment_entry(entry)).collect();
+        let proxies = session.proxies();
+        let proxies = without(&proxies, &self.arguments).cloned();
         let mut credentials = BTreeMap::new();
         for stage in &dockerfile.stages {
             let Ok(reference) = stage.from.base.parse::<ImageReference>() else { continue };
@@ -142,7 +144,7 @@ impl Build {
         Ok(BuildQuery {
             tags: self.tag.clone(),
             dockerfile: context.dockerfile_name().to_owned(),
-            arguments: pairs(&arguments),
+            arguments: pairs(&arguments).into_iter().chain(proxies).collect(),
             labels: labels.collect(),
             target: self.target.clone(),
             platform: self.platform.clone(),

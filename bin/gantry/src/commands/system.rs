@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod df;
+pub(crate) mod dial_stdio;
 pub(crate) mod events;
 pub(crate) mod info;
 pub(crate) mod inspect;

@@ -12,6 +12,12 @@ pub(crate) struct LimitFlags {
     /// Block IO weight (relative device weight)
     #[arg(long, value_parser = device_weight)]
     blkio_weight_device: Vec<WeightDevice>,
+    /// CPU count (Windows only)
+    #[arg(long, hide = true)]
+    cpu_count: Option<i64>,
+    /// CPU percent (Windows only)
+    #[arg(long, hide = true)]
+    cpu_percent: Option<i64>,
     /// Limit CPU CFS (Completely Fair Scheduler) period
     #[arg(long)]
     cpu_period: Option<i64>,
@@ -48,6 +54,12 @@ pub(crate) struct LimitFlags {
     /// Limit write rate (IO per second) to a device
     #[arg(long, value_parser = operation_rate)]
     device_write_iops: Vec<ThrottleDevice>,
+    /// Maximum IO bandwidth limit for the system drive (Windows only)
+    #[arg(long, value_parser = value::bytes, hide = true)]
+    io_maxbandwidth: Option<i64>,
+    /// Maximum IOps limit for the system drive (Windows only)
+    #[arg(long, hide = true)]
+    io_maxiops: Option<u64>,
     /// Kernel memory limit
     #[arg(long, value_parser = value::bytes, hide = true)]
     kernel_memory: Option<i64>,
@@ -86,6 +98,11 @@ impl LimitFlags {
         host.blkio_device_read_iops.clone_from(&self.device_read_iops);
         host.blkio_device_write_bps.clone_from(&self.device_write_bps);
         host.blkio_device_write_iops.clone_from(&self.device_write_iops);
+        host.cpu_count = self.cpu_count.unwrap_or_default();
+        host.cpu_percent = self.cpu_percent.unwrap_or_default();
+        host.io_maximum_bandwidth =
+            self.io_maxbandwidth.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default();
+        host.io_maximum_iops = self.io_maxiops.unwrap_or_default();
         host.cpu_period = self.cpu_period.unwrap_or_default();
         host.cpu_quota = self.cpu_quota.unwrap_or_default();
         host.cpu_realtime_period = self.cpu_rt_period.unwrap_or_default();

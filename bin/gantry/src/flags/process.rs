@@ -11,7 +11,6 @@ use crate::error::Error;
 
 // A doc comment here would become the help of `run`.
 #[derive(Debug, clap::Args)]
-#[expect(clippy::struct_excessive_bools, reason = "the command has as many switches")]
 pub(crate) struct ProcessFlags {
     /// Add an annotation to the container (passed through to the OCI runtime)
     #[arg(long, value_parser = value::pair)]
@@ -38,8 +37,9 @@ pub(crate) struct ProcessFlags {
     #[arg(short = 'h', long)]
     hostname: Option<String>,
     /// Run an init inside the container that forwards signals and reaps processes
-    #[arg(long)]
-    init: bool,
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        action = clap::ArgAction::Set, value_parser = crate::cli::boolean)]
+    init: Option<bool>,
     /// Keep STDIN open even if not attached
     #[arg(short, long)]
     pub(crate) interactive: bool,
@@ -61,6 +61,9 @@ pub(crate) struct ProcessFlags {
     /// `-d`: nothing is attached.
     #[arg(skip)]
     pub(crate) detached: bool,
+    /// Of the user's configuration: what `--env` names wins over them.
+    #[arg(skip)]
+    pub(crate) proxies: Vec<(String, String)>,
 }
 
 /// One of a process's standard streams.
@@ -92,6 +95,16 @@ fn stream(text: &str) -> Result<Stream, String> {
         "stderr" => Ok(Stream::Stderr),
         _ => Err("valid streams are STDIN, STDOUT and STDERR".to_owned()),
     }
+}
+
+/// Those variables that no entry (`NAME` or `NAME=VALUE`) names.
+pub(crate) fn without<'a>(
+    variables: &'a [(String, String)],
+    entries: &'a [String],
+) -> impl Iterator<Item = &'a (String, String)> {
+    variables.iter().filter(move |(name, _)| {
+        entries.iter().all(|entry| entry.split('=').next() != Some(name.as_str()))
+    })
 }
 
 impl ProcessFlags {
@@ -128,7 +141,7 @@ impl ProcessFlags {
         config.env = self.environment()?;
         config.labels = self.labels()?;
         let host = &mut request.host_config;
-        host.init = self.init.then_some(true);
+        host.init = self.init;
         host.group_add.clone_from(&self.group_add);
         host.annotations = self.annotation.iter().cloned().collect();
         Ok(())
@@ -140,6 +153,8 @@ impl ProcessFlags {
         for path in &self.env_file {
             entries.extend(env_file(path)?);
         }
+        let proxies = without(&self.proxies, &self.env);
+        entries.extend(proxies.map(|(name, value)| format!("{name}={value}")));
         entries.extend(self.env.iter().map(|entry| environment_entry(entry)));
         Ok(entries)
     }

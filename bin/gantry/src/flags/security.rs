@@ -77,20 +77,28 @@ impl SecurityFlags {
         host.userns_mode = self.userns.clone().unwrap_or_default();
         host.uts_mode = self.uts.clone().unwrap_or_default();
         for option in &self.security_opt {
-            host.security_opt.push(security_option(option)?);
-        }
-        for text in &self.device {
-            // A name without a slash before it is one of the Container Device Interface.
-            if !text.starts_with('/') && text.contains('/') && text.contains('=') {
-                host.device_requests.push(DeviceRequest {
-                    driver: "cdi".to_owned(),
-                    device_ids: vec![text.clone()],
-                    ..DeviceRequest::default()
-                });
-            } else {
-                host.devices.push(device(text)?);
+            match option.as_str() {
+                // No option of the daemon's: it means two lists without anything in them.
+                "systempaths=unconfined" | "systempaths:unconfined" => {
+                    host.masked_paths = Some(Vec::new());
+                    host.readonly_paths = Some(Vec::new());
+                }
+                option => host.security_opt.push(security_option(option)?),
             }
         }
+        // A name without a slash before it is one of the Container Device Interface.
+        let (named, paths): (Vec<_>, Vec<_>) = self
+            .device
+            .iter()
+            .partition(|text| !text.starts_with('/') && text.contains('/') && text.contains('='));
+        if !named.is_empty() {
+            host.device_requests.push(DeviceRequest {
+                driver: "cdi".to_owned(),
+                device_ids: named.into_iter().cloned().collect(),
+                ..DeviceRequest::default()
+            });
+        }
+        host.devices = paths.into_iter().map(|text| device(text)).collect::<Result<_, _>>()?;
         Ok(())
     }
 }

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::cli::tests::parse_words;
 
+mod every_flag;
+
 fn flags(words: &[&str]) -> Result<ContainerFlags, String> {
     let command = ContainerFlags::augment_args(Command::new("gantry"));
     let matches = parse_words(command, words)?;
@@ -47,6 +49,16 @@ fn defaults_are_dockers() {
         assert_eq!(request.pointer(path), Some(&value), "{path}");
     }
     assert_eq!(request.pointer("/HostConfig/Init"), None);
+}
+
+#[test]
+fn proxies_come_with_the_environment_and_never_against_it() {
+    let pair = |name: &str| (name.to_owned(), "http://proxy:1".to_owned());
+    let mut flags = flags(&["-e", "http_proxy=mine", "-e", "no_proxy", "busybox"]).unwrap();
+    flags.process.proxies = ["HTTP_PROXY", "http_proxy", "no_proxy"].map(pair).to_vec();
+    let request = serde_json::to_value(flags.request().unwrap()).unwrap();
+    let env = &request["Env"];
+    assert_eq!(env, &json!(["HTTP_PROXY=http://proxy:1", "http_proxy=mine", "no_proxy"]));
 }
 
 #[test]

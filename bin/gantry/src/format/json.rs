@@ -2,13 +2,17 @@
 
 /// `text`, which is a document or several in a list, with four blanks for each level.
 pub(crate) fn indented(text: &str) -> String {
-    const STEP: &str = "    ";
+    indented_by("    ", text)
+}
+
+/// The same with `step` for each level.
+pub(crate) fn indented_by(step: &str, text: &str) -> String {
     let mut out = String::with_capacity(text.len() * 2);
     let mut depth = 0_usize;
     let mut characters = text.chars().filter(|c| !c.is_ascii_control()).peekable();
     let new_line = |out: &mut String, depth: usize| {
         out.push('\n');
-        out.extend(std::iter::repeat_n(STEP, depth));
+        out.extend(std::iter::repeat_n(step, depth));
     };
     let (mut in_string, mut is_escaped) = (false, false);
     while let Some(c) = characters.next() {

@@ -118,19 +118,24 @@ mod tests {
     #[test]
     fn a_command_line_is_read_up_to_its_limit_and_printable() {
         let long = "x".repeat(64 << 10);
-        let mut child = std::process::Command::new("sleep")
-            .args(["60", "0\t\u{1b}[2J", &long])
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin")
-            .stderr(std::process::Stdio::null())
-            .spawn();
-        let child = child.as_mut().unwrap();
+        let mut child = std::process::Command::new("/bin/sh")
+            .args(["-c", "echo; read x", "0\t\u{1b}[2J", &long])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Its arguments are its own from its first word on, and it waits for ours.
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
         let found = Process::read(child.id());
         child.kill().unwrap();
         child.wait().unwrap();
         let arguments = found.unwrap().arguments;
         assert_eq!(arguments.len() as u64, ARGUMENTS_BYTES);
-        assert!(arguments.starts_with("sleep 60 0??[2J xxx"), "{}", &arguments[..40]);
+        assert!(
+            arguments.starts_with("/bin/sh -c echo; read x 0??[2J xxx"),
+            "{}",
+            &arguments[..40]
+        );
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Which device nodes a container may use: Docker's fixed list, then what was asked for.
 
+use gantry_api::container::HostConfig;
 use gantry_oci::runtime::{Device, DeviceRule};
+
+use super::super::checks;
 
 /// Character devices that every container may read, write and make; `None` is any number.
 const ALLOWED: [(Option<i64>, Option<i64>, &str); 10] = [
@@ -16,8 +19,9 @@ const ALLOWED: [(Option<i64>, Option<i64>, &str); 10] = [
     (Some(136), None, "rwm"), // pts
 ];
 
-/// The cgroup's rules: everything for a privileged container, else the list above and the container's own devices.
-pub(super) fn rules(privileged: bool, devices: &[(Device, DeviceRule)]) -> Vec<DeviceRule> {
+/// The cgroup's rules: everything for a privileged container, else the list above, the container's own devices, and
+/// what was asked for by numbers.
+pub(super) fn rules(host: &HostConfig, devices: &[(Device, DeviceRule)]) -> Vec<DeviceRule> {
     let rule = |allow, kind: &str, major, minor, access: &str| DeviceRule {
         allow,
         kind: kind.to_owned(),
@@ -25,11 +29,13 @@ pub(super) fn rules(privileged: bool, devices: &[(Device, DeviceRule)]) -> Vec<D
         minor,
         access: access.to_owned(),
     };
-    if privileged {
+    if host.privileged {
         return vec![rule(true, "a", None, None, "rwm")];
     }
     let mut rules = vec![rule(false, "a", None, None, "rwm"), rule(true, "b", None, None, "m")];
     rules.extend(ALLOWED.map(|(major, minor, access)| rule(true, "c", major, minor, access)));
     rules.extend(devices.iter().map(|(_, rule)| rule.clone()));
+    // They were checked when the container was made.
+    rules.extend(host.device_cgroup_rules.iter().flat_map(|text| checks::device_rule(text)));
     rules
 }

@@ -11,6 +11,7 @@ pub(super) const INIT_TARGET: &str = "/sbin/docker-init";
 /// All mounts in the order in which they are made. A user's mount replaces the engine's at the same place.
 pub(super) fn all(plan: &ContainerPlan, facts: &SpecFacts) -> Vec<Mount> {
     let mut mounts = system(plan);
+    mounts.extend(shared_memory(plan, facts));
     mounts.extend(engine_files(plan, facts));
     mounts.retain(|mount| plan.mounts.iter().all(|own| own.target != mount.destination));
     mounts.extend(plan.mounts.iter().map(|own| user(own, facts)));
@@ -30,7 +31,12 @@ fn mount(destination: &str, kind: &str, source: &str, options: &[&str]) -> Mount
 /// `/proc`, `/dev`, `/sys` and what lies in them.
 fn system(plan: &ContainerPlan) -> Vec<Mount> {
     let access = if plan.host_config.privileged { "rw" } else { "ro" };
-    let mut mounts = vec![
+    let cgroup_access = match plan.security.writable_cgroups {
+        Some(true) => "rw",
+        Some(false) => "ro",
+        None => access,
+    };
+    vec![
         mount("/proc", "proc", "proc", &["nosuid", "noexec", "nodev"]),
         mount("/dev", "tmpfs", "tmpfs", &["nosuid", "strictatime", "mode=755", "size=65536k"]),
         mount(
@@ -45,20 +51,22 @@ fn system(plan: &ContainerPlan) -> Vec<Mount> {
         } else {
             mount("/sys", "sysfs", "sysfs", &["nosuid", "noexec", "nodev", access])
         },
-        mount("/sys/fs/cgroup", "cgroup", "cgroup", &["nosuid", "noexec", "nodev", access]),
-    ];
+        mount("/sys/fs/cgroup", "cgroup", "cgroup", &["nosuid", "noexec", "nodev", cgroup_access]),
+    ]
+}
+
+/// `/dev/mqueue` and `/dev/shm`, which belong to the IPC namespace.
+fn shared_memory(plan: &ContainerPlan, facts: &SpecFacts) -> Vec<Mount> {
+    const FLAGS: [&str; 3] = ["nosuid", "noexec", "nodev"];
+    let bound = |target: &str, source: &str| {
+        mount(target, "bind", source, &[&["rbind"][..], &FLAGS].concat())
+    };
     if plan.ipc == Ipc::Host {
-        mounts.push(mount(
-            "/dev/mqueue",
-            "bind",
-            "/dev/mqueue",
-            &["rbind", "nosuid", "noexec", "nodev"],
-        ));
-        mounts.push(mount("/dev/shm", "bind", "/dev/shm", &["rbind", "nosuid", "noexec", "nodev"]));
-    } else {
-        mounts.push(mount("/dev/mqueue", "mqueue", "mqueue", &["nosuid", "noexec", "nodev"]));
+        let queues = facts.host_queues.then(|| bound("/dev/mqueue", "/dev/mqueue"));
+        return queues.into_iter().chain([bound("/dev/shm", "/dev/shm")]).collect();
     }
-    if plan.ipc == Ipc::Private {
+    let mut mounts = vec![mount("/dev/mqueue", "mqueue", "mqueue", &FLAGS)];
+    if plan.ipc.has_own_shm() {
         let size = format!("size={}", plan.host_config.shm_size);
         mounts.push(mount(
             "/dev/shm",
@@ -66,6 +74,9 @@ fn system(plan: &ContainerPlan) -> Vec<Mount> {
             "shm",
             &["nosuid", "noexec", "nodev", "mode=1777", &size],
         ));
+    }
+    if let Some(shm) = &facts.joined.shm {
+        mounts.push(bound("/dev/shm", &shm.to_string_lossy()));
     }
     mounts
 }

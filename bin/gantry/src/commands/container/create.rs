@@ -26,7 +26,8 @@ impl Verb for Create {
     const USAGE: &'static str = "[OPTIONS] IMAGE [COMMAND] [ARG...]";
     const TAKES: Takes = Takes::AtLeast(1);
 
-    async fn execute(self, session: &Session) -> Result<u8, Error> {
+    async fn execute(mut self, session: &Session) -> Result<u8, Error> {
+        self.container.process.proxies = session.proxies();
         let request = request(&self.container, "create")?;
         let client = session.connect().await?;
         let created = create(session, &client, &self.container, &request).await?;

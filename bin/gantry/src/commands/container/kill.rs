@@ -1,5 +1,7 @@
 //! `kill`: a signal to running containers.
 
+use std::sync::Arc;
+
 use crate::cli::{Takes, Verb};
 use crate::error::Error;
 use crate::output;
@@ -20,10 +22,11 @@ impl Verb for Kill {
     const TAKES: Takes = Takes::AtLeast(1);
 
     async fn execute(self, session: &Session) -> Result<u8, Error> {
-        let client = &session.connect().await?;
-        let signal = self.signal.as_deref().unwrap_or_default();
-        output::for_each(&self.containers, async |name| {
-            Ok(client.container_kill(&name, signal).await?)
+        let client = Arc::new(session.connect().await?);
+        let signal: Arc<str> = self.signal.unwrap_or_default().into();
+        output::for_each_at_once(&self.containers, |name| {
+            let (client, signal) = (Arc::clone(&client), Arc::clone(&signal));
+            async move { Ok(client.container_kill(&name, &signal).await?) }
         })
         .await
     }

@@ -31,15 +31,17 @@ impl Verb for Port {
     }
 }
 
-/// All of them with the port before each, or the places of one.
+/// All of them by their numbers with the port before each, or the places of one.
 fn render(container: &str, ports: &PortMap, wanted: Option<&str>) -> Result<String, Error> {
     let mut text = String::new();
-    let wanted = wanted.map(|port| {
-        let (port, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
-        format!("{port}/{}", protocol.to_ascii_lowercase())
+    let key = wanted.map(key).transpose()?;
+    let mut ports: Vec<_> = ports.iter().collect();
+    ports.sort_by_key(|(port, _)| {
+        let (number, protocol) = port.split_once('/').unwrap_or((port, ""));
+        (number.parse::<u16>().unwrap_or(u16::MAX), protocol)
     });
     for (port, bindings) in ports {
-        if wanted.as_ref().is_some_and(|wanted| wanted != port) {
+        if key.as_ref().is_some_and(|wanted| wanted != port) {
             continue;
         }
         for binding in bindings.iter().flatten() {
@@ -55,6 +57,15 @@ fn render(container: &str, ports: &PortMap, wanted: Option<&str>) -> Result<Stri
         }
         _ => Ok(text),
     }
+}
+
+/// A port as the daemon names it.
+fn key(text: &str) -> Result<String, Error> {
+    let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let number: u16 = port.parse().map_err(|_| {
+        Error::refused(format!("invalid port {port:?}: give a number, or NUMBER/PROTOCOL"))
+    })?;
+    Ok(format!("{number}/{}", protocol.to_ascii_lowercase()))
 }
 
 /// An address and a port; IPv6 is in brackets.
@@ -75,12 +86,15 @@ mod tests {
             ("80/tcp".into(), Some(vec![place("8080"), place("8081")])),
             ("53/udp".into(), Some(vec![place("5353")])),
             ("54/udp".into(), Some(vec![PortBinding { host_ip: "::1".into(), ..place("54") }])),
+            ("443/tcp".into(), Some(vec![place("443")])),
             ("9/tcp".into(), None),
         ]);
-        let all = "53/udp -> 0.0.0.0:5353\n54/udp -> [::1]:54\n80/tcp -> 0.0.0.0:8080\n80/tcp -> 0.0.0.0:8081\n";
+        let all = "53/udp -> 0.0.0.0:5353\n54/udp -> [::1]:54\n80/tcp -> 0.0.0.0:8080\n80/tcp -> 0.0.0.0:8081\n443/tcp -> 0.0.0.0:443\n";
         assert_eq!(render("web", &ports, None).unwrap(), all);
         assert_eq!(render("web", &ports, Some("53/UDP")).unwrap(), "0.0.0.0:5353\n");
         let error = render("web", &ports, Some("9")).unwrap_err().report();
-        assert!(error.contains("No public port '9/tcp' published for web"), "{error}");
+        assert!(error.contains("No public port '9' published for web"), "{error}");
+        let error = render("web", &ports, Some("http")).unwrap_err().report();
+        assert!(error.contains("invalid port \"http\""), "{error}");
     }
 }

@@ -1,5 +1,7 @@
 //! `rm`: containers go, with their writable layers and logs.
 
+use std::sync::Arc;
+
 use gantry_client::RemoveQuery;
 use gantry_types::ErrorKind;
 
@@ -29,20 +31,24 @@ impl Verb for Remove {
     const TAKES: Takes = Takes::AtLeast(1);
 
     async fn execute(self, session: &Session) -> Result<u8, Error> {
-        let client = &session.connect().await?;
+        let client = Arc::new(session.connect().await?);
         let options = RemoveQuery { force: self.force, volumes: self.volumes, link: self.link };
         let mut failed = false;
-        for name in &self.containers {
-            match client.container_remove(name, options).await {
-                Ok(()) => output::line(name)?,
-                Err(error) => {
-                    let error = Error::from(error);
-                    // By force, what is not there is as good as removed.
-                    failed |= !(self.force && error.kind() == ErrorKind::NotFound);
-                    output::remark(&error.report());
-                }
+        let remove = |name: String| {
+            let client = Arc::clone(&client);
+            async move { client.container_remove(&name, options).await }
+        };
+        output::at_once(&self.containers, remove, |name, removed| match removed {
+            Ok(()) => output::line(name),
+            Err(error) => {
+                let error = Error::from(error);
+                // By force, what is not there is as good as removed.
+                failed |= !(self.force && error.kind() == ErrorKind::NotFound);
+                output::remark(&error.report());
+                Ok(())
             }
-        }
+        })
+        .await?;
         if failed { Err(Error::Reported) } else { Ok(0) }
     }
 }

@@ -43,6 +43,7 @@ impl Verb for Run {
             return Err(Error::refused(text));
         }
         process.detached = self.detach;
+        process.proxies = session.proxies();
         terminal::check_input(process.streams().stdin && process.tty)?;
         let mut request = create::request(&self.container, "run")?;
         if let Some(size) = terminal::size().filter(|_| request.config.tty) {

@@ -1,5 +1,7 @@
 //! `stop`: an end that containers can prepare for.
 
+use std::sync::Arc;
+
 use gantry_client::StopQuery;
 
 use crate::cli::{Takes, Verb};
@@ -38,10 +40,11 @@ impl Verb for Stop {
     const TAKES: Takes = Takes::AtLeast(1);
 
     async fn execute(self, session: &Session) -> Result<u8, Error> {
-        let client = &session.connect().await?;
-        let options = &self.flags.query();
-        output::for_each(&self.containers, async |name| {
-            Ok(client.container_stop(&name, options).await?)
+        let client = Arc::new(session.connect().await?);
+        let options = Arc::new(self.flags.query());
+        output::for_each_at_once(&self.containers, |name| {
+            let (client, options) = (Arc::clone(&client), Arc::clone(&options));
+            async move { Ok(client.container_stop(&name, &options).await?) }
         })
         .await
     }

@@ -121,16 +121,17 @@ impl Create {
         }
         let of = |subnet: &String| IpamConfig { subnet: subnet.clone(), ..IpamConfig::default() };
         let mut configs: Vec<IpamConfig> = self.subnet.iter().map(of).collect();
+        check_overlap(&self.subnet)?;
         for range in &self.ip_range {
             let text = || format!("no matching subnet for range {range}");
             let (address, _) = range.split_once('/').ok_or_else(|| Error::refused(text()))?;
             let config = containing(&mut configs, address).ok_or_else(|| Error::refused(text()))?;
-            config.ip_range.clone_from(range);
+            set_once("range", &config.subnet, &mut config.ip_range, range)?;
         }
         for gateway in &self.gateway {
             let text = || format!("no matching subnet for gateway {gateway}");
             let config = containing(&mut configs, gateway).ok_or_else(|| Error::refused(text()))?;
-            config.gateway.clone_from(gateway);
+            set_once("gateway", &config.subnet, &mut config.gateway, gateway)?;
         }
         for (name, address) in &self.aux_address {
             let text = || format!("no matching subnet for aux-address {address}");
@@ -139,6 +140,31 @@ impl Create {
         }
         Ok(configs)
     }
+}
+
+/// Each subnet has one range and one gateway at most.
+fn set_once(what: &str, subnet: &str, place: &mut String, value: &str) -> Result<(), Error> {
+    if !place.is_empty() {
+        return Err(Error::refused(format!(
+            "cannot configure multiple {what}s ({value}, {place}) for the same subnet ({subnet})"
+        )));
+    }
+    value.clone_into(place);
+    Ok(())
+}
+
+/// Of what is no subnet, the daemon says so.
+fn check_overlap(subnets: &[String]) -> Result<(), Error> {
+    let nets: Vec<IpNet> = subnets.iter().filter_map(|subnet| subnet.parse().ok()).collect();
+    for (number, one) in nets.iter().enumerate() {
+        let mut others = nets.iter().skip(number + 1);
+        if let Some(other) = others.find(|other| one.contains(*other) || other.contains(one)) {
+            return Err(Error::refused(format!(
+                "multiple overlapping subnet configuration is not supported: {one} and {other}"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The subnet that an address lies in.

@@ -3,10 +3,11 @@
 
 use gantry_api::image::DistributionDocument;
 use gantry_types::{ImageReference, InvalidReference};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::cli::{Takes, Verb};
 use crate::error::Error;
+use crate::format::json;
 use crate::output;
 use crate::session::Session;
 
@@ -41,14 +42,20 @@ impl Verb for Inspect {
         let Some((first, listed)) = found.documents.split_first() else {
             return Err(Error::refused(format!("no such manifest: {}", self.name)));
         };
-        let shown = match (self.verbose, listed) {
-            (false, _) => read(first)?,
-            (true, []) => described(&reference, first)?,
+        let text = match (self.verbose, listed) {
+            (false, _) => read(first).map(|_| first.raw.clone())?,
+            (true, []) => {
+                let mut shown = described(&reference, first)?;
+                // What stands alone is called as it was asked for.
+                shown["Ref"] = reference.to_string().into();
+                shown.to_string()
+            }
             (true, listed) => {
-                listed.iter().map(|one| described(&reference, one)).collect::<Result<_, _>>()?
+                let all = listed.iter().map(|one| described(&reference, one));
+                Value::Array(all.collect::<Result<_, _>>()?).to_string()
             }
         };
-        output::line(&indented(&shown)?)?;
+        output::line(&json::indented_by("\t", &text))?;
         Ok(0)
     }
 }
@@ -69,14 +76,5 @@ fn described(reference: &ImageReference, document: &DistributionDocument) -> Res
     };
     let key = if kind.contains("vnd.oci.") { "OCIManifest" } else { "SchemaV2Manifest" };
     let manifest = read(document)?;
-    Ok(json!({ "Ref": name, "Descriptor": document.descriptor, key: manifest }))
-}
-
-fn indented(value: &Value) -> Result<String, Error> {
-    let mut text = Vec::new();
-    let form = serde_json::ser::PrettyFormatter::with_indent(b"\t");
-    let mut writer = serde_json::Serializer::with_formatter(&mut text, form);
-    serde::Serialize::serialize(value, &mut writer)
-        .map_err(|error| Error::refused(format!("show the manifest: {error}")))?;
-    Ok(String::from_utf8_lossy(&text).into_owned())
+    Ok(serde_json::json!({ "Ref": name, "Descriptor": document.descriptor, key: manifest }))
 }

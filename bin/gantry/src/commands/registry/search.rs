@@ -71,12 +71,19 @@ impl Search {
         let description =
             if self.no_trunc { description } else { ellipsis(&description, DESCRIPTION) };
         let check = |is: bool| if is { "[OK]" } else { "" }.to_owned();
-        row([
+        let common = [
             ("Name", found.name.clone()),
             ("Description", description),
             ("StarCount", found.star_count.to_string()),
-            ("IsOfficial", check(found.is_official)),
-            ("IsAutomated", check(found.is_automated)),
-        ])
+        ];
+        let mut told = row(common);
+        if self.format.contains("json") {
+            // As docker's: documents say what tables mark.
+            told.insert("IsOfficial".to_owned(), found.is_official.to_string().into());
+            return told;
+        }
+        told.insert("IsOfficial".to_owned(), check(found.is_official).into());
+        told.insert("IsAutomated".to_owned(), check(found.is_automated).into());
+        told
     }
 }
