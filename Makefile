@@ -177,6 +177,10 @@ bench-networks: build ## networks beside podman and paths built by hand; writes 
 	@$(call install-missing,$(NETWORK_PACKAGES))
 	cargo run --quiet --release -p gantry-bench -- networks --record bench/NETWORKS.md
 
+.PHONY: bench-containers
+bench-containers: build ## steps of containers' lives, crowds, lists and daemons beside podman and docker; writes bench/CONTAINERS.md
+	cargo run --quiet --release -p gantry-bench -- containers --record bench/CONTAINERS.md
+
 .PHONY: bench-peers
 bench-peers: ## install what bench compares with
 	@$(call install-missing,$(PEER_PACKAGES))

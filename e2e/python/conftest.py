@@ -3,6 +3,7 @@
 The daemon's folder is cleaned by the same reaper as in the Rust tests: testkit/src/reap.sh.
 """
 
+import contextlib
 import io
 import os
 import pathlib
@@ -59,7 +60,7 @@ def busybox_root():
 class Daemon:
     """A running gantryd and where to reach it."""
 
-    def __init__(self, folder, cgroup_parent):
+    def __init__(self, folder, cgroup_parent, has_host=False):
         self.folder = folder
         self.host = f"unix://{folder}/gantry.sock"
         flags = ["--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec"]
@@ -67,13 +68,15 @@ class Daemon:
         help_text = subprocess.run([BINARIES / "gantryd", "--help"], capture_output=True, text=True).stdout
         if "--cgroup-parent" in help_text:
             flags += ["--cgroup-parent", f"/{cgroup_parent}"]
-        if "--bridge" in help_text:
-            # Bridges would be this machine's; what they do is tested in namespaces that play hosts.
-            flags += ["--bridge", "none"]
+        command = [BINARIES / "gantryd", *flags]
+        if has_host:
+            script = 'ip link set lo up && exec "$@"'
+            command = ["unshare", "--net", "sh", "-c", script, "sh", *command]
+        elif "--bridge" in help_text:
+            # Bridges would be this machine's.
+            command += ["--bridge", "none"]
         with open(f"{folder}/gantryd.log", "ab") as log:
-            self.process = subprocess.Popen(
-                [BINARIES / "gantryd", *flags], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/"
-            )
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/")
 
     def answers(self):
         assert self.process.poll() is None, pathlib.Path(f"{self.folder}/gantryd.log").read_text()
@@ -83,22 +86,29 @@ class Daemon:
             return False
 
 
-@pytest.fixture(scope="session")
-def daemon():
+@contextlib.contextmanager
+def running_daemon(name, has_host=False):
+    """One that is gone with all it made at the end; with `has_host`, in a network namespace that plays a host of its own."""
     folder = tempfile.mkdtemp(prefix="gantry-e2e-")
-    cgroup_parent = f"gantry-e2e-py-{os.getpid()}"
+    cgroup_parent = f"gantry-e2e-{name}-{os.getpid()}"
     environment = {**os.environ, "ROOT": folder, "CGROUP_PARENT": cgroup_parent}
     reaper = subprocess.Popen(
         ["sh", CHECKOUT / "testkit/src/reap.sh"], stdin=subprocess.PIPE, env=environment, cwd="/"
     )
     try:
-        running = Daemon(folder, cgroup_parent)
+        running = Daemon(folder, cgroup_parent, has_host)
         poll("gantryd to answer", running.answers)
         yield running
     finally:
         reaper.stdin.close()
         reaper.wait()
         running.process.wait()
+
+
+@pytest.fixture(scope="session")
+def daemon():
+    with running_daemon("py") as running:
+        yield running
 
 
 @pytest.fixture(scope="session", params=["auto", "1.43", "1.41"])
