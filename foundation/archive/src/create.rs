@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use gantry_types::Timestamp;
 use rustix::fs::{AtFlags, Stat, statat};
 use rustix::io::Errno;
 
@@ -21,6 +22,10 @@ pub struct CreateOptions {
     /// [`Whiteouts::Overlay`]: the directory is an upper directory, its whiteouts and opaque
     /// directories become `.wh.` entries. [`Whiteouts::Plain`]: all is taken as it is.
     pub whiteouts: Whiteouts,
+    /// No entry has a later time than this: what was made later, was made then.
+    pub latest: Option<Timestamp>,
+    /// Only what any user may make: files, directories and links, without devices, pipes and extended attributes.
+    pub is_for_users: bool,
 }
 
 /// What was made.
@@ -30,6 +35,15 @@ pub struct Created {
     pub entries: u64,
     /// Bytes of the archive.
     pub bytes: u64,
+}
+
+/// Hears of an archive while it is made.
+pub trait Listener {
+    /// The `length` bytes that follow byte `at` of the archive are those of the file at `path`.
+    fn data(&mut self, path: &[u8], at: u64, length: u64);
+
+    /// What is at `path`, a socket, is not in the archive.
+    fn left_out(&mut self, path: &[u8]);
 }
 
 /// Writes everything below `root`, without an entry for `root` itself, as Docker's archives are.
@@ -53,30 +67,46 @@ pub fn create_without(
     options: CreateOptions,
     without: &BTreeSet<Vec<u8>>,
 ) -> Result<Created> {
-    create_within(root, writer, options, without, &Limits::default())
+    create_within((root, b""), writer, options, without, &Limits::default())
+}
+
+/// [`create`], telling where in the archive the data of each file comes to lie, before it is written.
+///
+/// # Errors
+/// Those of [`create`].
+pub fn create_heard(
+    root: BorrowedFd<'_>,
+    writer: impl Write,
+    options: CreateOptions,
+    listener: &mut dyn Listener,
+) -> Result<Created> {
+    let limits = Limits::default();
+    let mut creator = Creator::new(writer, options, &limits);
+    creator.listener = Some(listener);
+    creator.all((root, b""), &BTreeSet::new())
+}
+
+/// [`create_without`] with another directory above everything, at `path`. The paths that are left out begin with it, too.
+///
+/// # Errors
+/// Those of [`create`].
+pub fn create_at(
+    (root, path): (BorrowedFd<'_>, &[u8]),
+    writer: impl Write,
+    options: CreateOptions,
+    without: &BTreeSet<Vec<u8>>,
+) -> Result<Created> {
+    create_within((root, path), writer, options, without, &Limits::default())
 }
 
 fn create_within(
-    root: BorrowedFd<'_>,
+    (root, path): (BorrowedFd<'_>, &[u8]),
     writer: impl Write,
     options: CreateOptions,
     without: &BTreeSet<Vec<u8>>,
     limits: &Limits,
 ) -> Result<Created> {
-    let mut creator = Creator {
-        writer: Writer::new(writer),
-        options,
-        limits,
-        budget: Budget::new(limits.clone()),
-        linked: HashMap::new(),
-        hollow: BTreeSet::new(),
-        entries: 0,
-    };
-    let top =
-        root.try_clone_to_owned().map_err(|source| Error::place("keep open", b".", source))?;
-    let top = Frame::new(top, Vec::new(), &mut creator.budget)?;
-    creator.below(top, without)?;
-    creator.done()
+    Creator::new(writer, options, limits).all((root, path), without)
 }
 
 /// Writes what is at `name` in `dir`, with everything below it, as `path` and what lies in it. `.` is the directory itself;
@@ -92,15 +122,8 @@ pub fn create_entry(
     writer: impl Write,
 ) -> Result<Created> {
     let limits = Limits::default();
-    let mut creator = Creator {
-        writer: Writer::new(writer),
-        options: CreateOptions { whiteouts: Whiteouts::Plain },
-        limits: &limits,
-        budget: Budget::new(limits.clone()),
-        linked: HashMap::new(),
-        hollow: BTreeSet::new(),
-        entries: 0,
-    };
+    let options = CreateOptions { whiteouts: Whiteouts::Plain, ..CreateOptions::default() };
+    let mut creator = Creator::new(writer, options, &limits);
     if let Some(below) = creator.entry(dir, name, path)? {
         let top = Frame::new(below, path.to_vec(), &mut creator.budget)?;
         creator.hollow.clone_from(hollow);
@@ -136,10 +159,37 @@ struct Creator<'a, W> {
     linked: HashMap<(u64, u64), Vec<u8>>,
     /// Directories whose content is left out.
     hollow: BTreeSet<Vec<u8>>,
+    listener: Option<&'a mut dyn Listener>,
     entries: u64,
 }
 
-impl<W: Write> Creator<'_, W> {
+impl<'a, W: Write> Creator<'a, W> {
+    fn new(writer: W, options: CreateOptions, limits: &'a Limits) -> Self {
+        Self {
+            writer: Writer::new(writer),
+            options,
+            limits,
+            budget: Budget::new(limits.clone()),
+            linked: HashMap::new(),
+            hollow: BTreeSet::new(),
+            listener: None,
+            entries: 0,
+        }
+    }
+
+    /// Writes everything below `root`, as what lies at `path`.
+    fn all(
+        mut self,
+        (root, path): (BorrowedFd<'_>, &[u8]),
+        without: &BTreeSet<Vec<u8>>,
+    ) -> Result<Created> {
+        let top =
+            root.try_clone_to_owned().map_err(|source| Error::place("keep open", b".", source))?;
+        let top = Frame::new(top, path.to_vec(), &mut self.budget)?;
+        self.below(top, without)?;
+        self.done()
+    }
+
     /// Writes everything below a directory.
     fn below(&mut self, top: Frame, without: &BTreeSet<Vec<u8>>) -> Result<()> {
         let mut frames = vec![top];
@@ -192,7 +242,18 @@ impl<W: Write> Creator<'_, W> {
                 return Err(Error::entry(path, "has a name that layers reserve for deletions"));
             }
         }
-        let Some(mut header) = inode::header(dir, name, path, &stat)? else { return Ok(None) };
+        let Some(mut header) = inode::header(dir, name, path, &stat)? else {
+            if let Some(listener) = &mut self.listener {
+                listener.left_out(path);
+            }
+            return Ok(None);
+        };
+        if self.options.is_for_users && is_special(&header.kind) {
+            return Ok(None);
+        }
+        if let Some(latest) = self.options.latest {
+            header.modified = header.modified.min(latest);
+        }
         if self.is_link(&mut header, &stat) {
             self.append(&header, std::io::empty())?;
             return Ok(None);
@@ -209,10 +270,17 @@ impl<W: Write> Creator<'_, W> {
             Err(Errno::NOENT | Errno::LOOP) => return Ok(None),
             Err(error) => return Err(failed(error)),
         };
-        header.xattrs = inode::xattrs(fd.as_fd(), path)?;
+        if !self.options.is_for_users {
+            header.xattrs = inode::xattrs(fd.as_fd(), path)?;
+        }
         if header.kind == EntryKind::File {
             self.check_size(&header)?;
-            self.append(&header, File::from(fd).chain(std::io::repeat(0)))?;
+            self.entries += 1;
+            self.writer.begin(&header)?;
+            if let Some(listener) = &mut self.listener {
+                listener.data(path, self.writer.bytes(), header.size);
+            }
+            self.writer.data(&header, File::from(fd).chain(std::io::repeat(0)))?;
             return self.remember(header, &stat).map(|()| None);
         }
         self.append(&header, std::io::empty())?;
@@ -269,6 +337,11 @@ impl<W: Write> Creator<'_, W> {
         }
         self.append(&Header::file(join(path, b".wh..wh..opq"), 0), std::io::empty())
     }
+}
+
+/// What only root may make, or nobody wants among his files.
+fn is_special(kind: &EntryKind) -> bool {
+    matches!(kind, EntryKind::CharDevice { .. } | EntryKind::BlockDevice { .. } | EntryKind::Fifo)
 }
 
 #[cfg(test)]

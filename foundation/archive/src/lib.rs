@@ -34,6 +34,7 @@ mod fixups;
 mod hashing;
 mod header;
 mod inode;
+mod joined;
 mod limits;
 mod list;
 mod look_up;
@@ -48,14 +49,17 @@ mod writer;
 
 pub use apply::{Applied, ApplyOptions, Meaning, Merge, Whiteouts, apply, meaning};
 pub use changes::{Change, ChangeKind, changes, mount_points};
-pub use compress::compress;
+pub use compress::{compress, compress_at, highest_level};
 pub use copy::{Copied, copy};
-pub use create::{CreateOptions, Created, create, create_entry, create_without};
-pub use decompress::{Compression, Decompressor, decompress};
+pub use create::{
+    CreateOptions, Created, Listener, create, create_at, create_entry, create_heard, create_without,
+};
+pub use decompress::{Compression, Decompressor, as_layer, decompress, decompress_any, is_archive};
 pub use error::{Error, Result};
 pub use fixups::{Fixup, resolve_fixups};
 pub use hashing::Hashing;
 pub use header::{EntryKind, Header, Xattr};
+pub use joined::Joined;
 pub use limits::Limits;
 pub use look_up::look_up;
 pub use metadata::{OPAQUE, carries};

@@ -52,17 +52,24 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// A path, owner or number that tar cannot say ([`Error::Entry`]), or data that does not fit.
     pub fn append(&mut self, header: &Header, data: impl Read) -> Result<()> {
+        self.begin(header)?;
+        self.data(header, data)
+    }
+
+    /// Writes what stands before an entry's data.
+    pub(crate) fn begin(&mut self, header: &Header) -> Result<()> {
         check(header)?;
         let records = records(header);
         if !records.is_empty() {
             self.write_block(&pax_block(header, records.len()))?;
             self.write_padded(&records)?;
         }
-        self.write_block(&block(header))?;
-        if header.kind == EntryKind::File {
-            self.copy(header, data)?;
-        }
-        Ok(())
+        self.write_block(&block(header))
+    }
+
+    /// Writes an entry's data, which must follow what [`Self::begin`] wrote.
+    pub(crate) fn data(&mut self, header: &Header, data: impl Read) -> Result<()> {
+        if header.kind == EntryKind::File { self.copy(header, data) } else { Ok(()) }
     }
 
     /// Writes the end of the archive and gives the receiver back.

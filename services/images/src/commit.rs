@@ -79,6 +79,7 @@ fn child(
 ) -> ImageConfig {
     let created = Some(options.created.to_string());
     let mut image = ImageConfig {
+        build_cache: None,
         created: created.clone(),
         author: options.author.clone(),
         comment: options.message.clone(),

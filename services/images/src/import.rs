@@ -5,7 +5,7 @@ mod words;
 
 use std::io::Read;
 
-use gantry_archive::{Compression, Hashing, Limits, decompress};
+use gantry_archive::{Compression, Hashing, Limits, as_layer, decompress};
 use gantry_oci::image::{
     ContainerConfig, Descriptor, History, ImageConfig, Manifest, Platform, RootFs, media_type,
 };
@@ -40,10 +40,11 @@ pub struct ImportOptions {
 impl Images {
     /// Reads the archive of a root file system, plain or compressed, and makes an image of it. That
     /// it is an archive shows when the caller extracts the layer.
-    pub fn import(&self, mut reader: impl Read + Send, options: ImportOptions) -> Result<Loaded> {
+    pub fn import(&self, reader: impl Read + Send, options: ImportOptions) -> Result<Loaded> {
         // What is wrong with the request is said before gigabytes come in.
         let mut container_config = ContainerConfig::default();
         changes::apply_all(&mut container_config, &options.changes)?;
+        let mut reader = as_layer(reader, &Limits::default()).map_err(Error::Archive)?;
         let mut writer = BlobWriter::new(&self.store, Algorithm::Sha256)?;
         writer.append_all(&mut reader, MAX_BYTES, input_error, None)?;
         let layer = writer.finish();

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::elsewhere::Blob;
 use crate::lease::Lease;
+use crate::load::Loaded;
 use crate::load::contents::parse;
 use crate::record::{IMAGES, ImageRow};
 use crate::{Error, Image, ImageId, Images, Result};
@@ -31,7 +32,9 @@ struct Chosen {
     /// The first is what the names lead to.
     images: Vec<Image>,
     names: Vec<ImageReference>,
-    /// Whether these are several and all that are here: then their index leads to them.
+    /// The blobs of each, with what came with it.
+    blobs: Vec<Vec<(Digest, u64)>>,
+    /// Whether these, and what is stated about them, are all that their index lists, or all that is here: then it leads to them.
     is_whole: bool,
 }
 
@@ -67,6 +70,7 @@ impl Images {
                         images.push(image);
                     }
                 }
+                let mut blobs = Vec::with_capacity(images.len());
                 for image in &images {
                     for (digest, _) in &self.row(image)?.blobs {
                         lease.add(digest);
@@ -76,7 +80,7 @@ impl Images {
                         }
                     }
                     // As long as the record is there, nothing of it had gone before the lease.
-                    self.row(image)?;
+                    blobs.push(self.row(image)?.blobs);
                 }
                 let ids = |images: &[Image]| -> Vec<ImageId> {
                     images.iter().map(|image| image.id.clone()).collect()
@@ -85,8 +89,11 @@ impl Images {
                 match known {
                     Some(known) => known.names.extend(name),
                     None => chosen.push(Chosen {
-                        is_whole: count > 1 && images.len() == count && have_one_index(&images),
+                        is_whole: images.len() == count
+                            && have_one_index(&images)
+                            && (count > 1 || self.is_all(&images[0], &blobs[0])),
                         images,
+                        blobs,
                         names: name.into_iter().collect(),
                     }),
                 }
@@ -97,6 +104,52 @@ impl Images {
             one.names.dedup();
         }
         Ok(Saving { images: self, chosen, elsewhere, _lease: lease })
+    }
+
+    /// What was just made, under these names, without a record.
+    ///
+    /// # Errors
+    /// A layer is not where it was.
+    pub fn saving_made(&self, made: &[Loaded], names: &[ImageReference]) -> Result<Saving<'_>> {
+        let mut lease = Lease::none(&self.store);
+        let mut elsewhere = HashMap::new();
+        let mut images = Vec::with_capacity(made.len());
+        for loaded in made {
+            for (digest, _) in &loaded.blobs {
+                lease.add(digest);
+                if let blob @ Blob::Elsewhere(_) = self.open_blob(digest)? {
+                    elsewhere.insert(digest.clone(), blob);
+                }
+            }
+            images.push(Image {
+                id: loaded.id.clone(),
+                references: names.to_vec(),
+                beside: Vec::new(),
+                config: loaded.config.clone(),
+                manifest: loaded.manifest.clone(),
+                index: loaded.index.clone(),
+                size_bytes: 0,
+                content_bytes: 0,
+            });
+        }
+        let is_whole = have_one_index(&images);
+        let blobs = made.iter().map(|loaded| loaded.blobs.clone()).collect();
+        let chosen = vec![Chosen { images, names: names.to_vec(), blobs, is_whole }];
+        Ok(Saving { images: self, chosen, elsewhere, _lease: lease })
+    }
+
+    /// Whether an index lists nothing but this image and what is stated about it, and all of that is here.
+    fn is_all(&self, image: &Image, blobs: &[(Digest, u64)]) -> bool {
+        let Some(index) = &image.index else { return false };
+        let Ok(bytes) = std::fs::read(self.store.blob_path(&index.digest)) else { return false };
+        let Ok(index) = parse::<Index>(&bytes, index.digest.as_str(), "index") else {
+            return false;
+        };
+        let is_here = |entry: &Descriptor| blobs.iter().any(|(digest, _)| *digest == entry.digest);
+        index.manifests.iter().all(|entry| {
+            entry.digest == image.manifest.digest
+                || entry.attests() == Some(image.manifest.digest.as_str()) && is_here(entry)
+        })
     }
 
     /// The images that a word means, each for all platforms that are here and with the name that the word gives it.
@@ -168,7 +221,7 @@ impl Saving<'_> {
     /// `index.json`: one entry for each name, or one without for an image that has none.
     fn entries(&self) -> Vec<Descriptor> {
         let mut entries = Vec::new();
-        for Chosen { images, names, is_whole } in &self.chosen {
+        for Chosen { images, names, is_whole, .. } in &self.chosen {
             let index = images[0].index.clone().filter(|_| *is_whole);
             let plain: Vec<Descriptor> = match index {
                 Some(index) => vec![index],
@@ -194,9 +247,9 @@ impl Saving<'_> {
     /// The blobs of what was chosen. What came with an image and is none of its parts stays with its index.
     fn blobs(&self, one: &Chosen) -> Result<Vec<(Digest, u64)>> {
         let mut blobs = Vec::new();
-        for image in &one.images {
+        for (number, image) in one.images.iter().enumerate() {
             if one.is_whole {
-                blobs.extend(self.images.row(image)?.blobs);
+                blobs.extend(one.blobs[number].iter().cloned());
                 continue;
             }
             let manifest = self.manifest(image)?;

@@ -11,7 +11,7 @@ use gantry_types::Digest;
 use crate::dirs::Dirs;
 use crate::format::{Extracted, Identity, Incoming};
 use crate::row::{Key, LAYERS, LayerRow};
-use crate::{Error, Layers, Result, view};
+use crate::{Error, Format, Layers, Result, view};
 
 /// A layer that is here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,7 +82,7 @@ impl Layers {
         } else {
             Key::above(diff_id, parents)
         };
-        self.record(ingest, (key, diff_id), &extracted)
+        self.record(ingest, (key, diff_id), (self.format, &extracted))
     }
 
     /// A place for a layer on its way.
@@ -100,12 +100,12 @@ impl Layers {
         &self,
         ingest: Ingest,
         (key, diff_id): (Key, &Digest),
-        extracted: &Extracted,
+        (format, extracted): (Format, &Extracted),
     ) -> Result<LayerInfo> {
         let row = LayerRow {
             diff_id: diff_id.clone(),
             number: ingest.number,
-            format: self.format,
+            format,
             size_bytes: extracted.size_bytes,
             fixups: extracted.fixups,
             root_given: extracted.root_given,
@@ -163,7 +163,7 @@ impl Layers {
 pub(crate) struct Ingest {
     dirs: Arc<Dirs>,
     number: u64,
-    name: String,
+    pub(crate) name: String,
     place: Place,
 }
 

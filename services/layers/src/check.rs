@@ -48,7 +48,7 @@ impl Layers {
         let dirs = &self.shared.dirs;
         // Directories first: a layer that comes in meanwhile has its row then.
         let mut on_disk: HashSet<String> = dirs.layers.names()?.into_iter().collect();
-        for own in ["ingest", "trash", "0"] {
+        for own in ["ingest", "spare", "trash", "0"] {
             on_disk.remove(own);
         }
         let stored = self.shared.db.read(|tx| LAYERS.list(tx))?;

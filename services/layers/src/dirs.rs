@@ -82,6 +82,8 @@ pub(crate) struct Dirs {
     pub(crate) ingest: Room,
     pub(crate) trash: Room,
     pub(crate) writable: Room,
+    /// Writable layers of nobody yet.
+    pub(crate) spare: Room,
     trashed: AtomicU64,
 }
 
@@ -103,7 +105,8 @@ impl Dirs {
         let ingest = Room::open(layers.path_of("ingest"))?;
         let trash = Room::open(layers.path_of("trash"))?;
         let writable = Room::open(root.join("rw"))?;
-        Ok(Self { layers, ingest, trash, writable, trashed: AtomicU64::new(0) })
+        let spare = Room::open(layers.path_of("spare"))?;
+        Ok(Self { layers, ingest, trash, writable, spare, trashed: AtomicU64::new(0) })
     }
 
     /// Where a layer's files are: a directory, or an image.

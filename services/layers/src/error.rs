@@ -66,6 +66,14 @@ pub enum Error {
         /// What was tried, and why it failed.
         reason: String,
     },
+    /// A writable layer shall have a size, and the file system has no use for that.
+    #[error("a size for writable layers cannot be had on the file system of {path}: {reason}")]
+    NoQuota {
+        /// The directory of the writable layers.
+        path: PathBuf,
+        /// What is missing, and how to get it.
+        reason: String,
+    },
     /// A layer's archive cannot be put together from what is here of it.
     #[error("put the archive of layer {diff_id} together: {source}")]
     Split {
@@ -120,7 +128,8 @@ impl Error {
             Self::WrongContent { .. }
             | Self::InvalidId { .. }
             | Self::InvalidRoot { .. }
-            | Self::NoErofs { .. } => ErrorKind::InvalidParameter,
+            | Self::NoErofs { .. }
+            | Self::NoQuota { .. } => ErrorKind::InvalidParameter,
             Self::Extract { source, .. } | Self::Tree { source, .. } => source.kind(),
             Self::Missing { .. } | Self::NoWritable { .. } => ErrorKind::NotFound,
             Self::Exists { .. } => ErrorKind::Conflict,

@@ -1,4 +1,4 @@
-//! What can wait: removing what is in the trash, and flushing new layers to the disk. One thread.
+//! What can wait: removing what is in the trash, making spare writable layers, and flushing new layers to the disk. One thread.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -10,6 +10,9 @@ use crate::{Error, Result};
 /// How long the store must be quiet before new layers are flushed: a flush competes for the disk with
 /// the container that is probably started next.
 const QUIET: Duration = Duration::from_secs(3);
+
+/// How long a container is left alone with the disk before the next one's writable layer is made.
+const SPARES_PAUSE: Duration = Duration::from_millis(50);
 
 #[derive(Debug)]
 pub(crate) struct Janitor {
@@ -27,11 +30,13 @@ struct Orders {
 struct Board {
     stop: bool,
     empty_trash: bool,
+    make_spares_at: Option<Instant>,
     sync_at: Option<Instant>,
 }
 
 enum Job {
     EmptyTrash,
+    MakeSpares,
     Sync,
     Stop,
 }
@@ -50,6 +55,11 @@ impl Janitor {
 
     pub(crate) fn empty_trash_soon(&self) {
         self.orders.board().empty_trash = true;
+        self.orders.changed.notify_one();
+    }
+
+    pub(crate) fn make_spares_soon(&self) {
+        self.orders.board().make_spares_at.get_or_insert_with(|| Instant::now() + SPARES_PAUSE);
         self.orders.changed.notify_one();
     }
 
@@ -84,12 +94,16 @@ impl Orders {
             if std::mem::take(&mut board.empty_trash) {
                 return Job::EmptyTrash;
             }
-            let wait = board.sync_at.map(|at| at.saturating_duration_since(Instant::now()));
-            board = match wait {
-                Some(Duration::ZERO) => {
-                    board.sync_at = None;
-                    return Job::Sync;
-                }
+            let now = Instant::now();
+            let is_due = |at: &mut Instant| *at <= now;
+            if board.make_spares_at.take_if(is_due).is_some() {
+                return Job::MakeSpares;
+            }
+            if board.sync_at.take_if(is_due).is_some() {
+                return Job::Sync;
+            }
+            let next = board.make_spares_at.into_iter().chain(board.sync_at).min();
+            board = match next.map(|at| at.saturating_duration_since(now)) {
                 Some(wait) => {
                     let waited = self.changed.wait_timeout(board, wait);
                     waited.unwrap_or_else(PoisonError::into_inner).0
@@ -105,10 +119,11 @@ fn work(shared: &Shared, orders: &Orders) {
         let done = match orders.next() {
             Job::Stop => return,
             Job::EmptyTrash => shared.empty_trash(|| orders.board().stop),
+            Job::MakeSpares => shared.spares.fill(&shared.dirs),
             Job::Sync => shared.sync(),
         };
         if let Err(error) = done {
-            tracing::warn!(%error, "cannot clean up behind layers; the next start tries again");
+            tracing::warn!(%error, "cannot do what can wait for the layers; it is tried again later");
         }
     }
 }

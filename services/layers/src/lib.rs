@@ -15,6 +15,7 @@
 //! layers/<n>/layer.split  what of its archive is not in that, so that nobody has to keep the archive
 //! layers/0/fs             empty, for images without layers
 //! layers/ingest/<n>/      a layer on its way
+//! layers/spare/<n>/       a writable layer of nobody yet
 //! layers/trash/<n>        on its way out
 //! rw/<id>/{u,w}           a container's upper and work directory
 //! ```
@@ -29,11 +30,14 @@ mod dirs;
 mod error;
 mod format;
 mod janitor;
+mod keep;
 mod look;
 mod mount;
 mod mounts;
 mod open;
+mod quota;
 mod row;
+mod spares;
 mod split;
 mod stage;
 mod state;
@@ -50,6 +54,7 @@ pub use check::Checked;
 pub use collect::Collected;
 pub use error::{Error, Result};
 pub use format::Format;
+pub use keep::{Kept, Outlined};
 pub use look::{Change, ChangeKind, Whole, Written};
 pub use mount::{Directories, Durability, Recipe, RootfsMount};
 pub use open::Reconciled;

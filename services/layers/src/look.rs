@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 pub use gantry_archive::{Change, ChangeKind};
 use gantry_archive::{CreateOptions, Whiteouts};
-use gantry_types::{Digest, ErrorKind};
+use gantry_types::{Digest, ErrorKind, Timestamp};
 use rustix::fs::{Mode, OFlags, fstat, openat};
 use rustix::io::Errno;
 
@@ -166,7 +166,16 @@ impl Written<'_> {
     /// # Errors
     /// It cannot be read, the container is removed meanwhile, or `output` fails.
     pub fn archive(&self, output: impl Write) -> Result<()> {
-        let options = CreateOptions { whiteouts: Whiteouts::Overlay };
+        self.archive_as_of(output, None)
+    }
+
+    /// The same, with nothing in it that is later than `latest`.
+    ///
+    /// # Errors
+    /// As [`Written::archive`].
+    pub fn archive_as_of(&self, output: impl Write, latest: Option<Timestamp>) -> Result<()> {
+        let whiteouts = Whiteouts::Overlay;
+        let options = CreateOptions { whiteouts, latest, ..CreateOptions::default() };
         let files = self.upper.files.as_fd();
         gantry_archive::create_without(files, output, options, &self.without)
             .map_err(|source| self.upper.layers.unreadable(source))?;
@@ -192,7 +201,7 @@ impl Whole<'_> {
     /// # Errors
     /// They cannot be read, the container is removed meanwhile, or `output` fails.
     pub fn archive(&self, output: impl Write) -> Result<()> {
-        let options = CreateOptions { whiteouts: Whiteouts::Plain };
+        let options = CreateOptions { whiteouts: Whiteouts::Plain, ..CreateOptions::default() };
         gantry_archive::create(self.files.as_fd(), output, options)
             .map_err(|source| self.upper.layers.unreadable(source))?;
         self.upper.check()

@@ -1,11 +1,14 @@
 //! The recipe for a container's root: what the runtime mounts, in containerd's words.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use std::path::{Path, PathBuf};
 
+use gantry_sys::mount::set_id_mapping;
 use gantry_types::Digest;
+use rustix::fs::CWD;
 use rustix::io::Errno;
+use rustix::mount::{OpenTreeFlags, open_tree};
 
 use crate::below;
 use crate::chain::Lower;
@@ -41,7 +44,7 @@ pub enum Durability {
 pub struct Recipe {
     mounts: Vec<RootfsMount>,
     _lower: Lower,
-    /// Directories within layers.
+    /// Directories within layers, and mounts with other ids.
     _below: Vec<Held>,
 }
 
@@ -62,6 +65,24 @@ pub struct Directories {
     pub work: PathBuf,
 }
 
+/// A mount of what is at `path`, attached nowhere, whose ids are those of `namespace`.
+fn mapped_view(path: &Path, namespace: BorrowedFd<'_>) -> Result<Held> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let view = open_tree(CWD, path, flags)
+        .map_err(|error| Error::store("make another mount of", path, error))?;
+    set_id_mapping(view.as_fd(), namespace, false)
+        .map_err(|error| Error::store("map the ids of files in", path, error))?;
+    Ok(Held::new(view))
+}
+
+/// A mount of a directory, attached nowhere.
+fn detached(directory: &OwnedFd) -> Result<OwnedFd, Errno> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_EMPTY_PATH;
+    open_tree(directory, "", flags)
+}
+
 impl Layers {
     /// Tells where the overlay of the container `id` has its parts; touches nothing.
     pub fn directories(&self, id: &str, chain: &[Digest]) -> Result<Directories> {
@@ -80,21 +101,40 @@ impl Layers {
     /// # Errors
     /// A layer is not here, or the writable layer is not.
     pub fn recipe(&self, id: &str, chain: &[Digest]) -> Result<Recipe> {
-        self.recipe_with(id, chain, Durability::Durable)
+        self.recipe_with(id, chain, Durability::Durable, None)
     }
 
-    /// [`Layers::recipe`] with a choice of durability.
+    /// [`Layers::recipe`] with a choice of durability, and for a container in a user namespace: its ids are those of the files as they
+    /// are on the disk, which stay whatever namespace sees them.
+    ///
+    /// # Errors
+    /// Besides those of [`Layers::recipe`]: the kernel cannot map the ids of a layer's file system.
     pub fn recipe_with(
         &self,
         id: &str,
         chain: &[Digest],
         durability: Durability,
+        namespace: Option<BorrowedFd<'_>>,
     ) -> Result<Recipe> {
         let Directories { upper, work, .. } = self.directories(id, chain)?;
         self.forget_volatile_mount(id)?;
         let held = self.lower(chain)?;
+        let (mut lower, mut upper, mut work) = (held.paths(), upper, work);
+        let mut mapped = Vec::new();
+        if let Some(namespace) = namespace {
+            for path in &mut lower {
+                let view = mapped_view(path, namespace)?;
+                *path = view.path();
+                mapped.push(view);
+            }
+            // Both in one mount, as overlayfs wants them.
+            let own = self.shared.dirs.writable.path_of(id);
+            let view = mapped_view(&own, namespace)?;
+            (upper, work) = (view.path().join(writable::UPPER), view.path().join(writable::WORK));
+            mapped.push(view);
+        }
         let mut options = vec![
-            lowerdir(&held.paths()),
+            lowerdir(&lower),
             format!("upperdir={}", upper.display()),
             format!("workdir={}", work.display()),
             // With these, the upper directory is the layer's difference and nothing else.
@@ -107,7 +147,7 @@ impl Layers {
         }
         let (kind, source) = ("overlay".to_owned(), "overlay".to_owned());
         let mounts = vec![RootfsMount { kind, source, options }];
-        Ok(Recipe { mounts, _lower: held, _below: Vec::new() })
+        Ok(Recipe { mounts, _lower: held, _below: mapped })
     }
 
     /// The mount of an image's files, with layers `chain`, for whoever only reads them: of all of them, or of a directory
@@ -154,12 +194,15 @@ impl Layers {
         let mut found = Vec::new();
         for layer in layers {
             let failed = |error: Errno| Error::store("open", layer, error);
+            // What is in a mount of this namespace is none for whoever mounts in another: it gets one that is attached nowhere.
+            let is_attached = layer.starts_with(&self.shared.dirs.layers.path);
+            let hold = |dir| if is_attached { detached(&dir) } else { Ok(dir) };
             match below::in_layer(layer, &path).map_err(failed)? {
                 below::InLayer::Nothing => {}
                 below::InLayer::Hidden => break,
-                below::InLayer::Shows(dir) => found.push(Held::new(dir)),
+                below::InLayer::Shows(dir) => found.push(Held::new(hold(dir).map_err(failed)?)),
                 below::InLayer::Alone(dir) => {
-                    found.push(Held::new(dir));
+                    found.push(Held::new(hold(dir).map_err(failed)?));
                     break;
                 }
             }

@@ -12,6 +12,7 @@ use crate::dirs::{Dirs, EMPTY};
 use crate::format::probe;
 use crate::janitor::Janitor;
 use crate::row::{Key, LAYERS, LayerRow, SCHEMA};
+use crate::spares::Spares;
 use crate::state::{Shared, State};
 use crate::{Config, Error, Format, Layers, Result};
 
@@ -44,12 +45,14 @@ impl Layers {
         make_empty(&dirs)?;
         let (state, reconciled) = reconcile(&dirs, &db, &boot_id)?;
         let format = choose(format, &dirs)?;
-        let shared = Arc::new(Shared::new(dirs, db, boot_id, state));
+        let spares = Spares::open(&dirs)?;
+        let shared = Arc::new(Shared::new((dirs, spares), db, boot_id, state));
         let janitor = Janitor::start(Arc::clone(&shared))?;
         let has_trash = !shared.dirs.trash.names()?.is_empty();
         if has_trash {
             janitor.empty_trash_soon();
         }
+        janitor.make_spares_soon();
         if shared.state().rows.values().any(|row| !row.synced) {
             janitor.sync_soon();
         }
@@ -103,7 +106,7 @@ fn make_empty(dirs: &Dirs) -> Result<()> {
 fn reconcile(dirs: &Dirs, db: &Db, boot_id: &str) -> Result<(State, Reconciled)> {
     let stored = db.read(|tx| LAYERS.list(tx))?;
     let mut on_disk: HashSet<String> = dirs.layers.names()?.into_iter().collect();
-    for own in ["ingest", "trash", "0"] {
+    for own in ["ingest", "spare", "trash", "0"] {
         on_disk.remove(own);
     }
     let mut highest = on_disk.iter().filter_map(|name| name.parse().ok()).max().unwrap_or(EMPTY);

@@ -1,6 +1,7 @@
 //! The archives that layers came from, without keeping them: a layer that is an image of erofs has all the data of its
 //! archive's files, so that the archive is that data and what lies between (tar-split's idea). What lies between, and
-//! where the data is, stands in a file beside the image, the layer's split; it goes with the layer.
+//! where the data is, stands in a file beside the image, the layer's split; it goes with the layer. A layer that was a
+//! container's upper directory has one from its beginning (`keep.rs`), and never had an archive.
 //!
 //! A split is in its place only when the archive was put together from it once and had the layer's diffID, and when it is
 //! on the disk for certain: whoever finds one needs no other copy. How it is written is `split/outline.rs`, made
@@ -8,11 +9,11 @@
 
 mod archive;
 mod make;
-mod outline;
+pub(crate) mod outline;
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, openat};
 use rustix::io::Errno;
 
 pub use self::archive::Archive;
+use self::archive::Source;
 use self::outline::Outline;
 
 use crate::row::{Key, LAYERS, LayerRow};
@@ -30,7 +32,7 @@ use crate::state::Shared;
 use crate::{Error, Format, Layers, Result};
 
 /// The split's file, beside the image.
-const SPLIT: &str = "layer.split";
+pub(crate) const SPLIT: &str = "layer.split";
 
 /// An archive that is shorter is not worth a file.
 pub(crate) const WORTH_BYTES: u64 = 64 << 10;
@@ -113,7 +115,7 @@ impl Layers {
 /// Whether the archive that comes out is the layer's: the proof, without which nobody may do without the archive.
 fn is_same(split: &File, image: Image, diff_id: &Digest) -> bool {
     let prove = || -> io::Result<Digest> {
-        let archive = Archive::new(split.try_clone()?, image)?;
+        let archive = Archive::new(split.try_clone()?, Source::Image(image))?;
         let mut hashing = Hashing::new(archive, diff_id.algorithm());
         io::copy(&mut hashing, &mut io::sink())?;
         Ok(hashing.digest())
@@ -145,8 +147,11 @@ impl Archives {
     /// The layer is damaged, or a step failed.
     pub fn open(&self, diff_id: &Digest) -> Result<Option<Archive>> {
         let Some((split, row)) = self.shared.split_of(diff_id) else { return Ok(None) };
-        let image = self.shared.image_of(&row)?;
-        let archive = Archive::new(split, image);
+        let source = match row.format {
+            Format::Erofs => Source::Image(self.shared.image_of(&row)?),
+            Format::Directory => Source::Directory(self.shared.files_of(&row)?, None),
+        };
+        let archive = Archive::new(split, source);
         let failed = |source| Error::split(diff_id, &self.shared.dirs.layers.path, source);
         Ok(Some(archive.map_err(failed)?))
     }
@@ -156,14 +161,18 @@ impl Shared {
     /// The row of a layer whose archive may be dispensable: on the disk for certain, and not one of those that are kept
     /// for one chain only, so that it stays as long as anybody has the layer.
     fn splittable(&self, diff_id: &Digest) -> Option<LayerRow> {
-        let state = self.state();
-        let row = state.rows.get(&Key::plain(diff_id))?;
-        row.synced.then(|| row.clone())
+        self.plain(diff_id).filter(|row| row.synced)
+    }
+
+    fn plain(&self, diff_id: &Digest) -> Option<LayerRow> {
+        self.state().rows.get(&Key::plain(diff_id)).cloned()
     }
 
     /// A layer's split, if it is there, and whose it is.
     fn split_of(&self, diff_id: &Digest) -> Option<(File, LayerRow)> {
-        let row = self.splittable(diff_id)?;
+        // That of a directory has come with it, and would be lost with it: it counts at once.
+        let row =
+            self.plain(diff_id).filter(|row| row.synced || row.format == Format::Directory)?;
         let name = format!("{}/{SPLIT}", row.number);
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let split = openat(&self.dirs.layers.fd, name, flags, Mode::empty()).ok()?;
@@ -191,6 +200,13 @@ impl Shared {
         let path = self.dirs.data(row.number, row.format);
         let file = File::open(&path).map_err(|error| Error::store("open", &path, error))?;
         Image::open(file).map_err(|source| Error::damaged(&path, source))
+    }
+
+    fn files_of(&self, row: &LayerRow) -> Result<OwnedFd> {
+        let path = self.dirs.data(row.number, row.format);
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        rustix::fs::open(&path, flags, Mode::empty())
+            .map_err(|error| Error::store("open", &path, error))
     }
 
     /// So that nobody tries it again at every start.

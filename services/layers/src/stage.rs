@@ -55,6 +55,6 @@ impl Layers {
         let named = self.format.behaviour().name(ingest.open()?.as_fd(), diff_id);
         let store = &self.shared.dirs.layers.path;
         named.map_err(|error| Error::store("name a layer in", store, error))?;
-        self.record(ingest, (Key::plain(diff_id), diff_id), &extracted)
+        self.record(ingest, (Key::plain(diff_id), diff_id), (self.format, &extracted))
     }
 }

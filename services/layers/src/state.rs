@@ -8,7 +8,9 @@ use gantry_types::Digest;
 
 use crate::dirs::Dirs;
 use crate::mounts::Mounts;
+use crate::quota::Quotas;
 use crate::row::{Key, LayerRow};
+use crate::spares::Spares;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -16,6 +18,8 @@ pub(crate) struct Shared {
     pub(crate) db: Arc<Db>,
     pub(crate) boot_id: String,
     pub(crate) mounts: Mounts,
+    pub(crate) spares: Spares,
+    pub(crate) quotas: Quotas,
     state: Mutex<State>,
     released: Condvar,
 }
@@ -46,10 +50,16 @@ impl State {
 }
 
 impl Shared {
-    pub(crate) fn new(dirs: Dirs, db: Arc<Db>, boot_id: String, state: State) -> Self {
+    pub(crate) fn new(
+        (dirs, spares): (Dirs, Spares),
+        db: Arc<Db>,
+        boot_id: String,
+        state: State,
+    ) -> Self {
         let (mounts, released) = (Mounts::default(), Condvar::new());
         let dirs = Arc::new(dirs);
-        Self { dirs, db, boot_id, mounts, state: Mutex::new(state), released }
+        let (quotas, state) = (Quotas::default(), Mutex::new(state));
+        Self { dirs, db, boot_id, mounts, spares, quotas, state, released }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {

@@ -1,5 +1,6 @@
 //! Writable layers: an upper and a work directory for each container.
 
+use std::num::NonZeroU64;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -8,7 +9,8 @@ use gantry_types::Digest;
 use rustix::fs::{Gid, Mode, Uid, fchmod, fchown};
 use rustix::io::Errno;
 
-use crate::{Error, Layers, Result};
+use crate::state::Shared;
+use crate::{Error, Layers, Result, quota, spares};
 
 /// Overlayfs's upper directory, in a writable layer: short, for the sake of mount options.
 pub(crate) const UPPER: &str = "u";
@@ -35,32 +37,70 @@ impl Layers {
     /// # Errors
     /// A layer is not here, or the id is in use. Nothing is left then.
     pub fn prepare(&self, id: &str, chain: &[Digest]) -> Result<()> {
+        self.prepare_with(id, chain, None)
+    }
+
+    /// [`Layers::prepare`] for a layer that may hold so many bytes, and no more.
+    ///
+    /// # Errors
+    /// Besides those of [`Layers::prepare`]: [`Error::NoQuota`].
+    pub fn prepare_with(
+        &self,
+        id: &str,
+        chain: &[Digest],
+        limit_bytes: Option<NonZeroU64>,
+    ) -> Result<()> {
         check_id(id)?;
+        if limit_bytes.is_some() {
+            self.can_limit()?;
+        }
         // All of the chain must be here, and not only what the root needs.
         let model = self.root_model(chain)?;
         let model = std::fs::metadata(model.path())
             .map_err(|error| Error::store("read", model.path(), error))?;
-        let room = &self.shared.dirs.writable;
+        let Shared { dirs, spares, quotas, .. } = self.shared.as_ref();
+        let room = &dirs.writable;
         let failed = |error: Errno| Error::store("make", &room.path_of(id), error);
-        match room.make(id, 0o700) {
-            Ok(()) => {}
+        let taken = match limit_bytes {
+            // Only what is made in it later belongs to a project.
+            Some(limit) => {
+                spares::make(room, id, || quotas.limit(room, id, limit))?;
+                Ok(true)
+            }
+            None => spares.take(dirs, id),
+        };
+        match taken {
+            Ok(true) => {}
+            Ok(false) => spares::make(room, id, || Ok(()))?,
             Err(Errno::EXIST) => return Err(Error::Exists { id: id.to_owned() }),
             Err(error) => return Err(failed(error)),
         }
+        self.janitor.make_spares_soon();
         let filled = || -> Result<(), Errno> {
-            room.make(&format!("{id}/{WORK}"), 0o700)?;
-            let upper = format!("{id}/{UPPER}");
-            room.make(&upper, 0o755)?;
-            let upper = room.open_dir(&upper)?;
+            let upper = room.open_dir(&format!("{id}/{UPPER}"))?;
             let (uid, gid) = (Uid::from_raw(model.uid()), Gid::from_raw(model.gid()));
             fchown(&upper, Some(uid), Some(gid))?;
             fchmod(&upper, Mode::from_raw_mode(model.mode()))
         };
         if let Err(error) = filled() {
+            quota::lift(room, id);
             room.remove(id)?;
             return Err(failed(error));
         }
         Ok(())
+    }
+
+    /// Whether writable layers can be kept to a size.
+    ///
+    /// # Errors
+    /// [`Error::NoQuota`] says what is missing, and how to get it.
+    pub fn can_limit(&self) -> Result<()> {
+        quota::check(&self.shared.dirs.writable)
+    }
+
+    /// What a writable layer may hold; `None` is without limit, or there is no such layer.
+    pub fn limit(&self, id: &str) -> Option<NonZeroU64> {
+        quota::limit_of(&self.shared.dirs.writable, id)
     }
 
     /// Whether a container has a writable layer here.
@@ -94,6 +134,8 @@ impl Layers {
             return Err(Error::InvalidId { id: id.chars().take(LONGEST_ID).collect() });
         }
         let dirs = &self.shared.dirs;
+        // While the directory says which it is: what is left in the trash counts for nobody.
+        quota::lift(&dirs.writable, id);
         if dirs.throw_away(&dirs.writable, id)? {
             self.janitor.empty_trash_soon();
         }

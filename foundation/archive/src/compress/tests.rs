@@ -78,7 +78,19 @@ fn noise_grows_by_little() {
         })
         .collect();
     let bytes = packed(Compression::Gzip, &noise, 2);
-    assert!(bytes.len() < noise.len() + noise.len() / 100);
+    // Stored, and taken as it is, between what is not.
+    assert!(bytes.len() < noise.len() + noise.len() / 10_000);
+    let text = content(BLOCK_BYTES);
+    let mixed = [&text[..], &noise, &text, &noise[..99]].concat();
+    let bytes = packed(Compression::Gzip, &mixed, 2);
+    let mut again = Vec::new();
+    flate2::read::GzDecoder::new(&bytes[..]).read_to_end(&mut again).unwrap();
+    assert!(again == mixed);
+    assert!(bytes.len() < noise.len() + 2 * packed(Compression::Gzip, &text, 1).len() + 1000);
+    // Whoever asks for the most gets a try at everything.
+    let mut most = Vec::new();
+    compress_at((Compression::Gzip, Some(9)), &noise[..], &mut most, 2).unwrap();
+    assert!(most.len() > noise.len() && most.len() < noise.len() + noise.len() / 100);
 }
 
 #[test]

@@ -9,7 +9,9 @@ use crate::{ApplyOptions, Limits, Reader, Xattr, apply};
 fn create_from(path: &Path, whiteouts: Whiteouts) -> Vec<u8> {
     let mut bytes = Vec::new();
     let root = File::open(path).unwrap();
-    let created = create(root.as_fd(), &mut bytes, CreateOptions { whiteouts }).unwrap();
+    let created =
+        create(root.as_fd(), &mut bytes, CreateOptions { whiteouts, ..CreateOptions::default() })
+            .unwrap();
     assert_eq!(created.bytes + 1024, bytes.len() as u64);
     bytes
 }
@@ -99,7 +101,7 @@ fn a_layer_cannot_say_names_of_whiteouts() {
     let temp = tempfile::tempdir().unwrap();
     std::fs::write(temp.path().join(".wh.x"), "x").unwrap();
     let root = File::open(temp.path()).unwrap();
-    let options = CreateOptions { whiteouts: Whiteouts::Overlay };
+    let options = CreateOptions { whiteouts: Whiteouts::Overlay, ..CreateOptions::default() };
     let error = create(root.as_fd(), Vec::new(), options).unwrap_err();
     assert!(error.to_string().contains("reserve"), "{error}");
 }
@@ -107,7 +109,7 @@ fn a_layer_cannot_say_names_of_whiteouts() {
 fn within(path: &Path, limits: &Limits) -> Result<Created> {
     let root = File::open(path).unwrap();
     let options = CreateOptions::default();
-    create_within(root.as_fd(), std::io::sink(), options, &BTreeSet::new(), limits)
+    create_within((root.as_fd(), b""), std::io::sink(), options, &BTreeSet::new(), limits)
 }
 
 #[test]
@@ -158,15 +160,7 @@ fn links_lead_to_what_was_written() {
     std::fs::write(temp.path().join("a"), "text").unwrap();
     std::fs::hard_link(temp.path().join("a"), temp.path().join("b")).unwrap();
     let limits = Limits::default();
-    let mut creator = Creator {
-        writer: Writer::new(Vec::new()),
-        options: CreateOptions::default(),
-        limits: &limits,
-        budget: Budget::new(limits.clone()),
-        linked: HashMap::new(),
-        hollow: BTreeSet::new(),
-        entries: 0,
-    };
+    let mut creator = Creator::new(Vec::new(), CreateOptions::default(), &limits);
     let stat = statat(&root, "a", AtFlags::SYMLINK_NOFOLLOW).unwrap();
     let mut first = inode::header(root.as_fd(), b"a", b"a", &stat).unwrap().unwrap();
     // It could not be opened: nothing was written of it.
@@ -174,4 +168,73 @@ fn links_lead_to_what_was_written() {
     assert!(creator.entry(root.as_fd(), b"b", b"b").unwrap().is_none());
     let bytes = creator.writer.finish().unwrap();
     assert_eq!(entries(&bytes)[0].kind, EntryKind::File);
+}
+
+#[test]
+fn nothing_is_later_than_it_may_be() {
+    let root = tempfile::tempdir().unwrap();
+    std::fs::create_dir(root.path().join("d")).unwrap();
+    std::fs::write(root.path().join("d/new"), "x").unwrap();
+    std::fs::write(root.path().join("old"), "x").unwrap();
+    let early = std::time::UNIX_EPOCH + std::time::Duration::from_secs(5);
+    File::open(root.path().join("old")).unwrap().set_modified(early).unwrap();
+    let latest = Some(Timestamp { seconds: 1000, nanos: 0 });
+    let options = CreateOptions { latest, ..CreateOptions::default() };
+    let mut bytes = Vec::new();
+    let opened = File::open(root.path()).unwrap();
+    create(opened.as_fd(), &mut bytes, options).unwrap();
+    let mut reader = Reader::new(&bytes[..], Limits::default());
+    let mut times = Vec::new();
+    while let Some(entry) = reader.next_entry().unwrap() {
+        times.push(entry.header().modified.seconds);
+    }
+    assert_eq!(times, [1000, 1000, 5]);
+}
+
+#[test]
+fn what_is_for_users_has_no_pipes() {
+    let root = tempfile::tempdir().unwrap();
+    let opened = File::open(root.path()).unwrap();
+    std::fs::write(root.path().join("file"), "x").unwrap();
+    let fifo = rustix::fs::FileType::Fifo;
+    rustix::fs::mknodat(&opened, "pipe", fifo, 0o644.into(), 0).unwrap();
+    let count = |is_for_users: bool| {
+        let options = CreateOptions { is_for_users, ..CreateOptions::default() };
+        create(opened.as_fd(), std::io::sink(), options).unwrap().entries
+    };
+    assert_eq!((count(false), count(true)), (2, 1));
+}
+
+#[test]
+fn a_listener_hears_where_data_lies() {
+    #[derive(Default)]
+    struct Heard(Vec<(String, u64, u64)>, Vec<String>);
+    impl Listener for Heard {
+        fn data(&mut self, path: &[u8], at: u64, length: u64) {
+            self.0.push((String::from_utf8_lossy(path).into_owned(), at, length));
+        }
+        fn left_out(&mut self, path: &[u8]) {
+            self.1.push(String::from_utf8_lossy(path).into_owned());
+        }
+    }
+    let temp = tempfile::tempdir().unwrap();
+    std::fs::create_dir(temp.path().join("d")).unwrap();
+    std::fs::write(temp.path().join("d/one"), "first").unwrap();
+    std::fs::write(temp.path().join("d").join("long".repeat(50)), "second").unwrap();
+    let socket = std::os::unix::net::UnixListener::bind(temp.path().join("d/socket")).unwrap();
+    drop(socket);
+    let root = File::open(temp.path()).unwrap();
+    let (mut bytes, mut heard) = (Vec::new(), Heard::default());
+    create_heard(root.as_fd(), &mut bytes, CreateOptions::default(), &mut heard).unwrap();
+    let found: Vec<&[u8]> = heard
+        .0
+        .iter()
+        .map(|(_, at, length)| {
+            let at = usize::try_from(*at).unwrap();
+            &bytes[at..at + usize::try_from(*length).unwrap()]
+        })
+        .collect();
+    assert_eq!(found, [&b"second"[..], &b"first"[..]]);
+    assert_eq!(heard.1, ["d/socket"]);
+    assert!(bytes == create_from(temp.path(), Whiteouts::Plain));
 }

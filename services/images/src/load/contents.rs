@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use gantry_archive::{Compression, EntryKind, EntryPath, Limits, Reader, decompress};
+use gantry_archive::{Compression, EntryKind, EntryPath, Limits, Reader, decompress_any};
 use gantry_oci::image::Descriptor;
 use gantry_types::{Algorithm, Digest};
 use serde::de::DeserializeOwned;
@@ -57,7 +57,7 @@ impl Contents {
     ) -> Result<Self> {
         let limits = Limits { entries: MAX_ENTRIES, total_bytes: MAX_BYTES, ..Limits::default() };
         let mut contents = Self::empty(store);
-        let plain = decompress(input, &limits).map_err(Error::Archive)?;
+        let plain = decompress_any(input, &limits).map_err(Error::Archive)?;
         let mut reader = Reader::new(plain, limits);
         let mut total_bytes = 0;
         while let Some(mut entry) = reader.next_entry().map_err(Error::Archive)? {

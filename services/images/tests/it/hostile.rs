@@ -59,7 +59,8 @@ fn what_is_no_archive() {
     check(&b"<html><body>404 not found</body></html>".repeat(100), "read the image archive");
     check(&[0xff; 4096], "read the image archive");
     check(b"\x1f\x8b\x08garbage that is no gzip stream", "read the image archive");
-    check(b"BZh91AY&SY", "bzip2");
+    check(b"BZh91AY&SY", "read the image archive");
+    check(b"\xfd7zXZ\0\0 and no more of it", "read the image archive");
     check(b"", "");
 }
 

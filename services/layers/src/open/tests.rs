@@ -66,7 +66,7 @@ fn rows_and_directories_are_compared() {
     let mut names = layers.shared.dirs.layers.names().unwrap();
     names.sort();
     let number = kept_place.parent().unwrap().file_name().unwrap().to_str().unwrap();
-    assert_eq!(names, ["0", number, "ingest", "trash"]);
+    assert_eq!(names, ["0", number, "ingest", "spare", "trash"]);
     assert_eq!(layers.shared.dirs.ingest.names().unwrap(), Vec::<String>::new());
     // It comes back under a number that nothing had.
     layers.apply(&gone.0, &[], &gone.1[..]).unwrap();

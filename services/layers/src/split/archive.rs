@@ -1,26 +1,77 @@
-//! An archive put together again: what is beside the layer's image, and what is in it.
+//! An archive put together again: what is beside the layer's files, and what is in them.
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
 
 use gantry_erofs::Image;
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 
 use super::outline::{Part, Parts, damaged, length};
+
+/// Where the data of a layer's files is.
+pub(super) enum Source {
+    /// In one image.
+    Image(Image),
+    /// In files below a directory; and the one that was named last, with its length.
+    Directory(OwnedFd, Option<(File, u64)>),
+}
+
+impl Source {
+    /// Bytes of what data comes from now.
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Image(image) => image.bytes(),
+            Self::Directory(_, current) => current.as_ref().map_or(0, |(_, length)| *length),
+        }
+    }
+
+    fn read(&self, at: u64, buffer: &mut [u8]) -> io::Result<()> {
+        match self {
+            Self::Image(image) => image.read(at, buffer).map_err(io::Error::other),
+            Self::Directory(_, Some((file, _))) => file.read_exact_at(buffer, at),
+            Self::Directory(_, None) => Err(damaged("its data is in no file")),
+        }
+    }
+
+    /// Goes to a file.
+    fn open(&mut self, path: &[u8]) -> io::Result<()> {
+        let Self::Directory(directory, current) = self else {
+            return Err(damaged("it names a file, and the layer is an image"));
+        };
+        // Looked at before it is opened: opening a device does things.
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let within = ResolveFlags::BENEATH
+            | ResolveFlags::NO_SYMLINKS
+            | ResolveFlags::NO_MAGICLINKS
+            | ResolveFlags::NO_XDEV;
+        let open = |flags| openat2(&*directory, path, flags, Mode::empty(), within);
+        if !File::from(open(flags)?).metadata()?.is_file() {
+            return Err(damaged("a file of its layer is none"));
+        }
+        let file = File::from(open(OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC)?);
+        let length = file.metadata()?.len();
+        *current = Some((file, length));
+        Ok(())
+    }
+}
 
 /// A layer's archive as it came in, read from the layer. Each byte is where it was; a damaged layer is an error, as far
 /// as its form tells, and else another archive, which its digest tells.
 pub struct Archive {
     parts: Parts,
-    image: Image,
+    source: Source,
     part: Part,
     length: u64,
     read_bytes: u64,
 }
 
 impl Archive {
-    pub(super) fn new(split: File, image: Image) -> io::Result<Self> {
+    pub(super) fn new(split: File, source: Source) -> io::Result<Self> {
         let length = length(&split)?;
-        Ok(Self { parts: Parts::new(split)?, image, part: Part::Literal(0), length, read_bytes: 0 })
+        let parts = Parts::new(split)?;
+        Ok(Self { parts, source, part: Part::Literal(0), length, read_bytes: 0 })
     }
 
     /// Its length in bytes.
@@ -56,16 +107,23 @@ impl Archive {
         Ok(())
     }
 
-    /// The next part, which is in the image and no longer than what the archive still has.
+    /// The next part, which is in the layer and no longer than what the archive still has.
     fn next_part(&mut self) -> io::Result<Part> {
-        let part = self.parts.next()?;
+        let mut part = self.parts.next()?;
+        while let Part::File(count) = part {
+            let mut path = vec![0; count];
+            self.parts.literal(&mut path)?;
+            self.source.open(&path)?;
+            part = self.parts.next()?;
+        }
         let left = self.length - self.read_bytes;
         let is_sound = match part {
             Part::End => left == 0,
             Part::Literal(count) => count as u64 <= left,
+            Part::File(_) => false,
             Part::Data { image_at, length } => {
                 length <= left
-                    && image_at.checked_add(length).is_some_and(|end| end <= self.image.bytes())
+                    && image_at.checked_add(length).is_some_and(|end| end <= self.source.bytes())
             }
         };
         if is_sound { Ok(part) } else { Err(damaged("a part of it leads nowhere")) }
@@ -76,7 +134,7 @@ impl Archive {
         loop {
             let count = match self.part {
                 Part::End => return Ok(Some(0)),
-                Part::Literal(0) | Part::Data { length: 0, .. } => {
+                Part::Literal(0) | Part::File(_) | Part::Data { length: 0, .. } => {
                     self.part = self.next_part()?;
                     if stops && matches!(self.part, Part::Data { .. }) {
                         return Ok(None);
@@ -92,7 +150,7 @@ impl Archive {
                 Part::Data { image_at, length } => {
                     let count =
                         usize::try_from(length).map_or(buffer.len(), |left| left.min(buffer.len()));
-                    self.image.read(image_at, &mut buffer[..count]).map_err(io::Error::other)?;
+                    self.source.read(image_at, &mut buffer[..count])?;
                     let (image_at, length) = (image_at + count as u64, length - count as u64);
                     self.part = Part::Data { image_at, length };
                     count
@@ -151,7 +209,7 @@ mod tests {
         let mut outline = Outline::new(File::create(&path).unwrap(), 1000).unwrap();
         tell(&mut outline).unwrap();
         outline.finish().unwrap();
-        Archive::new(File::open(&path).unwrap(), image()).unwrap()
+        Archive::new(File::open(&path).unwrap(), Source::Image(image())).unwrap()
     }
 
     #[test]
@@ -175,5 +233,10 @@ mod tests {
         let long = |outline: &mut Outline| outline.literal(&[3; 1001]);
         let mut bytes = Vec::new();
         assert!(told(long).read_to_end(&mut bytes).is_err() && bytes.is_empty());
+        let file = |outline: &mut Outline| {
+            outline.file(b"name")?;
+            outline.literal(&[3; 1000])
+        };
+        assert!(io::copy(&mut told(file), &mut io::sink()).is_err(), "an image has no files");
     }
 }

@@ -147,10 +147,21 @@ pub(crate) fn in_private(work: impl FnOnce(&Path) + Send + 'static) {
         let temp = tempfile::tempdir().unwrap();
         let small = temp.path().join("small");
         std::fs::create_dir(&small).unwrap();
+        let _unmounted = Unmounted(&small);
         work(&small);
     })
     .join()
     .unwrap();
+}
+
+/// A folder from which everything is unmounted at the end, whatever that is: it could not be removed otherwise, although its mounts
+/// go with their namespace.
+struct Unmounted<'a>(&'a Path);
+
+impl Drop for Unmounted<'_> {
+    fn drop(&mut self) {
+        while unmount(self.0, UnmountFlags::DETACH).is_ok() {}
+    }
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn an_image_is_seen_as_its_containers_find_it(scene: &Scene) {
     let chain = image(&layers);
     let root = layers.look_at_chain(&chain).unwrap();
     let mut archive = Vec::new();
-    let options = CreateOptions { whiteouts: Whiteouts::Plain };
+    let options = CreateOptions { whiteouts: Whiteouts::Plain, ..CreateOptions::default() };
     gantry_archive::create(root.as_fd(), &mut archive, options).unwrap();
     assert_eq!(entries(&archive), ["etc", "etc/a=a", "etc/c=c"]);
     let nothing = layers.look_at_chain(&[]).unwrap();

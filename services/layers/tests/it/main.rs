@@ -10,6 +10,7 @@ mod disks;
 mod draw;
 mod failures;
 mod formats;
+mod keep;
 mod look;
 mod random;
 mod scene;

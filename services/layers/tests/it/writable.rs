@@ -75,7 +75,7 @@ fn a_volatile_layer_can_be_mounted_again(scene: &Scene) {
     let layers = scene.open();
     layers.prepare("c1", &[]).unwrap();
     for round in 0..2 {
-        let recipe = layers.recipe_with("c1", &[], Durability::Volatile).unwrap();
+        let recipe = layers.recipe_with("c1", &[], Durability::Volatile, None).unwrap();
         assert!(recipe[0].options.iter().any(|option| option == "volatile"));
         let root = Mounted::new(&recipe);
         assert_eq!(root.names("").len(), round);
