@@ -44,8 +44,6 @@ pub(crate) enum Error {
     AlreadyStarted,
     #[error("cannot delete a running process")]
     StillRunning,
-    #[error("process has no terminal")]
-    NoTerminal,
     #[error("{what} is too long")]
     TooLong { what: &'static str },
     #[error("invalid argument: {reason}")]
@@ -126,8 +124,7 @@ impl Error {
             | Self::AlreadyStarted
             | Self::StillRunning
             | Self::TooMany { .. }
-            | Self::Refused { .. }
-            | Self::NoTerminal => ErrorKind::Conflict,
+            | Self::Refused { .. } => ErrorKind::Conflict,
             Self::NotThereYet { .. } => ErrorKind::NotImplemented,
         }
     }

@@ -1,9 +1,10 @@
 //! The streams of one process: its pipes or terminal on one side, the log, pipes of others and attachers on
 //! the other. Copies without allocating; who falls behind is buffered within limits.
 //!
-//! Nobody's slowness loses output: while an attacher's or a pipe's buffer is full, the process's output
-//! is not read. A dead attacher is known by its closed connection; one that only hangs is waited for,
-//! unless the process's output says for how long at most.
+//! Nobody's slowness loses output. What an attacher does not take waits on the disk, beside the process's log, and the
+//! process goes on; while that is full, or where there is no log, or a pipe's buffer is full, the process's output
+//! is not read. A dead attacher is known by its closed connection; one that only hangs is waited for: a minute, when it is so far
+//! behind, or as long as the process's output says.
 
 mod attacher;
 mod input;
@@ -11,6 +12,7 @@ mod logger;
 mod outlet;
 mod output;
 mod sink;
+mod spill;
 
 pub(crate) use attacher::Attacher;
 
@@ -186,9 +188,9 @@ impl Streams {
         self.update_interest(poller);
     }
 
-    /// Tells the terminal its size.
+    /// Tells the terminal its size. Where there is none nothing happens, as in containerd's own shim: clients resize without asking.
     pub(crate) fn resize(&self, rows: u16, columns: u16) -> Result<(), Error> {
-        let master = self.master.as_ref().ok_or(Error::NoTerminal)?;
+        let Some(master) = self.master.as_ref() else { return Ok(()) };
         let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         rustix::termios::tcsetwinsize(master, size).map_err(Error::errno("resize the terminal"))
     }
@@ -208,7 +210,13 @@ impl Streams {
     }
 
     /// Adds an attacher that was told it is accepted.
-    pub(crate) fn attach(&mut self, attacher: Attacher, poller: &Poller) {
+    pub(crate) fn attach(&mut self, mut attacher: Attacher, poller: &Poller) {
+        // Who is impatient does not want them kept either.
+        if self.stall_limit.is_none()
+            && let Some(folder) = self.logs.first().and_then(|(path, _)| path.parent())
+        {
+            attacher.overflow_into(folder.to_owned());
+        }
         self.attachers.push(attacher);
         self.update_interest(poller);
     }
@@ -366,17 +374,22 @@ impl Streams {
             !left.is_zero()
         };
         let before = self.attachers.len();
+        let mut goes_on = false;
         self.attachers.retain_mut(|attacher| {
-            let keep = check(attacher.stalled_since(closing), stall_limit);
+            let limit = stall_limit.or_else(|| attacher.patience(closing));
+            let keep = check(attacher.stalled_since(closing), limit);
+            // As long as that is not full it holds nobody up.
+            goes_on |= attacher.time_to_overflow(now).is_some_and(|left| left.is_zero());
             if !keep {
                 attacher.hang_up(poller);
             }
             keep
         });
-        if self.attachers.len() != before {
+        if goes_on || self.attachers.len() != before {
             self.update_interest(poller);
         }
-        next
+        let overflows = self.attachers.iter().filter_map(|it| it.time_to_overflow(now));
+        earlier(next, overflows.filter(|left| !left.is_zero()).min())
     }
 
     /// Waits for what makes sense now, at every descriptor.

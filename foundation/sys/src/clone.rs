@@ -142,6 +142,11 @@ pub(crate) fn fork_for_calls() -> io::Result<Fork<Child>> {
     }
 }
 
+/// The same in new namespaces.
+pub(crate) fn clone_for_calls(namespaces: Namespaces) -> io::Result<Fork<Child>> {
+    clone3(namespaces.0, None)
+}
+
 /// `clone(2)`, which every kernel and every profile has.
 fn fork_by_clone() -> io::Result<Fork<Child>> {
     let mut pidfd: libc::c_int = -1;

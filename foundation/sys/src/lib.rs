@@ -15,6 +15,8 @@ pub mod descriptors;
 pub mod exec;
 pub mod fds;
 pub mod heap;
+pub mod heaps;
+pub mod identity;
 pub mod keyring;
 pub mod memory;
 pub mod mount;
@@ -22,6 +24,7 @@ pub mod net;
 pub mod new_session;
 pub mod pidfd;
 pub mod process;
+pub mod quota;
 pub mod schedule;
 pub mod seccomp;
 pub mod self_copy;
@@ -29,6 +32,7 @@ pub mod signalfd;
 pub mod signals;
 pub mod uncached;
 pub mod unix_socket;
+pub mod user_namespace;
 
 use std::io;
 

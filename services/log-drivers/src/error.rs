@@ -2,7 +2,6 @@
 
 use gantry_types::ErrorKind;
 use std::io;
-use std::path::PathBuf;
 
 /// Why a driver cannot be used, or did not deliver. The texts are contract: clients print them.
 #[derive(Debug, thiserror::Error)]
@@ -17,10 +16,8 @@ pub enum Error {
     Contradiction { key: &'static str, with: String },
     #[error("reach the {driver} log driver's {address}")]
     Connect { driver: &'static str, address: String, source: io::Error },
-    #[error("read {path} for the {driver} log driver")]
-    File { driver: &'static str, path: PathBuf, source: io::Error },
     #[error("set up TLS for the {driver} log driver")]
-    Tls { driver: &'static str, source: rustls::Error },
+    Tls { driver: &'static str, source: gantry_tls::Error },
     #[error("send to the {driver} log driver's {address}")]
     Send { driver: &'static str, address: String, source: io::Error },
 }
@@ -40,7 +37,7 @@ impl Error {
             | Self::Value { .. }
             | Self::Missing { .. }
             | Self::Contradiction { .. } => ErrorKind::InvalidParameter,
-            Self::File { .. } | Self::Tls { .. } => ErrorKind::Internal,
+            Self::Tls { .. } => ErrorKind::Internal,
             Self::Connect { .. } | Self::Send { .. } => ErrorKind::Unavailable,
         }
     }

@@ -32,7 +32,8 @@ impl Journald {
         let mut fields = Vec::new();
         for (key, value) in &origin.attributes {
             let name = field_name(key);
-            if !name.is_empty() {
+            // A field may stand in a message several times: a label must not pass for what is told here.
+            if !name.is_empty() && !is_own(&name) {
                 put(&mut fields, &name, value.as_bytes());
             }
         }
@@ -93,6 +94,15 @@ fn put(datagram: &mut Vec<u8>, name: &str, value: &[u8]) {
     }
     datagram.extend_from_slice(value);
     datagram.push(b'\n');
+}
+
+/// Whether a field is one that the driver itself tells.
+fn is_own(name: &str) -> bool {
+    let words = ["MESSAGE", "PRIORITY", "IMAGE_NAME", "SYSLOG_IDENTIFIER", "SYSLOG_TIMESTAMP"];
+    let of_container = ["ID", "ID_FULL", "NAME", "TAG"];
+    let rest = name.strip_prefix("CONTAINER_");
+    words.contains(&name)
+        || rest.is_some_and(|rest| of_container.contains(&rest) || rest.starts_with("PARTIAL_"))
 }
 
 /// A label's or variable's name as the journal takes it: capitals, digits and underscores, beginning with a letter.

@@ -1,18 +1,15 @@
 //! TLS towards remotes: whom to believe, and who we are.
 
-use crate::Error;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
-    StreamOwned,
-};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use std::io;
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
+
+use gantry_tls::{Identity, Trust};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+use crate::Error;
 
 /// What the options say.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -20,7 +17,7 @@ pub(crate) struct TlsOptions {
     /// Instead of the system's authorities.
     pub(crate) ca_cert: Option<PathBuf>,
     /// Our certificate and its key.
-    pub(crate) identity: Option<(PathBuf, PathBuf)>,
+    pub(crate) identity: Option<Identity>,
     pub(crate) skip_verify: bool,
 }
 
@@ -29,50 +26,24 @@ pub(crate) fn client(
     driver: &'static str,
     options: &TlsOptions,
 ) -> Result<Arc<ClientConfig>, Error> {
-    let provider = Arc::new(ring::default_provider());
-    let failed = |source| Error::Tls { driver, source };
-    let mut roots = RootCertStore::empty();
-    match &options.ca_cert {
-        Some(path) => {
-            for certificate in certificates(driver, path)? {
-                roots.add(certificate).map_err(failed)?;
-            }
+    let trust = || {
+        // Also where nobody is asked: a file that cannot be read is told of.
+        let given = options.ca_cert.as_deref().map(gantry_tls::authorities).transpose()?;
+        if options.skip_verify {
+            return Ok(Trust::Anybody);
         }
-        // Those that cannot be read are not believed.
-        None => {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
-    }
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(failed)?
-        .with_root_certificates(roots);
-    let mut config = match &options.identity {
-        None => builder.with_no_client_auth(),
-        Some((certificate, key)) => {
-            let unread = |error| Error::File {
-                driver,
-                path: key.clone(),
-                source: io::Error::new(io::ErrorKind::InvalidData, error),
-            };
-            let chain = certificates(driver, certificate)?;
-            let key = PrivateKeyDer::from_pem_file(key).map_err(unread)?;
-            builder.with_client_auth_cert(chain, key).map_err(failed)?
-        }
+        Ok(Trust::Authorities(given.unwrap_or_else(of_system)))
     };
-    if options.skip_verify {
-        config.dangerous().set_certificate_verifier(Arc::new(Anybody(provider)));
-    }
-    Ok(Arc::new(config))
+    trust()
+        .and_then(|trust| gantry_tls::client(trust, options.identity.as_ref()))
+        .map_err(|source| Error::Tls { driver, source })
 }
 
-fn certificates(driver: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let certificates = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
-    certificates.map_err(|error| Error::File {
-        driver,
-        path: path.to_owned(),
-        source: io::Error::new(io::ErrorKind::InvalidData, error),
-    })
+/// The authorities of this host. Those that cannot be read are not believed.
+fn of_system() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
 }
 
 /// Agrees on keys, so that what is wrong with the certificates is known before anything is sent.
@@ -113,43 +84,4 @@ pub(crate) fn is_closed(stream: &mut StreamOwned<ClientConnection, TcpStream>) -
         }
     };
     sock.set_nonblocking(false).is_err() || is_closed
-}
-
-/// Believes every certificate, as its user asked for; signatures must be right all the same.
-#[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

@@ -5,15 +5,18 @@ use crate::numbered::{self, Numbered};
 use crate::rotation::{NamesLock, compressed_path, missing_is_fine, rotated_path};
 use crate::{Error, Format};
 use flate2::{Compression, GzBuilder};
+use gantry_sys::identity;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// What a field of our own in a file's header begins with (RFC 1952, 2.3.1.1).
-const ORIGIN_FIELD: [u8; 4] = [b'G', b'o', 16, 0];
+/// A field of our own in a file's header (RFC 1952, 2.3.1.1), behind which the length follows.
+const ORIGIN_FIELD: [u8; 2] = *b"Gi";
 /// Where it begins: behind the fixed part and the length of all fields.
 const ORIGIN_AT: u64 = 12;
+/// More bytes than this are no identity of a file.
+const MOST_ORIGIN_BYTES: usize = 256;
 /// Rotated files of the json-file format that are looked for.
 const MOST_FILES: u32 = 10_000;
 /// A log may be compressed as fast as this, to leave the processors to those whose log it is.
@@ -60,7 +63,7 @@ fn indexed_files(path: &Path) -> io::Result<usize> {
             break;
         }
         let Some((temporary, origin)) = compress(&plain)? else { continue };
-        if replace(path, &temporary, origin)? {
+        if replace(path, &temporary, &origin)? {
             count += 1;
         } else {
             fs::remove_file(&temporary)?;
@@ -71,14 +74,14 @@ fn indexed_files(path: &Path) -> io::Result<usize> {
 
 /// Puts a compressed file in the place of the one that it was, wherever that is now. False: it fell away, or the names are
 /// being changed; then another call will do it.
-fn replace(path: &Path, temporary: &Path, origin: (u64, u64)) -> io::Result<bool> {
+fn replace(path: &Path, temporary: &Path, origin: &[u8]) -> io::Result<bool> {
     let Some(_names) = NamesLock::take(path) else {
         return Ok(false);
     };
     for index in 1..MOST_FILES {
         let plain = rotated_path(path, index);
-        match fs::symlink_metadata(&plain) {
-            Ok(metadata) if (metadata.dev(), metadata.ino()) == origin => {
+        match identity::of_path(&plain) {
+            Ok(found) if found == origin => {
                 fs::rename(temporary, compressed_path(path, index))?;
                 fs::remove_file(&plain)?;
                 return Ok(true);
@@ -92,22 +95,20 @@ fn replace(path: &Path, temporary: &Path, origin: (u64, u64)) -> io::Result<bool
 }
 
 /// Writes the compressed file beside the plain one. `None`: the plain one is not there any more.
-fn compress(plain: &Path) -> io::Result<Option<(PathBuf, (u64, u64))>> {
+fn compress(plain: &Path) -> io::Result<Option<(PathBuf, Vec<u8>)>> {
     let no_follow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
     let mut source = match OpenOptions::new().read(true).custom_flags(no_follow).open(plain) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    let metadata = source.metadata()?;
-    let origin = (metadata.dev(), metadata.ino());
+    let origin = identity::of_file(&source)?;
     // One name for all attempts: what a crash leaves is written over.
     let temporary = plain.with_file_name(".compressing");
     missing_is_fine(fs::remove_file(&temporary))?;
     let target = OpenOptions::new().write(true).create_new(true).mode(0o640).open(&temporary)?;
-    let mut field = ORIGIN_FIELD.to_vec();
-    field.extend_from_slice(&origin.0.to_le_bytes());
-    field.extend_from_slice(&origin.1.to_le_bytes());
+    let length = u16::try_from(origin.len()).map_err(io::Error::other)?;
+    let field = [&ORIGIN_FIELD[..], &length.to_le_bytes(), &origin].concat();
     let mut encoder = GzBuilder::new().extra(field).write(target, Compression::new(LEVEL));
     let mut block = vec![0; 128 << 10];
     let written = loop {
@@ -131,15 +132,15 @@ fn compress(plain: &Path) -> io::Result<Option<(PathBuf, (u64, u64))>> {
     Ok(Some((temporary, origin)))
 }
 
-/// Which file, by device and inode, a compressed one was.
-pub(crate) fn origin(file: &File) -> Option<(u64, u64)> {
-    let mut field = [0; 20];
-    if file.read_exact_at(&mut field, ORIGIN_AT).is_err() || !field.starts_with(&ORIGIN_FIELD) {
+/// Which file a compressed one was.
+pub(crate) fn origin(file: &File) -> Option<Vec<u8>> {
+    let mut head = [0; 4];
+    file.read_exact_at(&mut head, ORIGIN_AT).ok()?;
+    let length = usize::from(u16::from_le_bytes([head[2], head[3]]));
+    if !head.starts_with(&ORIGIN_FIELD) || length > MOST_ORIGIN_BYTES {
         return None;
     }
-    let number = |at: usize| {
-        let bytes: [u8; 8] = field[at..at + 8].try_into().unwrap_or_default();
-        u64::from_le_bytes(bytes)
-    };
-    Some((number(4), number(12)))
+    let mut identity = vec![0; length];
+    file.read_exact_at(&mut identity, ORIGIN_AT + 4).ok()?;
+    Some(identity)
 }

@@ -17,8 +17,7 @@ use blocks::BlockFile;
 use control::Watch;
 use gantry_types::Timestamp;
 use lines::LineFile;
-use std::collections::VecDeque;
-use std::io;
+use sequence::Sequence;
 use std::path::{Path, PathBuf};
 
 /// How much of the past is read.
@@ -75,8 +74,8 @@ pub struct LogReader {
     path: PathBuf,
     options: ReadOptions,
     current: Option<LogFile>,
-    /// Newer files than the current one, the oldest first.
-    newer: VecDeque<LogFile>,
+    /// Newer files than the current one.
+    newer: Sequence,
     handle: FollowHandle,
     watch: Option<Watch>,
     /// Files that fell away before they were read, since somebody asked.
@@ -89,43 +88,25 @@ pub struct LogReader {
 impl LogReader {
     /// Opens the log at `path`. A log that is not there is empty; a follower waits for it.
     pub fn open(format: Format, path: &Path, options: &ReadOptions) -> Result<Self, Error> {
-        let handle = FollowHandle::new(path)?;
-        let folder = match format {
-            Format::JsonFile => path.parent().unwrap_or(Path::new("/")),
-            Format::Local => path,
+        let last = match options.tail {
+            Tail::All => None,
+            Tail::Last(count) => Some(count),
         };
-        // The watch is there before the first look, so that nothing falls between the two.
-        let watch = options.follow.then(|| Watch::new(folder));
-        let mut newer = sequence::open_all(format, path)?;
-        if let Tail::Last(count) = options.tail {
-            seek_to_tail(&mut newer, count)
-                .map_err(|source| Error::Read { path: path.to_owned(), source })?;
-        }
-        Ok(Self {
-            format,
-            path: path.to_owned(),
-            options: *options,
-            current: newer.pop_front(),
-            newer,
-            handle,
-            watch,
-            missed: 0,
-            last_pass: false,
-            ended: false,
-        })
+        Self::with(format, path, options, || sequence::open(format, path, last))
     }
 
     /// Opens a log in the local format to go on where another reader was: behind `position`. What has fallen away
     /// since then is left out, and [`LogReader::next_position`] tells how far that went.
     pub fn open_at(path: &Path, position: Position, options: &ReadOptions) -> Result<Self, Error> {
-        let mut reader = Self::open(Format::Local, path, options)?;
-        let newest = reader.newer.back().or(reader.current.as_ref()).and_then(LogFile::number);
+        let mut newest = None;
+        let mut reader = Self::with(Format::Local, path, options, || {
+            let (sequence, last) = sequence::open_from(path, position.file)?;
+            newest = last;
+            Ok(sequence)
+        })?;
         if newest.is_some_and(|newest| newest < position.file) {
             // Somebody removed the log, and its numbers began anew.
             return Ok(reader);
-        }
-        while reader.current.as_ref().and_then(LogFile::number).is_some_and(|n| n < position.file) {
-            reader.current = reader.newer.pop_front();
         }
         if let Some(LogFile::Blocks(file)) = &mut reader.current
             && file.number() == position.file
@@ -135,6 +116,34 @@ impl LogReader {
             reader.missed = oldest.saturating_sub(position.file.max(1));
         }
         Ok(reader)
+    }
+
+    fn with(
+        format: Format,
+        path: &Path,
+        options: &ReadOptions,
+        open: impl FnOnce() -> Result<Sequence, Error>,
+    ) -> Result<Self, Error> {
+        let handle = FollowHandle::new(path)?;
+        let folder = match format {
+            Format::JsonFile => path.parent().unwrap_or(Path::new("/")),
+            Format::Local => path,
+        };
+        // The watch is there before the first look, so that nothing falls between the two.
+        let watch = options.follow.then(|| Watch::new(folder));
+        let mut newer = open()?;
+        Ok(Self {
+            format,
+            path: path.to_owned(),
+            options: *options,
+            current: newer.files.pop_front(),
+            newer,
+            handle,
+            watch,
+            missed: 0,
+            last_pass: false,
+            ended: false,
+        })
     }
 
     /// Where in a log of the local format the next entry is looked for; `None` while there is no file.
@@ -165,10 +174,15 @@ impl LogReader {
                     Selected::Beyond => self.ended = true,
                 },
                 Found::Skipped => {}
-                Found::End => match self.newer.pop_front() {
-                    Some(next) => self.go_to(next),
-                    None => break,
-                },
+                Found::End => {
+                    if self.newer.files.is_empty() && self.newer.more {
+                        self.look_for_newer()?;
+                    }
+                    match self.newer.files.pop_front() {
+                        Some(next) => self.go_to(next),
+                        None => break,
+                    }
+                }
             }
         }
         Ok(None)
@@ -179,12 +193,12 @@ impl LogReader {
         if self.ended || self.handle.is_cancelled() {
             return Ok(false);
         }
-        let Some(watch) = &mut self.watch else {
+        if self.watch.is_none() {
             return Ok(false);
-        };
+        }
         // Whatever the writer put into the old file before it rotated is read first: the caller looks there once more.
-        self.newer = sequence::open_after(self.format, &self.path, self.current.as_ref())?;
-        if !self.newer.is_empty() {
+        self.look_for_newer()?;
+        if !self.newer.files.is_empty() {
             return Ok(true);
         }
         if self.last_pass {
@@ -199,10 +213,16 @@ impl LogReader {
             return Ok(false);
         }
         let longest = self.options.until.map(|until| until.since(now));
-        watch
-            .wait(&self.handle, longest)
-            .map_err(|source| Error::Watch { path: self.path.clone(), source })?;
+        let failed = |source| Error::Watch { path: self.path.clone(), source };
+        if let Some(watch) = &mut self.watch {
+            watch.wait(&self.handle, longest).map_err(failed)?;
+        }
         Ok(true)
+    }
+
+    fn look_for_newer(&mut self) -> Result<(), Error> {
+        self.newer = sequence::open_after(self.format, &self.path, self.current.as_ref())?;
+        Ok(())
     }
 
     fn go_to(&mut self, next: LogFile) {
@@ -240,7 +260,7 @@ enum LogFile {
 }
 
 impl LogFile {
-    fn identity(&self) -> Option<lines::Identity> {
+    fn identity(&self) -> Option<&lines::Identity> {
         match self {
             Self::Lines(file) => Some(file.identity()),
             Self::Blocks(_) => None,
@@ -253,22 +273,6 @@ impl LogFile {
             Self::Blocks(file) => Some(file.number()),
         }
     }
-}
-
-/// Leaves of `files` (the oldest first) what the last `count` entries need, each at its place.
-fn seek_to_tail(files: &mut VecDeque<LogFile>, count: u64) -> io::Result<()> {
-    let mut missing = count;
-    for index in (0..files.len()).rev() {
-        missing -= match &mut files[index] {
-            LogFile::Lines(file) => file.seek_to_last(missing)?,
-            LogFile::Blocks(file) => file.seek_to_last(missing)?,
-        };
-        if missing == 0 {
-            files.drain(..index);
-            break;
-        }
-    }
-    Ok(())
 }
 
 enum Selected {

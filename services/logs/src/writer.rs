@@ -23,16 +23,20 @@ pub struct LogWriter(Writer);
 
 #[derive(Debug)]
 enum Writer {
-    Json(JsonWriter),
-    Local(LocalWriter),
+    Json(Box<JsonWriter>),
+    Local(Box<LocalWriter>),
 }
 
 impl LogWriter {
     /// Opens the log at `path` to append, and makes it (files have mode 0640) when it is not there.
     pub fn open(format: Format, path: &Path, limits: RotationLimits) -> Result<Self, Error> {
         let opened = match format {
-            Format::JsonFile => JsonWriter::open(path, limits).map(Writer::Json),
-            Format::Local => LocalWriter::open(path, limits).map(Writer::Local),
+            Format::JsonFile => {
+                JsonWriter::open(path, limits).map(|writer| Writer::Json(Box::new(writer)))
+            }
+            Format::Local => {
+                LocalWriter::open(path, limits).map(|writer| Writer::Local(Box::new(writer)))
+            }
         };
         opened.map(Self).map_err(|source| Error::Open { path: path.to_owned(), source })
     }

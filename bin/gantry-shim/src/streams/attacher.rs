@@ -7,10 +7,14 @@ use gantry_shim_protocol::attach::{OutputStream, Streams as Choice, output_heade
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, Shutdown, recv, shutdown};
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::time::Duration;
 
-/// What one attacher may fall behind before the process has to wait for it.
+/// What one attacher may fall behind in memory. What comes then goes to the disk, where the process has a log there; else the process
+/// waits.
 const BACKLOG_BYTES: usize = 1 << 20;
+/// How long one that the disk takes no more for may take nothing before it is let go.
+const HANGS_AFTER: Duration = Duration::from_mins(1);
 /// What is read and thrown away of a client's input when the connection ends.
 const MAX_DISCARDED_BYTES: usize = 1 << 20;
 
@@ -40,6 +44,21 @@ impl Attacher {
 
     pub(crate) fn token(&self) -> Token {
         self.outlet.token()
+    }
+
+    /// What memory does not take goes to the disk, into this folder.
+    pub(super) fn overflow_into(&mut self, folder: PathBuf) {
+        self.outlet.overflow_into(folder);
+    }
+
+    /// See [`Outlet::time_to_overflow`].
+    pub(super) fn time_to_overflow(&self, now: Duration) -> Option<Duration> {
+        self.outlet.time_to_overflow(now)
+    }
+
+    /// How long it may take nothing, where nobody else has said so.
+    pub(super) fn patience(&self, closing: bool) -> Option<Duration> {
+        (!closing && self.outlet.has_overflown()).then_some(HANGS_AFTER)
     }
 
     pub(super) fn is_full(&self) -> bool {

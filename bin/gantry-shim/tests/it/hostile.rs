@@ -133,8 +133,19 @@ fn calls_out_of_their_time_get_a_status() {
     let container = ["Pids", "Pause", "Resume", "Stats", "Update"];
     // No such exec.
     check(&mut rig, "e", &container, Code::NotFound);
-    // Created, not started. (Wait would wait.)
-    let fits = ["Start", "State", "Wait", "Kill", "CloseIO", "Delete", "Pids", "Stats", "Update"];
+    // Created, not started. (Wait would wait; without a terminal a size changes nothing.)
+    let fits = [
+        "Start",
+        "State",
+        "Wait",
+        "Kill",
+        "CloseIO",
+        "Delete",
+        "Pids",
+        "Stats",
+        "Update",
+        "ResizePty",
+    ];
     check(&mut rig, "", &fits, Code::FailedPrecondition);
     let exec = ExecProcessRequest {
         id: id.clone(),

@@ -3,9 +3,9 @@
 use crate::{DEADLINE, connect, message, origin, piece, read_until, remote, reserve};
 use gantry_log_drivers::Error;
 use gantry_types::ErrorKind;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::io::{Read, Write};
 use std::net::{TcpListener, UdpSocket};
 use std::os::unix::net::{UnixDatagram, UnixListener};
@@ -164,5 +164,5 @@ fn tls() {
     });
     let missing = [("syslog-address", &*address), ("syslog-tls-ca-cert", "/nowhere.pem")];
     let remote = remote("syslog", &missing).unwrap();
-    assert!(matches!(remote.connect(&origin()), Err(Error::File { .. })));
+    assert!(matches!(remote.connect(&origin()), Err(Error::Tls { .. })));
 }

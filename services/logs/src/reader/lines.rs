@@ -4,15 +4,16 @@ use super::Found;
 use super::content::Content;
 use crate::compress;
 use crate::json_line::parse;
+use gantry_sys::identity;
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 
 const BLOCK_BYTES: usize = 32 * 1024;
 /// A longer line is no entry of ours (those end at about 100 KiB) and is passed over.
 const MAX_LINE_BYTES: usize = 1 << 20;
 
-/// A file's device and inode: rotation changes its name, not these. A compressed file has those of the plain one that it was.
-pub(super) type Identity = (u64, u64);
+/// Which file it is: rotation changes its name, not this. A compressed file has that of the plain one that it was.
+pub(super) type Identity = Vec<u8>;
 
 /// A log file that is read forward.
 #[derive(Debug)]
@@ -32,12 +33,12 @@ pub(super) struct LineFile {
 
 impl LineFile {
     pub(super) fn new(content: Content) -> io::Result<Self> {
-        let metadata = content.file().metadata()?;
-        let own = (metadata.dev(), metadata.ino());
-        let identity = match &content {
-            Content::Plain(_) => own,
-            Content::Compressed(_) => compress::origin(content.file()).unwrap_or(own),
+        let file = content.file();
+        let origin = match &content {
+            Content::Plain(_) => None,
+            Content::Compressed(_) => compress::origin(file),
         };
+        let identity = origin.map_or_else(|| identity::of_file(file), Ok)?;
         Ok(Self {
             content,
             identity,
@@ -49,8 +50,8 @@ impl LineFile {
         })
     }
 
-    pub(super) fn identity(&self) -> Identity {
-        self.identity
+    pub(super) fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     pub(super) fn next(&mut self) -> io::Result<Found> {

@@ -1,9 +1,12 @@
 //! The file behind a writer of the json-file format: encodes objects into a buffer, appends it, rotates, and keeps count of what
 //! could not be written. It allocates a fixed few buffers when it opens, nothing for each line.
 
+mod buffer;
+
+use self::buffer::{BUFFER_BYTES, Buffer, Part};
 use super::losses::{Amount, Losses};
 use crate::entry::Stream;
-use crate::json_line::{Sink, escape, is_plain};
+use crate::json_line::{Sink, escape};
 use crate::rotation::{RotationLimits, rotate};
 use gantry_types::Timestamp;
 use std::fs::{File, OpenOptions};
@@ -11,7 +14,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-const BUFFER_BYTES: usize = 64 * 1024;
+/// What stands before the text of an object.
+const BEGIN: &[u8] = br#"{"log":""#;
 
 /// The file with its buffer. Positions count the bytes put since the file was opened.
 #[derive(Debug)]
@@ -22,7 +26,8 @@ pub(super) struct JsonFile {
     size_bytes: u64,
     /// The file was moved away, and a new one could not be opened yet.
     moved: bool,
-    buffer: Vec<u8>,
+    buffer: Buffer,
+    begin: Part,
     end: ObjectEnd,
     /// Where the file ends.
     written: u64,
@@ -41,8 +46,20 @@ pub(super) struct JsonFile {
 struct ObjectEnd {
     time: Timestamp,
     stream: Stream,
-    /// Empty before the first one.
-    text: Vec<u8>,
+    /// With the newest of a line before it.
+    text: Part,
+}
+
+/// How the newline of a line stands in its object.
+const NEWLINE: &str = r"\n";
+
+impl ObjectEnd {
+    fn new(time: Timestamp, stream: Stream) -> io::Result<Self> {
+        let text =
+            format!("{NEWLINE}\",\"stream\":\"{}\",\"time\":\"{time}\"}}\n", stream.as_str());
+        let text = Part::new(text.as_bytes()).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(Self { time, stream, text })
+    }
 }
 
 /// An object on its way to the file.
@@ -65,8 +82,9 @@ impl JsonFile {
             file,
             size_bytes,
             moved: false,
-            buffer: Vec::with_capacity(BUFFER_BYTES),
-            end: ObjectEnd { time: Timestamp::ZERO, stream: Stream::Stdout, text: Vec::new() },
+            buffer: Buffer::new(),
+            begin: Part::new(BEGIN).ok_or(io::ErrorKind::InvalidInput)?,
+            end: ObjectEnd::new(Timestamp::ZERO, Stream::Stdout)?,
             written: u64::from(torn),
             whole: 0,
             pending: Vec::new(),
@@ -139,7 +157,7 @@ impl JsonFile {
     }
 
     fn write_buffer(&mut self) -> io::Result<()> {
-        let mut rest = &self.buffer[..];
+        let mut rest = self.buffer.as_slice();
         while !rest.is_empty() {
             let length = match self.file.write(rest) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -169,42 +187,30 @@ impl JsonFile {
             self.put(b"\n")?;
             self.close_object(stream, Amount::default());
         }
-        self.tell_end(time, stream);
-        let end = std::mem::take(&mut self.end.text);
-        let put = self.put_parts(text, &end);
-        self.end.text = end;
-        put?;
+        // Lines that lie one behind another mostly end alike.
+        if (self.end.time, self.end.stream) != (time, stream) {
+            self.end = ObjectEnd::new(time, stream)?;
+        }
+        self.put_parts(text)?;
         self.close_object(stream, amount);
         Ok(())
     }
 
-    /// Lines that lie one behind another mostly end alike.
-    fn tell_end(&mut self, time: Timestamp, stream: Stream) {
-        if self.end.text.is_empty() || (self.end.time, self.end.stream) != (time, stream) {
-            self.end.text.clear();
-            // A vector takes every text.
-            writeln!(self.end.text, r#"","stream":"{}","time":"{time}"}}"#, stream.as_str())
-                .unwrap_or_default();
-            (self.end.time, self.end.stream) = (time, stream);
-        }
-    }
-
-    fn put_parts(&mut self, text: &[u8], end: &[u8]) -> io::Result<()> {
-        const BEGIN: &[u8] = br#"{"log":""#;
-        if let Some(line) = text.strip_suffix(b"\n")
-            && is_plain(line)
-            && BEGIN.len() + line.len() + 2 + end.len() <= BUFFER_BYTES
-        {
-            // Most lines: copied in one go.
-            self.make_room(BEGIN.len() + line.len() + 2 + end.len())?;
-            for part in [BEGIN, line, br"\n", end] {
-                self.buffer.extend_from_slice(part);
+    fn put_parts(&mut self, text: &[u8]) -> io::Result<()> {
+        if let Some(line) = text.strip_suffix(b"\n") {
+            let whole = BEGIN.len() + line.len() + self.end.text.text().len();
+            if whole <= BUFFER_BYTES {
+                self.make_room(whole)?;
             }
-            return Ok(());
+            // Most lines.
+            if self.buffer.put_object(&self.begin, line, &self.end.text) {
+                return Ok(());
+            }
         }
         self.put(BEGIN)?;
         escape(text, self)?;
-        self.put(end)
+        let end = self.end.text.clone();
+        self.put(&end.text()[NEWLINE.len()..])
     }
 
     /// What was put so far ends an object.
@@ -214,7 +220,7 @@ impl JsonFile {
     }
 
     fn make_room(&mut self, bytes: usize) -> io::Result<()> {
-        if self.buffer.len() + bytes > BUFFER_BYTES { self.flush() } else { Ok(()) }
+        if self.buffer.room() < bytes { self.flush() } else { Ok(()) }
     }
 
     fn rotate_when_full(&mut self) -> io::Result<()> {
@@ -243,9 +249,7 @@ impl Sink for JsonFile {
     fn put(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             self.make_room(1)?;
-            let (now, later) = bytes.split_at(bytes.len().min(BUFFER_BYTES - self.buffer.len()));
-            self.buffer.extend_from_slice(now);
-            bytes = later;
+            bytes = self.buffer.fill(bytes);
         }
         Ok(())
     }

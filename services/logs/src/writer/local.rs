@@ -78,26 +78,42 @@ impl LocalWriter {
         let Some(last) = memchr::memrchr(b'\n', bytes) else {
             return self.hold(now, stream, bytes);
         };
-        if !self.held[stream as usize].text.is_empty()
-            || self.held[stream as usize].first_piece.is_some()
-        {
-            // What began before ends with the first line of these.
-            let end = memchr::memchr(b'\n', bytes).unwrap_or(last) + 1;
-            let held = &mut self.held[stream as usize];
-            let time = held.first_piece.take().unwrap_or(now);
-            let mut text = std::mem::take(&mut held.text);
-            text.extend_from_slice(&bytes[..end]);
-            result = self.put_all(time, stream, &text);
-            text.clear();
-            text.shrink_to(MAX_PIECE_BYTES);
-            self.held[stream as usize].text = text;
-            bytes = &bytes[end..];
+        let held = &self.held[stream as usize];
+        if !held.text.is_empty() || held.first_piece.is_some() {
+            let taken;
+            (taken, result) = self.go_on(now, stream, &bytes[..=last]);
+            bytes = &bytes[taken..];
         }
         if let Some(last) = memchr::memrchr(b'\n', bytes) {
             result = result.and(self.put_all(now, stream, &bytes[..=last]));
             bytes = &bytes[last + 1..];
         }
         result.and(self.hold(now, stream, bytes))
+    }
+
+    /// Writes what began before with its end, the first of `lines`; tells how many bytes of those are written.
+    fn go_on(&mut self, now: Timestamp, stream: Stream, lines: &[u8]) -> (usize, io::Result<()>) {
+        let held = &mut self.held[stream as usize];
+        let time = held.first_piece.take().unwrap_or(now);
+        let mut text = std::mem::take(&mut held.text);
+        let (taken, result);
+        if time == now && self.has_room_for(text.len() + lines.len()) {
+            // Most of what comes fast: one write for all of it.
+            taken = lines.len();
+            result = self.put_block(time, stream, [&text, lines]);
+            if let Err(error) = &result {
+                let lost = Amount::of(&[&text, lines].concat());
+                self.losses.add(stream, lost, &error.to_string());
+            }
+        } else {
+            taken = memchr::memchr(b'\n', lines).map_or(lines.len(), |end| end + 1);
+            text.extend_from_slice(&lines[..taken]);
+            result = self.put_all(time, stream, &text);
+        }
+        text.clear();
+        text.shrink_to(MAX_PIECE_BYTES);
+        self.held[stream as usize].text = text;
+        (taken, result)
     }
 
     pub(super) fn end(&mut self, now: Timestamp, stream: Stream) -> io::Result<()> {
@@ -133,7 +149,7 @@ impl LocalWriter {
             let result =
                 self.make_room(text).and_then(|()| self.tell_losses(time)).and_then(|()| {
                     let length = self.block_length(text);
-                    self.put_block(time, stream, &text[..length]).map(|()| length)
+                    self.put_block(time, stream, [&text[..length], &[]]).map(|()| length)
                 });
             match result {
                 Ok(length) => text = &text[length..],
@@ -144,6 +160,12 @@ impl LocalWriter {
             }
         }
         Ok(())
+    }
+
+    /// Whether so many bytes go into this file as one block, with nothing to be told before.
+    fn has_room_for(&self, bytes: usize) -> bool {
+        let fits = bytes <= MAX_PAYLOAD_BYTES && bytes as u64 + FRAME_BYTES <= self.room_bytes();
+        fits && !self.torn && self.losses.is_empty()
     }
 
     fn room_bytes(&self) -> u64 {
@@ -190,17 +212,22 @@ impl LocalWriter {
         }
         for stream in [Stream::Stdout, Stream::Stderr] {
             let Some(notice) = self.losses.notice(stream) else { continue };
-            self.put_block(now, stream, notice.as_bytes())?;
+            self.put_block(now, stream, [notice.as_bytes(), &[]])?;
             self.losses.forget(stream);
         }
         Ok(())
     }
 
-    fn put_block(&mut self, time: Timestamp, stream: Stream, text: &[u8]) -> io::Result<()> {
-        let payload_bytes = u32::try_from(text.len()).map_err(io::Error::other)?;
+    fn put_block(
+        &mut self,
+        time: Timestamp,
+        stream: Stream,
+        [begin, rest]: [&[u8]; 2],
+    ) -> io::Result<()> {
+        let payload_bytes = u32::try_from(begin.len() + rest.len()).map_err(io::Error::other)?;
         let header = Header { time, stream, payload_bytes };
-        let written =
-            write_whole(&mut self.file, [&header.encode(), text, &payload_bytes.to_le_bytes()]);
+        let parts = [&header.encode()[..], begin, rest, &payload_bytes.to_le_bytes()];
+        let written = write_whole(&mut self.file, parts);
         match written {
             Ok(()) => {
                 self.size_bytes += header.block_bytes() as u64;
@@ -214,7 +241,7 @@ impl LocalWriter {
     }
 }
 
-fn write_whole(file: &mut File, mut parts: [&[u8]; 3]) -> io::Result<()> {
+fn write_whole(file: &mut File, mut parts: [&[u8]; 4]) -> io::Result<()> {
     while parts.iter().any(|part| !part.is_empty()) {
         let mut length = match file.write_vectored(&parts.map(IoSlice::new)) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),

@@ -43,6 +43,34 @@ fn a_long_tail_of_one_large_file_is_found() {
 }
 
 #[test]
+fn few_of_many_files_are_open_at_a_time() {
+    for format in FORMATS {
+        let mut log = log(format, Some(2), 300);
+        (0..401).for_each(|number| log.put(number));
+        let folder = log.path.parent().unwrap().to_owned();
+        let open = || {
+            let entries = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+            let paths = entries.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+            paths.filter(|path| path.starts_with(&folder)).count()
+        };
+        let own = open();
+        let tail = |count| ReadOptions { tail: Tail::Last(count), ..ReadOptions::default() };
+        for (options, expected) in
+            [(ReadOptions::default(), 0..401), (tail(301), 100..401), (tail(3), 398..401)]
+        {
+            let mut reader = LogReader::open(format, &log.path, &options).unwrap();
+            let (mut numbers, mut most) = (Vec::new(), open());
+            while let Some(entry) = reader.try_next().unwrap() {
+                numbers.push(entry.time.seconds);
+                most = most.max(open());
+            }
+            assert_eq!(numbers, span(expected), "{format:?}");
+            assert!(most <= own + 17, "{format:?}: {most} files were open");
+        }
+    }
+}
+
+#[test]
 fn times_and_streams_select() {
     for format in FORMATS {
         let mut log = log(format, None, 1);

@@ -3,11 +3,10 @@
 use super::super::LogFile;
 use super::super::content::Content;
 use super::super::lines::{Identity, LineFile};
+use super::{Backwards, Sequence};
 use crate::Error;
 use crate::rotation::{compressed_path, rotated_path};
-use std::collections::VecDeque;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
+use gantry_sys::identity;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -19,20 +18,22 @@ const PAUSE: Duration = Duration::from_millis(1);
 
 /// The files that are newer than the one with this identity, the oldest first; all, when it was
 /// none or is gone.
-pub(super) fn open_after(
-    path: &Path,
-    identity: Option<Identity>,
-) -> Result<VecDeque<LogFile>, Error> {
-    if identity.is_some() && identity == identity_of(path) {
-        return Ok(VecDeque::new());
+pub(super) fn open_after(path: &Path, identity: Option<&Identity>) -> Result<Sequence, Error> {
+    if identity.is_some() && identity == identity_of(path).as_ref() {
+        return Ok(Sequence::default());
     }
-    open_newer(path, identity)
+    open_newer(path, identity, None)
 }
 
-pub(super) fn open_newer(path: &Path, after: Option<Identity>) -> Result<VecDeque<LogFile>, Error> {
-    let mut files = VecDeque::new();
+/// With `last`, only those of the last so many entries, each at its place.
+pub(super) fn open_newer(
+    path: &Path,
+    after: Option<&Identity>,
+    last: Option<u64>,
+) -> Result<Sequence, Error> {
+    let mut files = Backwards::default();
     for _ in 0..ATTEMPTS {
-        files.clear();
+        files = Backwards { missing: last, ..Backwards::default() };
         // A follower waits while the newest is missing: that is the moment of a rotation.
         let newest = identity_of(path);
         if newest.is_none() && after.is_some() {
@@ -45,16 +46,13 @@ pub(super) fn open_newer(path: &Path, after: Option<Identity>) -> Result<VecDequ
         }
         thread::sleep(PAUSE);
     }
-    Ok(files.into_iter().map(LogFile::Lines).collect())
+    Ok(files.found)
 }
 
 /// Opens the files from the newest down to the one after that identity. False: one was missing between others, because a rotation
 /// moves them.
-fn collect(
-    path: &Path,
-    after: Option<Identity>,
-    files: &mut VecDeque<LineFile>,
-) -> Result<bool, Error> {
+fn collect(path: &Path, after: Option<&Identity>, files: &mut Backwards) -> Result<bool, Error> {
+    let mut seen = None;
     for index in 0.. {
         let Some(file) = open(path, index)? else {
             if index == 0 {
@@ -67,9 +65,13 @@ fn collect(
             break;
         }
         // It moved on while we did.
-        let is_seen = files.front().is_some_and(|last| last.identity() == file.identity());
-        if !is_seen {
-            files.push_front(file);
+        if seen.as_ref() == Some(file.identity()) {
+            continue;
+        }
+        seen = Some(file.identity().clone());
+        let failed = |source| Error::Read { path: path.to_owned(), source };
+        if !files.take(LogFile::Lines(file)).map_err(failed)? {
+            break;
         }
     }
     Ok(true)
@@ -86,5 +88,5 @@ fn open(path: &Path, index: u32) -> Result<Option<LineFile>, Error> {
 }
 
 fn identity_of(path: &Path) -> Option<Identity> {
-    fs::symlink_metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+    identity::of_path(path).ok()
 }

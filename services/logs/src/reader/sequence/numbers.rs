@@ -3,26 +3,53 @@
 use super::super::LogFile;
 use super::super::blocks::BlockFile;
 use super::super::content::Content;
+use super::{Backwards, OPEN_FILES, Sequence};
 use crate::Error;
 use crate::numbered::{self, Numbered};
-use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
 
-/// The files with this number and larger ones, the oldest first.
-pub(super) fn open_from(folder: &Path, first: u64) -> Result<VecDeque<LogFile>, Error> {
-    let failed = |source| Error::Open { path: folder.to_owned(), source };
-    let mut files = VecDeque::new();
-    for file in numbered::list(folder).map_err(failed)? {
-        if file.number < first {
-            continue;
+/// The files with this number and larger ones.
+pub(super) fn open_from(folder: &Path, first: u64) -> Result<Sequence, Error> {
+    let mut sequence = Sequence::default();
+    for file in list(folder)?.into_iter().filter(|file| file.number >= first) {
+        if sequence.files.len() == OPEN_FILES {
+            sequence.more = true;
+            break;
         }
-        // One that is not there any more in either form fell away.
-        if let Some(content) = open_either(folder, file).map_err(failed)? {
-            files.push_back(LogFile::Blocks(BlockFile::new(file.number, content)));
+        sequence.files.extend(open(folder, file)?);
+    }
+    Ok(sequence)
+}
+
+/// The files of the last `count` entries, each at its place.
+pub(super) fn open_last(folder: &Path, count: u64) -> Result<Sequence, Error> {
+    let mut backwards = Backwards { missing: Some(count), ..Backwards::default() };
+    for file in list(folder)?.into_iter().rev() {
+        let Some(file) = open(folder, file)? else { continue };
+        let failed = |source| Error::Read { path: folder.to_owned(), source };
+        if !backwards.take(file).map_err(failed)? {
+            break;
         }
     }
-    Ok(files)
+    Ok(backwards.found)
+}
+
+/// The largest number.
+pub(super) fn newest(folder: &Path) -> Result<Option<u64>, Error> {
+    Ok(list(folder)?.last().map(|file| file.number))
+}
+
+fn list(folder: &Path) -> Result<Vec<Numbered>, Error> {
+    let failed = |source| Error::Open { path: folder.to_owned(), source };
+    numbered::list(folder).map_err(failed)
+}
+
+/// One that is not there any more in either form fell away.
+fn open(folder: &Path, file: Numbered) -> Result<Option<LogFile>, Error> {
+    let failed = |source| Error::Open { path: folder.to_owned(), source };
+    let content = open_either(folder, file).map_err(failed)?;
+    Ok(content.map(|content| LogFile::Blocks(BlockFile::new(file.number, content))))
 }
 
 /// The plain file may become a compressed one at any moment.
