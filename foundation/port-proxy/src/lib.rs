@@ -85,10 +85,11 @@ impl PortProxy {
         Ok(Self { reactor: Reactor::start(limits)? })
     }
 
-    /// Relays what comes to a bound socket to `backend`, until the relay is dropped. A TCP socket begins to listen by this.
+    /// Relays what comes to a socket to `backend`, until the relay is dropped. It is bound and does not block (`O_NONBLOCK`); one of TCP
+    /// listens.
     ///
     /// # Errors
-    /// The socket cannot listen, or not be waited for.
+    /// The socket cannot be waited for.
     pub fn serve(
         &self,
         socket: Arc<OwnedFd>,

@@ -12,7 +12,7 @@ use gantry_sys::datagrams;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
 use rustix::io::Errno;
-use rustix::net::{getsockname, listen};
+use rustix::net::getsockname;
 
 use crate::state::State;
 use crate::{Error, Limits, Transport};
@@ -20,8 +20,6 @@ use crate::{Error, Limits, Transport};
 /// The token of the descriptor that wakes the thread.
 const WAKE: u64 = 0;
 const EVENTS_AT_ONCE: usize = 256;
-/// Callers that the kernel keeps for us; it may keep fewer (`net.core.somaxconn`).
-const BACKLOG: i32 = 4096;
 /// How often quiet senders are looked for.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -61,12 +59,8 @@ impl Reactor {
         backend: SocketAddr,
     ) -> Result<u64, Error> {
         let failed = |action| move |errno: Errno| Error::Port { action, source: errno.into() };
-        rustix::io::ioctl_fionbio(&socket, true).map_err(failed("prepare"))?;
         let token = match transport {
-            Transport::Tcp => {
-                listen(&socket, BACKLOG).map_err(failed("listen at"))?;
-                self.state().add_tcp(socket, backend)
-            }
+            Transport::Tcp => self.state().add_tcp(socket, backend),
             Transport::Udp => {
                 let own = getsockname(&socket).map_err(failed("examine"))?;
                 let is_ipv6 = SocketAddr::try_from(own).is_ok_and(|own| own.is_ipv6());

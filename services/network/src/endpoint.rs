@@ -11,8 +11,8 @@ use crate::addresses::{Addresses, Usage};
 use crate::family::Family;
 use crate::network::{Driver, Network, Subnet};
 use crate::ports::{self, PortWish, Published};
-use crate::publish::{forget_answered_by, has_udp};
-use crate::state::Live;
+use crate::publish::{forget_answered_by, has_senders};
+use crate::state::{self, Live};
 use crate::{Error, Networks, Result};
 
 /// What a container asks of a network.
@@ -127,7 +127,7 @@ impl Networks {
             Ok(bound) => bound,
             Err(error) => {
                 live.give_back(ipv4, ipv6);
-                return Err(error);
+                return Err(state.explained(error));
             }
         };
         let mac = wish.mac.unwrap_or_else(|| mac_for(&id, (ipv4, ipv6), &live.endpoints));
@@ -176,20 +176,20 @@ impl Networks {
             }
             self.release_addresses(&network, endpoint.addresses().map(|(address, _)| address));
         }
-        if was_published && has_udp(endpoint) {
+        if was_published && has_senders(endpoint) {
             forget_answered_by(endpoint);
         }
     }
 
-    /// How full each subnet of a network is. Of addresses that a plugin gives, nothing is known.
+    /// How full each subnet of a network is. Of addresses that a plugin gives, nothing is known. Waits for nobody who makes a device.
     pub fn usage(&self, network: &Network) -> Vec<(IpNet, Usage)> {
-        let mut state = self.state();
-        let Ok(live) = state.get_mut(&network.id) else { return Vec::new() };
+        let Some(addresses) = self.directory.addresses(&network.id) else { return Vec::new() };
         if network.config_only || network.ipam.plugin().is_some() {
             return Vec::new();
         }
-        let ipv4 = network.subnets4().zip(&live.addresses4);
-        let ipv6 = network.subnets6().zip(&live.addresses6);
+        let taken = state::lock(&addresses);
+        let ipv4 = network.subnets4().zip(&taken.ipv4);
+        let ipv6 = network.subnets6().zip(&taken.ipv6);
         let ipv4 = ipv4.map(|(subnet, it)| (subnet.subnet.into(), it.usage()));
         ipv4.chain(ipv6.map(|(subnet, it)| (subnet.subnet.into(), it.usage()))).collect()
     }
@@ -203,7 +203,7 @@ impl Networks {
     }
 }
 
-fn places(live: &mut Live, wish: &EndpointWish) -> Result<(Option<Place4>, Option<Place6>)> {
+fn places(live: &Live, wish: &EndpointWish) -> Result<(Option<Place4>, Option<Place6>)> {
     let network = &live.network;
     let name = network.name.clone();
     if network.config_only {
@@ -218,10 +218,12 @@ fn places(live: &mut Live, wish: &EndpointWish) -> Result<(Option<Place4>, Optio
     if matches!(network.driver, Driver::Host | Driver::Null) {
         return Err(Error::NoAddresses(name));
     }
-    let own = network.subnets4().zip(&mut live.addresses4);
+    let mut taken = state::lock(&live.addresses);
+    let own = network.subnets4().zip(&mut taken.ipv4);
     let ipv4 = place(network, own, (wish.address, wish.earlier))?;
-    let own = network.subnets6().zip(&mut live.addresses6);
+    let own = network.subnets6().zip(&mut taken.ipv6);
     let ipv6 = place(network, own, (wish.address6, wish.earlier6));
+    drop(taken);
     match ipv6 {
         Ok(ipv6) => Ok((ipv4, ipv6)),
         Err(error) => {
@@ -313,7 +315,51 @@ fn mac_for(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, mpsc};
+    use std::thread;
+    use std::time::Duration;
+
+    use gantry_db::Db;
+
     use super::*;
+    use crate::{Config, CreateOptions};
+
+    #[test]
+    fn who_asks_how_full_a_network_is_waits_for_nobody() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config {
+            default_bridge: false,
+            default_network: CreateOptions::default(),
+            users_bridge: None,
+            remote: None,
+            forwards: false,
+            pools: Vec::new(),
+            mtu: 1500,
+            sysctl: dir.path().to_owned(),
+        };
+        let db = Arc::new(Db::open(&dir.path().join("meta.db")).unwrap());
+        let networks = Networks::open(config, db).unwrap();
+        let text = r#"{"id":"0101010101010101010101010101010101010101010101010101010101010101","name":"mine",
+            "driver":"bridge","created_at":"1970-01-01T00:00:00Z","ipv4":{"subnet":"10.0.0.0/29","range":null,"gateway":"10.0.0.1",
+            "auxiliary":{}},"internal":false,"attachable":false,"options":{},"labels":{}}"#;
+        let network: Network = serde_json::from_str(text).unwrap();
+        let mut busy = networks.state();
+        busy.insert(Live::new(network.clone()));
+        let place = Place {
+            address: Ipv4Addr::new(10, 0, 0, 2),
+            subnet: "10.0.0.0/29".parse().unwrap(),
+            gateway: None,
+        };
+        busy.get_mut(&network.id).unwrap().keep(Some(place), None);
+        let (sender, told) = mpsc::channel();
+        thread::scope(|scope| {
+            scope.spawn(|| sender.send(networks.usage(&network)).unwrap());
+            // As while a device is made.
+            let usage = told.recv_timeout(Duration::from_secs(30)).unwrap();
+            assert_eq!(usage[0].1, Usage { in_use: 4, available: 4 });
+        });
+        drop(busy);
+    }
 
     #[test]
     fn hardware_addresses_differ() {

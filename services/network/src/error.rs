@@ -75,6 +75,9 @@ pub enum Error {
     AddressTaken { address: IpAddr, network: String },
     #[error("no configured subnet contains IP address {address}: network {network} has {subnets}")]
     Outside { address: IpAddr, network: String, subnets: String },
+    /// Another container has it.
+    #[error("Bind for {address}:{port} failed: port is already allocated")]
+    PortAllocated { address: IpAddr, port: u16 },
     #[error("failed to bind host port {address}:{port}/{protocol}: {source}")]
     Bind { address: IpAddr, port: u16, protocol: &'static str, source: io::Error },
     #[error("all ports of the range {first}-{last}/{protocol} are allocated on {address}")]
@@ -146,6 +149,7 @@ impl Error {
             | Self::Down { .. }
             | Self::NoAddress { .. }
             | Self::Bind { .. }
+            | Self::PortAllocated { .. }
             | Self::RangeTaken { .. }
             | Self::Sysctl { .. }
             | Self::HostBusy { .. }

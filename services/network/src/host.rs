@@ -1,6 +1,7 @@
 //! What all daemons of a host share: one lock, and the kernel's switches.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::thread;
@@ -55,6 +56,16 @@ pub(crate) fn set_switch(root: &Path, name: &str, value: &str) -> Result<()> {
     }
     let path = root.join(name);
     fs::write(&path, value).map_err(|source| Error::Sysctl { action: "write", path, source })
+}
+
+/// The same of a switch that mostly stands otherwise, as those of new devices do. One that the kernel does not have stays as it is.
+pub(crate) fn set_new_switch(root: &Path, name: &str, value: &str) -> Result<()> {
+    match fs::write(root.join(name), value) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        // It may be so already.
+        Err(_) => set_switch(root, name, value),
+    }
 }
 
 #[cfg(test)]

@@ -93,6 +93,9 @@ pub struct Ipam {
     /// Empty for this daemon itself, `null` for nobody; else a plugin.
     pub driver: String,
     pub options: BTreeMap<String, String>,
+    /// Whether options were named when it was made, and be it none.
+    #[serde(default)]
+    pub names_options: bool,
     /// What a plugin calls the pools that it gave.
     #[serde(default)]
     pub pools: Vec<String>,
@@ -116,6 +119,20 @@ impl Ipam {
 const INTERFACE_PREFIX: &str = "com.docker.network.container_iface_prefix";
 
 impl Network {
+    /// The plugins that make its devices or give its addresses.
+    pub fn plugins(&self) -> impl Iterator<Item = &str> {
+        let devices = match &self.driver {
+            Driver::Plugin(name) => Some(name.as_str()),
+            _ => None,
+        };
+        devices.into_iter().chain(self.ipam.plugin())
+    }
+
+    /// Whether there is one, which has to hear of every end.
+    pub fn asks_plugin(&self) -> bool {
+        self.plugins().next().is_some()
+    }
+
     /// Whether it is one of those that are always there.
     pub fn is_predefined(&self) -> bool {
         matches!(self.name.as_str(), DEFAULT_NETWORK | "host" | "none")

@@ -166,9 +166,16 @@ impl Networks {
         let rules = state.rules(&state.table()?);
         state.netfilter()?.commit(&rules)?;
         for network in &networks {
-            if state.get_mut(&network.id)?.failure.is_none() {
-                Self::note(&mut state, &network.id, self.set_switches(network))?;
+            if state.get_mut(&network.id)?.failure.is_some() {
+                continue;
             }
+            let switched = self.set_switches(network);
+            if switched.is_err() {
+                // Nothing of a network that cannot be used stays in the table.
+                let requests = firewall::exclude(&state.table()?, network);
+                state.netfilter()?.commit(&requests)?;
+            }
+            Self::note(&mut state, &network.id, switched)?;
         }
         self.begin_routing(&mut state, &boot)
     }

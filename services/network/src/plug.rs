@@ -250,8 +250,12 @@ fn configure(
     let mut socket = Socket::route()?;
     let link = find(&mut socket, name)?;
     set_switches(sysctl, (endpoint, network), options)?;
-    let mut requests: Vec<_> =
-        endpoint.addresses().map(|(address, prefix)| add_address(&link, address, prefix)).collect();
+    let mut requests = Vec::new();
+    if endpoint.ipv4.is_some() {
+        requests.push(link.announce_ipv4());
+    }
+    let addresses = endpoint.addresses();
+    requests.extend(addresses.map(|(address, prefix)| add_address(&link, address, prefix)));
     for address in &options.link_local {
         let bits = LINK_LOCAL_BITS[usize::from(address.is_ipv6())];
         requests.push(add_address(&link, *address, bits));
@@ -289,8 +293,10 @@ fn up_when_free(socket: &mut Socket, link: &Link) -> Result<()> {
     }
 }
 
-/// While the device is down: neighbours are told of its addresses when it comes up, nobody waits for an IPv6 address to be found unique,
-/// and a network without IPv6 has not even that of the link.
+/// While the device is down: nobody waits for an IPv6 address to be found unique, and a network without IPv6 has not even that of the
+/// link.
+///
+/// The kernel finds a switch the slower, the more namespaces there are: only what must be is touched.
 fn set_switches(
     sysctl: &Path,
     (endpoint, network): (&Endpoint, &Network),
@@ -299,16 +305,12 @@ fn set_switches(
     let device = &endpoint.device;
     let set = |path: String, value: &str| host::set_switch(sysctl, &path, value);
     let of_ipv6 = |name: &str| format!("ipv6/conf/{device}/{name}");
-    let knows_ipv6 = sysctl.join("ipv6/conf").is_dir();
-    if endpoint.ipv4.is_some() {
-        set(format!("ipv4/conf/{device}/arp_notify"), "1")?;
-    }
     let is_local6 = options.link_local.iter().any(IpAddr::is_ipv6);
     if network.ipam.is_nobody() {
         // What the container makes of its device is its own business.
-    } else if knows_ipv6 && endpoint.ipv6.is_none() && !is_local6 {
-        set(of_ipv6("disable_ipv6"), "1")?;
-    } else if knows_ipv6 {
+    } else if endpoint.ipv6.is_none() && !is_local6 {
+        host::set_new_switch(sysctl, &of_ipv6("disable_ipv6"), "1")?;
+    } else if sysctl.join("ipv6/conf").is_dir() {
         set(of_ipv6("disable_ipv6"), "0")?;
         set(of_ipv6("accept_dad"), "0")?;
         set(of_ipv6("ndisc_notify"), "1")?;

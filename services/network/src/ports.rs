@@ -27,8 +27,8 @@ pub(crate) use sctp::SctpPorts;
 
 const EVERY_IPV4: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 const EVERY_IPV6: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
-/// Callers that wait until the container's process is about to start.
-const BACKLOG: i32 = 128;
+/// Callers that the kernel keeps for us; it may keep fewer (`net.core.somaxconn`).
+const BACKLOG: i32 = 4096;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -265,7 +265,7 @@ fn bind_at(place: Place, port: u16) -> io::Result<(u16, OwnedFd)> {
         PortProtocol::Udp => SocketType::DGRAM,
         PortProtocol::Sctp => SocketType::SEQPACKET,
     };
-    let socket = socket_with(family, kind, SocketFlags::CLOEXEC, None)?;
+    let socket = socket_with(family, kind, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
     if address.is_ipv6() {
         set_ipv6_v6only(&socket, !is_dual)?;
     }

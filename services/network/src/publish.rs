@@ -39,7 +39,7 @@ impl Networks {
         }
         let relayed = relay(&mut state, to);
         drop(state);
-        if has_udp(&earlier) {
+        if has_senders(&earlier) {
             forget_answered_by(&earlier);
         }
         relayed
@@ -57,7 +57,7 @@ impl Networks {
         }
         // What the packet filter has goes when the endpoint is released.
         relay(&mut state, endpoint)?;
-        if !has_udp(endpoint) {
+        if !has_senders(endpoint) {
             return Ok(());
         }
         let own = state.route()?.all_addresses()?;
@@ -128,11 +128,13 @@ pub(crate) fn is_missing(error: &gantry_netlink::Error) -> bool {
     error.raw_os_error() == Some(rustix::io::Errno::NOENT.raw_os_error())
 }
 
-pub(crate) fn has_udp(endpoint: &Endpoint) -> bool {
-    endpoint.ports.iter().any(|port| port.protocol == PortProtocol::Udp)
+/// Whether anybody may send to its ports on and on, without a connection that another container at the same address would reset: by
+/// UDP, and by SCTP, which the packet filter remembers for days.
+pub(crate) fn has_senders(endpoint: &Endpoint) -> bool {
+    endpoint.ports.iter().any(|port| port.protocol != PortProtocol::Tcp)
 }
 
-/// [`forget_senders`] whose datagrams the endpoint itself has answered.
+/// [`forget_senders`] whose packets the endpoint itself has answered.
 pub(crate) fn forget_answered_by(endpoint: &Endpoint) {
     forget_senders(endpoint, |port, connection| {
         let from = connection.answers_from;
@@ -140,20 +142,22 @@ pub(crate) fn forget_answered_by(endpoint: &Endpoint) {
     });
 }
 
-/// Who sends UDP to a port all the time would go on to wherever the port led when they began. Failures are logged: what is remembered
+/// Who sends to a port all the time would go on to wherever the port led when they began. Failures are logged: what is remembered
 /// ends when nobody sends for a while.
 pub(crate) fn forget_senders(
     endpoint: &Endpoint,
     is_old: impl Fn(&Published, &Connection) -> bool,
 ) {
-    let udp = |port: &&Published| port.protocol == PortProtocol::Udp;
+    let sent_to = |port: &&Published| port.protocol != PortProtocol::Tcp;
     let is_unwanted = |connection: &Connection| {
-        connection.protocol == PortProtocol::Udp.number()
-            && endpoint.ports.iter().filter(udp).any(|port| {
-                let to = connection.destination;
-                let meant = port.host_address.is_unspecified() || port.host_address == to.ip();
-                port.host_port == to.port() && meant && is_old(port, connection)
-            })
+        endpoint.ports.iter().filter(sent_to).any(|port| {
+            let to = connection.destination;
+            let meant = port.host_address.is_unspecified() || port.host_address == to.ip();
+            connection.protocol == port.protocol.number()
+                && port.host_port == to.port()
+                && meant
+                && is_old(port, connection)
+        })
     };
     let forgotten = Socket::netfilter().and_then(|mut socket| {
         let done = socket.forget_connections(is_unwanted);
@@ -162,6 +166,6 @@ pub(crate) fn forget_senders(
     });
     if let Err(error) = forgotten {
         let error = gantry_types::error_chain(&error);
-        tracing::warn!(error, endpoint = %endpoint.id, "UDP connections go on to where they led before");
+        tracing::warn!(error, endpoint = %endpoint.id, "senders go on to where their port led before");
     }
 }

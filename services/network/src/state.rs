@@ -1,8 +1,9 @@
 //! What is in memory: every network with its endpoints and addresses, and the sockets to the kernel.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::{Arc, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gantry_netlink::nftables::Table;
 use gantry_netlink::{Request, Socket};
@@ -18,16 +19,15 @@ use crate::family::Family;
 use crate::forwarding::Closed;
 use crate::mark::Mark;
 use crate::network::{DEFAULT_NETWORK, Network, Subnet};
-use crate::ports::{Held, SctpPorts};
+use crate::ports::{Held, Published, SctpPorts};
 use crate::{Error, Networks, Result, firewall};
 
 /// One network and who is in it.
 #[derive(Debug)]
 pub(crate) struct Live {
     pub(crate) network: Network,
-    /// Of each of its subnets, in their order.
-    pub(crate) addresses4: Vec<Addresses<Ipv4Addr>>,
-    pub(crate) addresses6: Vec<Addresses<Ipv6Addr>>,
+    /// Shared with those who only look.
+    pub(crate) addresses: Arc<Mutex<Taken>>,
     pub(crate) endpoints: HashMap<EndpointId, Endpoint>,
     /// Why its bridge cannot be had, while those of others can.
     pub(crate) failure: Option<String>,
@@ -37,14 +37,21 @@ pub(crate) struct Live {
     pub(crate) known: Known,
 }
 
+/// Which addresses of each of a network's subnets are taken, in their order. Nobody asks the kernel or a plugin for anything while this is
+/// locked, nor for another lock.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) ipv4: Vec<Addresses<Ipv4Addr>>,
+    pub(crate) ipv6: Vec<Addresses<Ipv6Addr>>,
+}
+
 impl Live {
     pub(crate) fn new(network: Network) -> Self {
-        let addresses4 = network.subnets4().map(addresses).collect();
-        let addresses6 = network.subnets6().map(addresses).collect();
+        let ipv4 = network.subnets4().map(addresses).collect();
+        let ipv6 = network.subnets6().map(addresses).collect();
         Self {
             network,
-            addresses4,
-            addresses6,
+            addresses: Arc::new(Mutex::new(Taken { ipv4, ipv6 })),
             endpoints: HashMap::new(),
             failure: None,
             is_in_change: false,
@@ -53,28 +60,35 @@ impl Live {
     }
 
     /// Notes addresses that somebody has already.
-    pub(crate) fn keep(&mut self, ipv4: Option<Place4>, ipv6: Option<Place6>) {
+    pub(crate) fn keep(&self, ipv4: Option<Place4>, ipv6: Option<Place6>) {
+        let mut taken = lock(&self.addresses);
         if let Some(place) = ipv4 {
-            of_subnet(&mut self.addresses4, place.address).map(|it| it.take(place.address));
+            of_subnet(&mut taken.ipv4, place.address).map(|it| it.take(place.address));
         }
         if let Some(place) = ipv6 {
-            of_subnet(&mut self.addresses6, place.address).map(|it| it.take(place.address));
+            of_subnet(&mut taken.ipv6, place.address).map(|it| it.take(place.address));
         }
     }
 
     /// The opposite.
-    pub(crate) fn give_back(&mut self, ipv4: Option<Place4>, ipv6: Option<Place6>) {
+    pub(crate) fn give_back(&self, ipv4: Option<Place4>, ipv6: Option<Place6>) {
+        let mut taken = lock(&self.addresses);
         if let Some(place) = ipv4
-            && let Some(addresses) = of_subnet(&mut self.addresses4, place.address)
+            && let Some(addresses) = of_subnet(&mut taken.ipv4, place.address)
         {
             addresses.free(place.address);
         }
         if let Some(place) = ipv6
-            && let Some(addresses) = of_subnet(&mut self.addresses6, place.address)
+            && let Some(addresses) = of_subnet(&mut taken.ipv6, place.address)
         {
             addresses.free(place.address);
         }
     }
+}
+
+/// Each change is one step: a panic leaves nothing half done.
+pub(crate) fn lock(addresses: &Mutex<Taken>) -> MutexGuard<'_, Taken> {
+    addresses.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Those of the subnet that an address lies in.
@@ -141,6 +155,23 @@ impl State {
         firewall::lay_out(table, (networks, unusable), published, self.closed)
     }
 
+    /// A port that is taken, by another container where that is so: clients look for Docker's words.
+    pub(crate) fn explained(&self, error: Error) -> Error {
+        let Error::Bind { address, port, protocol, source } = error else { return error };
+        let is_same = |taken: &Published| {
+            let everywhere = taken.host_address.is_unspecified() || address.is_unspecified();
+            taken.host_port == port
+                && taken.protocol.name() == protocol
+                && (everywhere || taken.host_address == address)
+        };
+        let mut endpoints = self.all().flat_map(|live| live.endpoints.values());
+        let is_taken = source.kind() == io::ErrorKind::AddrInUse;
+        if is_taken && endpoints.any(|endpoint| endpoint.ports.iter().any(is_same)) {
+            return Error::PortAllocated { address, port };
+        }
+        Error::Bind { address, port, protocol, source }
+    }
+
     /// The endpoints whose ports the packet filter leads to them.
     pub(crate) fn published(&self) -> impl Iterator<Item = &Endpoint> {
         let all = self.all().flat_map(|live| live.endpoints.values());
@@ -157,7 +188,7 @@ impl State {
     }
 
     pub(crate) fn insert(&mut self, live: Live) {
-        self.directory.put(live.network.clone());
+        self.directory.put(live.network.clone(), Arc::clone(&live.addresses));
         self.networks.insert(live.network.id.clone(), live);
     }
 
@@ -249,6 +280,6 @@ impl State {
 impl Networks {
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         // What is changed under the lock is changed by whole steps: a panic leaves nothing half done in it.
-        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -35,6 +35,11 @@ const MODE: u16 = 1;
 const IPVLAN_FLAGS: u16 = 2;
 const VETH_PEER: u16 = 1;
 const NET_NS_FD: u16 = 28;
+/// Settings by address family; in it IPv4's, in those the ones of `/proc/sys/net/ipv4/conf`.
+const FAMILIES: u16 = 26;
+const IPV4: u16 = 2;
+const IPV4_CONF: u16 = 1;
+const ARP_NOTIFY: u16 = 22;
 const CREATE_NEW: u16 = 0x400 | 0x200;
 const UP: u32 = 1;
 const RUNNING: u32 = 0x40;
@@ -109,6 +114,15 @@ impl Link {
     pub fn rename(&self, name: &LinkName) -> Request {
         self.change(format!("rename the network device {} to {name}", self.name), 0)
             .text(IFNAME, name.as_str())
+    }
+
+    /// From now on, its neighbours are told of its IPv4 addresses when it comes up (`arp_notify`). Not through `/proc/sys/net`, where the
+    /// kernel finds a device's settings the slower, the more namespaces there are.
+    pub fn announce_ipv4(&self) -> Request {
+        let what = format!("let the network device {} announce its addresses", self.name);
+        self.change(what, 0).nested(FAMILIES, |families| {
+            families.nested(IPV4, |ipv4| ipv4.nested(IPV4_CONF, |conf| conf.number(ARP_NOTIFY, 1)))
+        })
     }
 
     pub fn up(&self) -> Request {

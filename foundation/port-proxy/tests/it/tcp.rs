@@ -17,6 +17,7 @@ struct Port {
 /// Every address of both families leads to `backend`.
 fn port(proxy: &PortProxy, backend: SocketAddr) -> Port {
     let listener = TcpListener::bind("[::]:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap();
     let relay = proxy.serve(Arc::new(OwnedFd::from(listener)), Transport::Tcp, backend).unwrap();
     Port { address, relay }

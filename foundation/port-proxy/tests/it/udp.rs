@@ -10,6 +10,7 @@ use gantry_port_proxy::{Limits, PortProxy, Relay, Transport};
 
 fn port(proxy: &PortProxy, backend: SocketAddr) -> (u16, Relay) {
     let socket = UdpSocket::bind("[::]:0").unwrap();
+    socket.set_nonblocking(true).unwrap();
     let number = socket.local_addr().unwrap().port();
     let relay = proxy.serve(Arc::new(OwnedFd::from(socket)), Transport::Udp, backend).unwrap();
     (number, relay)
