@@ -155,9 +155,44 @@ pub enum Problem {
     /// A `--mount` that cannot be.
     #[error("{0}")]
     Mount(#[from] crate::instruction::InvalidMount),
+    /// Which stages are built is decided before any variable of a stage has a value.
+    #[error(
+        "variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround"
+    )]
+    VariableInFrom,
     /// A variable in a form that is none.
     #[error("{0}")]
     Substitution(#[from] InvalidSubstitution),
+}
+
+impl Problem {
+    /// The word in the source that is wrong, where it is one.
+    pub(crate) fn word(&self) -> Option<String> {
+        use crate::instruction::InvalidMount::{Key, Kind, Misplaced, NoValue, Sharing};
+        let word = match self {
+            Self::UnknownFlag { flag, .. } => return Some(format!("--{flag}")),
+            Self::RepeatedFlag(flag) | Self::MissingFlagValue(flag) => {
+                return Some(format!("--{flag}"));
+            }
+            Self::InvalidSwitch { value, .. }
+            | Self::InvalidFlagValue { value, .. }
+            | Self::InvalidEscape(value)
+            | Self::InvalidCheck(value)
+            | Self::UnknownInstruction { word: value, .. }
+            | Self::StageName(value)
+            | Self::NoEquals(value)
+            | Self::Trigger(value)
+            | Self::Mount(
+                Key { key: value, .. }
+                | Misplaced { key: value, .. }
+                | Kind(value)
+                | Sharing(value)
+                | NoValue(value),
+            ) => value,
+            _ => return None,
+        };
+        (!word.is_empty()).then(|| word.clone())
+    }
 }
 
 fn suggestion(near: Option<&str>) -> String {

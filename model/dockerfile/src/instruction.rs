@@ -115,6 +115,15 @@ impl Step {
 }
 
 impl Instruction {
+    /// What it names by `from`: stages, images and contexts.
+    pub fn sources(&self) -> Vec<String> {
+        match self {
+            Self::Copy(transfer) => transfer.from.iter().cloned().collect(),
+            Self::Run(run) => run.sources(),
+            _ => Vec::new(),
+        }
+    }
+
     fn read(statement: &Statement, escape: char) -> Result<Self, Problem> {
         let keyword = statement.keyword.to_ascii_uppercase();
         match keyword.as_str() {

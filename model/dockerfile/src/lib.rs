@@ -11,21 +11,27 @@
 //! those that users of Docker know. The source followed is <https://docs.docker.com/reference/dockerfile/>.
 
 mod error;
+mod excerpt;
 mod expand;
+mod frontend;
 mod ignore;
 mod instruction;
 pub mod lint;
+mod remote;
 mod source;
 mod span;
 mod stage;
 
 pub use error::{Problem, SyntaxError};
+pub use excerpt::excerpt;
 pub use expand::{Expanded, Expander, InvalidSubstitution, Variables};
+pub use frontend::{Frontend, VERSION};
 pub use ignore::{IgnoreFile, InvalidPattern};
 pub use instruction::{
     Argument, CacheSharing, Command, Expose, Health, HealthCheck, Instruction, InvalidMount,
     KeyValue, Mount, MountKind, Network, Run, StageFrom, Step, Transfer,
 };
+pub use remote::{InvalidRemote, Remote, Repository};
 pub use source::{CheckDirective, Directives, Flag, Heredoc, Source, Statement};
 pub use span::Span;
 pub use stage::{Dockerfile, Stage};

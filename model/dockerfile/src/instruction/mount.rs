@@ -164,6 +164,14 @@ pub(super) fn check(text: &str) -> Result<(), Problem> {
     Ok(())
 }
 
+/// What a mount names by `from`, whatever else it says.
+pub(super) fn source_of(text: &str) -> Option<String> {
+    let fields = csv::fields(text).ok()?;
+    let mut pairs = fields.iter().filter_map(|field| field.split_once('='));
+    let named = pairs.rfind(|(key, _)| key.eq_ignore_ascii_case("from"));
+    named.map(|(_, value)| value.to_owned()).filter(|value| !value.is_empty())
+}
+
 impl Mount {
     /// Reads `type=…,key=value,…`, each value expanded.
     pub fn parse<E: From<Problem>>(

@@ -109,6 +109,11 @@ impl Run {
         })
     }
 
+    /// What mounts name by `from`, which has no variables: known before any variable has a value.
+    pub(super) fn sources(&self) -> Vec<String> {
+        self.mounts.iter().filter_map(|text| mount::source_of(text)).collect()
+    }
+
     /// The mounts, their variables expanded.
     pub fn mounts<E: From<Problem>>(
         &self,

@@ -66,6 +66,9 @@ impl Transfer {
             return Err(Problem::NoDestination(name));
         };
         let flags = Flags::read(statement, &known)?;
+        if flags.text("from").is_some_and(|from| from.contains('$')) {
+            return Err(Problem::VariableInFrom);
+        }
         if Opening::parse(destination, escape)?.is_some() {
             return Err(Problem::BadHeredoc { instruction: name, place: "a destination" });
         }

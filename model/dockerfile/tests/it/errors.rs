@@ -3,7 +3,7 @@
 use crate::refusal;
 
 /// A Dockerfile, and what is said of it.
-const REFUSALS: &[(&str, &str)] = &[
+pub(crate) const REFUSALS: &[(&str, &str)] = &[
     ("", "line 1: file with no instructions"),
     ("\n\n# only comments\n", "line 1: file with no instructions"),
     ("RUN true", "line 1: no build stage in current context"),
@@ -50,6 +50,10 @@ const REFUSALS: &[(&str, &str)] = &[
     ("FROM a\nCOPY --chown a b", "line 2: missing a value on flag: --chown"),
     ("FROM a\nCOPY --checksum=x a b", "line 2: unknown flag: --checksum"),
     ("FROM a\nADD --from=x a b", "line 2: unknown flag: --from"),
+    (
+        "FROM a\nCOPY --from=$x a b",
+        "line 2: variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround",
+    ),
     (
         "FROM a\nCOPY [1, 2]",
         "line 2: when using JSON array syntax, arrays must be comprised of strings only",

@@ -2,10 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod corpus;
 mod errors;
 mod expansion;
+mod frontend;
 mod ignore;
 mod lint;
+mod oracle;
+mod remote;
 mod syntax;
 
 use gantry_dockerfile::{Dockerfile, Instruction, Source};
