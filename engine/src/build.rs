@@ -1,41 +1,85 @@
 //! `build`: from a Dockerfile and its context to an image. What a build is made of is `gantry_build`'s matter; here is the workshop
 //! where it happens.
 
+mod attest;
+mod cache;
 mod caches;
+mod checks;
+mod client_folder;
 mod context;
-mod lines;
+mod contexts;
+mod counts;
+mod downloads;
+mod emulation;
+pub mod exchange;
+mod failed;
+mod flow;
+mod history;
+mod layouts;
+mod mirror;
+mod moment;
+mod mounts;
+pub mod outputs;
 mod prune;
+mod report;
+mod repositories;
 mod run;
 mod secrets;
+mod selection;
+mod squash;
+mod ssh;
+mod summed;
 mod usage;
 mod workshop;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
+use gantry_api::container::HostConfig;
 use gantry_api::image::ProgressMessage;
 pub use gantry_build::Secret;
-use gantry_build::{Plan, Request, RunNetwork};
+use gantry_build::{Grants, Plan, Request, RunNetwork};
 use gantry_dockerfile::{Dockerfile, Source};
-use gantry_images::Loaded;
+use gantry_oci::image::Platform;
 use gantry_registry_client::Credentials;
-use gantry_types::{Digest, ImageReference};
+use gantry_types::{Digest, ImageReference, Timestamp};
 use tokio::sync::mpsc;
 
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::{Result, housekeeping, image};
+use crate::{Result, image};
 use context::Room;
-use lines::Lines;
+use history::{Chronicle, Subject};
+use mirror::Mirror;
+use outputs::Results;
+pub use outputs::{Annotation, Form as OutputForm, Output};
+use report::{Listener, Report};
 use workshop::Bench;
 
+pub use attest::{Attestations, Detail};
+use attest::{Course, Source as Followed};
+use cache::Imports;
+pub use cache::{CacheFrom, CachePlace, CacheTo, Mode as CacheMode};
 pub(crate) use caches::Caches;
+pub use caches::{export_mount, import_mount};
+pub(crate) use counts::FailureCounts;
+pub(crate) use exchange::Exchanges;
+pub(crate) use history::History;
+pub use history::{cancel, inspect, list, logs, prune_history, remove};
 pub use prune::{BuildCachePruned, prune};
 pub(crate) use prune::{chains, reconcile};
+pub use report::Telling;
+pub use selection::PruneOptions;
 pub(crate) use usage::disk_usage;
+
+/// The most platforms that one build is for.
+const MAX_PLATFORMS: usize = 20;
 
 /// What is to be built.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "a build has as many switches")]
 pub struct BuildRequest {
     /// Names of the image.
     pub tags: Vec<String>,
@@ -54,11 +98,47 @@ pub struct BuildRequest {
     pub no_cache_stages: Vec<String>,
     /// Ask registries for newer base images.
     pub pull: bool,
-    /// Say the image's id and nothing else.
-    pub quiet: bool,
+    /// What the client wants to hear.
+    pub telling: Telling,
+    /// Keep a command that fails as an image.
+    pub keeps_failure: bool,
+    /// The client's own name for the build, by which it can be cancelled; empty where it has none.
+    pub called: String,
     pub secrets: BTreeMap<String, Secret>,
+    /// The user's own directory, where that is the context. What is in the archive counts first.
+    pub directory: Option<Arc<OwnedFd>>,
+    /// What the client calls its folder, where that is the context and of which only what changed is sent.
+    pub mirrored: Option<String>,
+    /// The address of the context, where no archive is it.
+    pub remote: Option<String>,
+    /// Contexts by names: `upload:FOLDER` of the archive, `docker-image://IMAGE`, or an address.
+    pub contexts: BTreeMap<String, String>,
+    /// The sockets of SSH agents, by id.
+    pub agents: BTreeMap<String, String>,
+    /// What steps may have that ask for it: `network.host`, `security.insecure`, `device`.
+    pub grants: Vec<String>,
+    /// What the containers of steps have beside what all have: limits, hosts.
+    pub around: HostConfig,
     /// By registry.
     pub credentials: BTreeMap<String, Credentials>,
+    /// What becomes of the result; an image of this engine where nothing is said.
+    pub outputs: Vec<Output>,
+    /// Notes on the documents of images.
+    pub annotations: Vec<Annotation>,
+    /// All that is put above the base image becomes one layer.
+    pub is_squashed: bool,
+    /// The result depends on nothing but what goes in.
+    pub is_reproducible: bool,
+    /// Nothing that is made says that it is later than this: what `SOURCE_DATE_EPOCH` among the arguments says counts.
+    pub epoch: Option<Timestamp>,
+    /// Tell of the result's digests.
+    pub tells_metadata: bool,
+    /// Where steps are looked for that were done elsewhere.
+    pub cache_from: Vec<CacheFrom>,
+    /// Where what steps gave is written to.
+    pub cache_to: Vec<CacheTo>,
+    /// What is stated about the images.
+    pub attestations: Attestations,
 }
 
 /// Builds an image of the archive of a context, plain or compressed, and tells how it goes as Docker's builder does. `archive` is read
@@ -69,26 +149,65 @@ pub async fn build(
     request: BuildRequest,
     progress: mpsc::Sender<ProgressMessage>,
 ) -> Result<()> {
-    let references = references(&request.tags)?;
-    let (building, telling) = (engine.clone(), progress.clone());
+    let subject = Subject {
+        called: request.called.clone(),
+        tags: request.tags.clone(),
+        dockerfile: request.dockerfile.clone(),
+        target: request.target.clone().unwrap_or_default(),
+        platform: request.platform.clone().unwrap_or_default(),
+    };
+    let history = &engine.build_history;
+    let chronicle = history.begin(subject)?;
+    let does_again = request.no_cache || !request.no_cache_stages.is_empty();
+    let unended = history.unended(&chronicle);
+    let built = build_told(engine, archive, request, (&progress, &chronicle)).await;
+    unended.end(built.as_ref());
+    if let Err(error) = &built {
+        engine.failed_builds.count(error);
+    }
+    if does_again {
+        prune::collect(engine).await;
+    }
+    built.map(drop)
+}
+
+/// The image's id.
+async fn build_told(
+    engine: &Engine,
+    archive: impl Read + Send + 'static,
+    mut request: BuildRequest,
+    (progress, chronicle): (&mpsc::Sender<ProgressMessage>, &Arc<Chronicle>),
+) -> Result<Digest> {
+    request.epoch = moment::of(&request)?;
+    if request.is_squashed && request.cache_to.iter().any(|to| to.place == CachePlace::Inline) {
+        return Err(Error::invalid(
+            "a squashed image has no layers of single steps that it could be a cache of: leave out --squash, or keep the cache beside it (--cache-to type=registry,ref=…)",
+        ));
+    }
+    references(&request.tags)?;
+    let (building, messages) = (engine.clone(), progress.clone());
     let runtime = tokio::runtime::Handle::current();
-    let quiet = request.quiet;
-    let (loaded, pins) = image::intake(move || {
-        let bench = Bench::new(&building, runtime, &request);
-        let loaded = make(&building, &bench, archive, &request, (references, &telling))?;
-        Ok((loaded, bench.into_pins()))
+    let telling = request.telling;
+    let chronicle = Arc::clone(chronicle);
+    let (results, pins, request) = image::intake(move || {
+        let bench = Bench::new(&building, runtime, &request, &messages);
+        bench.use_listener(Listener::new(messages.clone(), Arc::clone(&chronicle)));
+        let report = Report::new(&messages, telling, chronicle);
+        bench.use_imports(Imports::read(&building, &request, &messages));
+        let results = make(&building, &bench, archive, &request, &report)?;
+        Ok((results, bench.into_pins(), request))
     })
     .await?;
-    let id = loaded.id.digest().clone();
-    let names: Vec<String> = loaded.references.iter().map(ImageReference::familiar).collect();
-    image::unpack::unpack(engine, vec![loaded]).await?;
-    drop(pins);
-    housekeeping::flush_soon(engine);
-    for message in lines::of_result(&id, &names, quiet) {
-        // A client that no longer listens has its image all the same.
-        drop(progress.send(message).await);
+    let mut results = results;
+    cache::add_inline(&mut results, &request);
+    cache::export(engine, &results, &request, progress).await?;
+    // Caches have the steps' own layers.
+    if let Some(squashed) = results.squashed.take() {
+        results.built = squashed;
     }
-    Ok(())
+    let id = outputs::deliver(engine, results, &request, progress).await?;
+    drop(pins);
+    Ok(id)
 }
 
 fn make(
@@ -96,37 +215,62 @@ fn make(
     bench: &Bench<'_>,
     archive: impl Read + Send,
     request: &BuildRequest,
-    (references, progress): (Vec<ImageReference>, &mpsc::Sender<ProgressMessage>),
-) -> Result<Loaded> {
-    let room = Room::make(engine)?;
+    report: &Report<'_>,
+) -> Result<Results> {
+    let mut room = Room::make(engine, request.directory.clone())?;
     bench.use_room(room.path());
-    room.unpack(archive)?;
+    let part = report.part("[internal] load build context");
+    let wanted = || if report.is_alone() { Err(gantry_build::Error::Cancelled) } else { Ok(()) };
+    if let Some(address) = &request.remote {
+        contexts::fetch(bench, address, &room.files(), &wanted)?;
+    }
+    if let Some(key) = &request.mirrored {
+        room.use_mirror(Mirror::fill(bench, room.path(), key)?);
+    }
+    // Beside what is at an address, an archive has a Dockerfile at most, and folders with names.
+    let is_beside = request.dockerfile.starts_with(context::BESIDE);
+    if request.remote.is_none() || is_beside || contexts::are_uploaded(request) {
+        room.unpack(archive)?;
+    }
+    let contexts = contexts::named(bench, request, &room.files(), &wanted)?;
+    drop(part);
     let (text, ignore) = room.read(&request.dockerfile)?;
     let source = Source::parse(&text).map_err(|error| Error::Build(error.into()))?;
     let dockerfile = Dockerfile::read(&source).map_err(|error| Error::Build(error.into()))?;
-    let plan = Plan { dockerfile, context: room.context(ignore)?, request: plan(request)? };
-    let lines = Lines::new(progress, request.quiet);
-    let built = gantry_build::build(bench, &engine.build_memory, &plan, &lines)?;
-    let layers = built.layers.into_iter().map(|layer| (layer.diff_id, layer.blob)).collect();
-    Ok(engine.images.make(built.config, layers, references)?)
+    checks::check(&source, &dockerfile, (&ignore, request))?;
+    let context = room.context(engine, ignore, request.no_cache)?;
+    let hashes = context.hashes.clone();
+    let mut plan = Plan { dockerfile, context, contexts, request: plan(request)? };
+    let mut all = Vec::new();
+    let platforms = platforms(request)?;
+    let are_several = platforms.len() > 1;
+    for (index, platform) in platforms.into_iter().enumerate() {
+        let course = report.course(index, are_several.then(|| platform.to_string()));
+        plan.request.platform = platform;
+        let built = gantry_build::build(bench, &engine.build_memory, &plan, &course);
+        all.push(built.inspect_err(|error| report.failed(error, &text, bench.failed()))?);
+    }
+    if let Some(hashes) = hashes {
+        context::keep(engine, &hashes);
+    }
+    let source = Followed { path: &request.dockerfile, text: &text };
+    let course = Course { began: plan.request.now, materials: bench.materials(), source };
+    let state = |built| attest::predicates(engine, built, request, (&course, &wanted));
+    let predicates = all.iter().map(state).collect::<Result<_>>()?;
+    let squashed = || all.iter().map(|built| squash::squash(bench, built, request.epoch)).collect();
+    let squashed = request.is_squashed.then(squashed).transpose()?;
+    Ok(Results { built: all, squashed, predicates })
 }
 
 fn plan(request: &BuildRequest) -> Result<Request> {
     let host = image::host_platform();
-    let platform = match request.platform.as_deref().filter(|text| !text.is_empty()) {
-        Some(text) => image::parse_platform(text)?,
-        None => host.clone(),
-    };
-    if platform.architecture != host.architecture || platform.os != host.os {
-        return Err(Error::not_there_yet(format!("building for {platform} on {host}")));
-    }
     let given = request.arguments.iter();
     let arguments = given.filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
     Ok(Request {
         target: request.target.clone(),
         arguments: arguments.collect(),
         labels: request.labels.clone(),
-        platform,
+        platform: host.clone(),
         host,
         ignores_memory: request.no_cache,
         forgets_stages: request.no_cache_stages.iter().cloned().collect::<BTreeSet<_>>(),
@@ -136,9 +280,61 @@ fn plan(request: &BuildRequest) -> Result<Request> {
             "host" => RunNetwork::Host,
             name => RunNetwork::Named(name.to_owned()),
         },
+        surroundings: surroundings(&request.around),
+        grants: grants(&request.grants)?,
         secrets: request.secrets.clone(),
         now: gantry_sys::clock::now(),
+        epoch: request.epoch,
+        ignores_masks: request.is_reproducible,
     })
+}
+
+/// What of the containers of steps their results depend on; how much of the machine they may have is no part of it.
+fn surroundings(around: &HostConfig) -> String {
+    let HostConfig { extra_hosts, shm_size, ulimits, .. } = around;
+    if extra_hosts.is_empty() && *shm_size == 0 && ulimits.is_empty() {
+        return String::new();
+    }
+    format!("{extra_hosts:?} {shm_size} {ulimits:?}")
+}
+
+/// What is built for, each once; this machine's platform where nothing is said.
+fn platforms(request: &BuildRequest) -> Result<Vec<Platform>> {
+    let words = request.platform.as_deref().unwrap_or_default().split(',').map(str::trim);
+    let mut all: Vec<Platform> = Vec::new();
+    for word in words.filter(|word| !word.is_empty()) {
+        let platform = match word {
+            "local" => image::host_platform(),
+            word => image::parse_platform(word)?,
+        };
+        if !all.contains(&platform) {
+            all.push(platform);
+        }
+    }
+    if all.len() > MAX_PLATFORMS {
+        return Err(Error::invalid(format!(
+            "the build is for {} platforms, and {MAX_PLATFORMS} is the most",
+            all.len()
+        )));
+    }
+    Ok(if all.is_empty() { vec![image::host_platform()] } else { all })
+}
+
+fn grants(words: &[String]) -> Result<Grants> {
+    let mut grants = Grants::default();
+    for word in words {
+        match word.split_once('=').map_or(word.as_str(), |(name, _)| name) {
+            "network.host" => grants.host_network = true,
+            "security.insecure" => grants.insecure = true,
+            "device" => grants.devices = true,
+            _ => {
+                return Err(Error::invalid(format!(
+                    "nothing called {word:?} can be granted to a build: network.host, security.insecure and device are known"
+                )));
+            }
+        }
+    }
+    Ok(grants)
 }
 
 fn references(tags: &[String]) -> Result<Vec<ImageReference>> {

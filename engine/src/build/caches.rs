@@ -1,7 +1,10 @@
 //! The directories of cache mounts: where they lie, who has them, and how they go. They outlive builds; who has one, is
 //! known in memory only, because no command of a build outlives the daemon.
 
-use std::collections::{BTreeMap, HashMap};
+mod carried;
+mod records;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -10,6 +13,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gantry_build::RunMount;
+use gantry_dockerfile::CacheSharing;
 use gantry_types::{ContainerId, Digest, error_chain};
 use sha2::{Digest as _, Sha256};
 
@@ -17,10 +21,15 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::{Result, random};
 
+pub use carried::{export_mount, import_mount};
+pub(super) use records::{Listed, list};
+
 /// The folder of cache mounts, below the data root.
 const FOLDER: &str = "build-caches";
 /// How names of caches begin that are being removed; no other name has it.
 const GOING: &str = "going-";
+/// How names of caches begin that are being made.
+const COMING: &str = "coming-";
 /// How long somebody waits for a cache before asking whether it is still wanted.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -44,8 +53,19 @@ enum Users {
 #[derive(Debug)]
 pub(super) struct Taken<'a> {
     caches: &'a Caches,
-    names: Vec<String>,
+    /// The names of directories by the ids of caches.
+    names: BTreeMap<String, String>,
 }
+
+impl Taken<'_> {
+    /// What the directory of a cache is called that was taken.
+    pub(super) fn name_of(&self, id: &str) -> &str {
+        self.names.get(id).map_or("", String::as_str)
+    }
+}
+
+/// The most directories of one cache that is each command's own.
+const MAX_PRIVATE: usize = 1000;
 
 impl Caches {
     /// Takes the caches of some mounts, all or none of them, so that nobody waits with one in hand. `wanted` is asked while it waits.
@@ -54,16 +74,18 @@ impl Caches {
         mounts: &[RunMount],
         wanted: &dyn Fn() -> gantry_build::Result<()>,
     ) -> Result<Taken<'_>> {
-        let mut names = BTreeMap::new();
+        let mut ids: BTreeMap<&str, CacheSharing> = BTreeMap::new();
         for mount in mounts {
-            if let RunMount::Cache { id, is_locked, .. } = mount {
-                // The same one twice in a command is one.
-                *names.entry(name_of(id)).or_insert(false) |= *is_locked;
+            if let RunMount::Cache { id, sharing, .. } = mount {
+                // The same one twice in a command is one, and what keeps others away most counts.
+                let most =
+                    ids.get(id.as_str()).map_or(*sharing, |other| stricter(*other, *sharing));
+                ids.insert(id, most);
             }
         }
         let mut users = self.users();
         loop {
-            if let Some(taken) = self.try_take(&mut users, &names) {
+            if let Some(taken) = self.try_take(&mut users, &ids) {
                 return Ok(taken);
             }
             let (back, _) =
@@ -73,29 +95,50 @@ impl Caches {
         }
     }
 
-    /// By name, and whether it is for one alone.
     fn try_take(
         &self,
         users: &mut HashMap<String, Users>,
-        names: &BTreeMap<String, bool>,
+        ids: &BTreeMap<&str, CacheSharing>,
     ) -> Option<Taken<'_>> {
-        let is_free = |(name, is_alone): (&String, &bool)| match users.get(name) {
-            None => true,
-            Some(Users::Many(_)) => !is_alone,
-            Some(Users::One) => false,
-        };
-        if !names.iter().all(is_free) {
-            return None;
+        let mut names = BTreeMap::new();
+        for (id, sharing) in ids {
+            let name = match sharing {
+                CacheSharing::Private => {
+                    let mut own = (1..=MAX_PRIVATE).map(|number| name_of(&private(id, number)));
+                    own.find(|name| !users.contains_key(name))
+                }
+                CacheSharing::Shared | CacheSharing::Locked => {
+                    let name = name_of(id);
+                    let is_free = match users.get(&name) {
+                        None => true,
+                        Some(Users::Many(_)) => *sharing == CacheSharing::Shared,
+                        Some(Users::One) => false,
+                    };
+                    is_free.then_some(name)
+                }
+            };
+            names.insert((*id).to_owned(), name?);
         }
-        for (name, is_alone) in names {
+        for (id, sharing) in ids {
+            let name = &names[*id];
             let now = match users.get(name) {
                 Some(Users::Many(count)) => Users::Many(count + 1),
-                _ if *is_alone => Users::One,
-                _ => Users::Many(1),
+                _ if *sharing == CacheSharing::Shared => Users::Many(1),
+                _ => Users::One,
             };
             users.insert(name.clone(), now);
         }
-        Some(Taken { caches: self, names: names.keys().cloned().collect() })
+        Some(Taken { caches: self, names })
+    }
+
+    /// A directory by its name, for who removes it.
+    fn try_take_alone(&self, name: &str) -> Option<Taken<'_>> {
+        let mut users = self.users();
+        if users.contains_key(name) {
+            return None;
+        }
+        users.insert(name.to_owned(), Users::One);
+        Some(Taken { caches: self, names: BTreeMap::from([(String::new(), name.to_owned())]) })
     }
 
     fn users(&self) -> MutexGuard<'_, HashMap<String, Users>> {
@@ -106,7 +149,7 @@ impl Caches {
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
         let mut users = self.caches.users();
-        for name in &self.names {
+        for name in self.names.values() {
             match users.get_mut(name) {
                 Some(Users::Many(count)) if *count > 1 => *count -= 1,
                 _ => drop(users.remove(name)),
@@ -122,31 +165,89 @@ fn name_of(id: &str) -> String {
     Digest::sha256(Sha256::digest(id).into()).hex().to_owned()
 }
 
-/// The directory of a cache that the caller has taken, made when it is new.
+/// What the nth directory is called of a cache that is each command's own; the first is the one that others share.
+fn private(id: &str, number: usize) -> String {
+    if number == 1 { id.to_owned() } else { format!("{id}#{number}") }
+}
+
+fn stricter(one: CacheSharing, other: CacheSharing) -> CacheSharing {
+    use CacheSharing::{Locked, Private, Shared};
+    match (one, other) {
+        (Locked, _) | (_, Locked) => Locked,
+        (Private, _) | (_, Private) => Private,
+        (Shared, Shared) => Shared,
+    }
+}
+
+/// The directory of a cache that the caller has taken, by the cache's id and the directory's name; made, and filled by `fill`,
+/// when it is new.
 pub(super) fn directory(
     engine: &Engine,
-    id: &str,
+    (id, name): (&str, &str),
     (uid, gid, mode): (u32, u32, u32),
+    fill: &dyn Fn(&Path) -> Result<()>,
 ) -> Result<PathBuf> {
-    let path = engine.settings.data_root.join(FOLDER).join(name_of(id));
+    let root = engine.settings.data_root.join(FOLDER);
+    let path = root.join(name);
     if !path.exists() {
-        let failed = || Error::file("create directory", &path);
-        fs::create_dir_all(&path).map_err(failed())?;
-        chown(&path, Some(uid), Some(gid)).map_err(failed())?;
-        fs::set_permissions(&path, PermissionsExt::from_mode(mode)).map_err(failed())?;
+        // Whole or not at all: two that share a cache may both find it new.
+        let going = fresh(COMING)?;
+        let new = root.join(&going);
+        let failed = || Error::file("create directory", &new);
+        fs::create_dir_all(&new).map_err(failed())?;
+        let filled = fill(&new).and_then(|()| {
+            chown(&new, Some(uid), Some(gid)).map_err(failed())?;
+            fs::set_permissions(&new, PermissionsExt::from_mode(mode)).map_err(failed())
+        });
+        if let Err(error) = filled {
+            drop(remove_tree(&root, &going));
+            return Err(error);
+        }
+        if let Err(error) = fs::rename(&new, &path) {
+            drop(remove_tree(&root, &going));
+            // Somebody else was first.
+            if !path.exists() {
+                return Err(failed()(error));
+            }
+        }
     }
+    records::touch(engine, id, name)?;
     Ok(path)
 }
 
-/// Removes all caches that no command has, and what an earlier removal left.
-pub(super) fn prune(engine: &Engine) -> Result<()> {
-    let root = engine.settings.data_root.join(FOLDER);
-    prune_folder(&root, &engine.build_caches)
+/// A name that nothing has.
+fn fresh(prefix: &str) -> Result<String> {
+    Ok(format!("{prefix}{}", ContainerId::from_bytes(random::bytes()?).as_str()))
 }
 
-fn prune_folder(root: &Path, caches: &Caches) -> Result<()> {
+/// After a start: what was being made or removed goes.
+pub(super) fn reconcile(engine: &Engine) {
+    let root = engine.settings.data_root.join(FOLDER);
+    let names = fs::read_dir(&root).into_iter().flatten().flatten();
+    let names = names.filter_map(|entry| entry.file_name().into_string().ok());
+    for name in names.filter(|name| name.starts_with(COMING) || name.starts_with(GOING)) {
+        if let Err(error) = remove_tree(&root, &name) {
+            tracing::warn!(error = error_chain(&error), name, "cannot remove a part of a cache");
+        }
+    }
+}
+
+/// Removes those of these caches that no command has, and what an earlier removal left; which went.
+pub(super) fn prune(engine: &Engine, names: &HashSet<String>) -> Result<Vec<String>> {
+    let root = engine.settings.data_root.join(FOLDER);
+    let gone = prune_folder(&root, &engine.build_caches, &|name| names.contains(name))?;
+    records::forget(engine, &gone)?;
+    Ok(gone)
+}
+
+fn prune_folder(
+    root: &Path,
+    caches: &Caches,
+    is_meant: &dyn Fn(&str) -> bool,
+) -> Result<Vec<String>> {
+    let mut gone = Vec::new();
     let entries = match fs::read_dir(root) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(gone),
         entries => entries.map_err(Error::file("list", root))?,
     };
     for entry in entries {
@@ -155,21 +256,24 @@ fn prune_folder(root: &Path, caches: &Caches) -> Result<()> {
         let going = if name.starts_with(GOING) {
             name.to_owned()
         } else {
-            let going = format!("{GOING}{}", ContainerId::from_bytes(random::bytes()?).as_str());
-            let alone = BTreeMap::from([(name.to_owned(), true)]);
+            if !is_meant(name) || name.starts_with(COMING) {
+                continue;
+            }
+            let going = fresh(GOING)?;
             // In one step, so that whoever takes it next makes a new one.
-            let Some(taken) = caches.try_take(&mut caches.users(), &alone) else { continue };
+            let Some(taken) = caches.try_take_alone(name) else { continue };
             match fs::rename(root.join(name), root.join(&going)) {
                 // Somebody else removes it.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
                 renamed => renamed.map_err(Error::file("rename", root.join(name)))?,
             }
             drop(taken);
+            gone.push(name.to_owned());
             going
         };
         remove_tree(root, &going)?;
     }
-    Ok(())
+    Ok(gone)
 }
 
 /// Removes what is at `name` in `folder`: a tree that others wrote, of any depth. Nothing there is fine.
@@ -185,13 +289,32 @@ mod tests {
     use super::*;
 
     fn mount(id: &str, is_locked: bool) -> RunMount {
+        let sharing = if is_locked { CacheSharing::Locked } else { CacheSharing::Shared };
+        shared(id, sharing)
+    }
+
+    fn shared(id: &str, sharing: CacheSharing) -> RunMount {
         RunMount::Cache {
             id: id.to_owned(),
             target: "/c".to_owned(),
             is_read_only: false,
-            is_locked,
+            sharing,
             born: (0, 0, 0o755),
+            seed: None,
         }
+    }
+
+    #[test]
+    fn private_ones_are_each_command_s_own_and_come_back() {
+        let caches = Caches::default();
+        let take = || caches.take(&[shared("x", CacheSharing::Private)], &unwanted).unwrap();
+        let name = |taken: &Taken<'_>| taken.name_of("x").to_owned();
+        let (one, two) = (take(), take());
+        assert_eq!((name(&one), name(&two)), (name_of("x"), name_of("x#2")));
+        drop(one);
+        assert_eq!(name(&take()), name_of("x"), "the first that is free");
+        drop(two);
+        assert!(caches.users().is_empty());
     }
 
     fn unwanted() -> gantry_build::Result<()> {
@@ -239,12 +362,12 @@ mod tests {
             at = rustix::fs::openat(&at, "d", flags, rustix::fs::Mode::empty()).unwrap();
         }
         let used = caches.take(&[mount("used", false)], &unwanted).unwrap();
-        prune_folder(root.path(), &caches).unwrap();
+        prune_folder(root.path(), &caches, &|_| true).unwrap();
         let left: Vec<_> =
             fs::read_dir(root.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(left, [name_of("used").as_str()]);
         drop(used);
-        prune_folder(root.path(), &caches).unwrap();
+        prune_folder(root.path(), &caches, &|_| true).unwrap();
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
     }
 }

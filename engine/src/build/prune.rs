@@ -1,11 +1,13 @@
 //! What builds remember, and forgetting it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use gantry_types::Digest;
 
-use super::caches;
 use super::context::FOLDER;
+use super::selection::{self, PruneOptions};
+use super::usage::{What, items};
+use super::{caches, downloads, mirror, repositories};
 use crate::Result;
 use crate::blocking::block;
 use crate::engine::Engine;
@@ -15,36 +17,84 @@ use crate::image;
 /// What a prune took away.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BuildCachePruned {
-    /// The keys of steps.
+    /// The keys of steps, and the names of cache mounts.
     pub steps: Vec<String>,
     /// Bytes of their blobs.
     pub bytes: u64,
 }
 
-/// Forgets all steps of earlier builds; with `caches`, also what cache mounts hold. Images keep what is theirs.
-pub async fn prune(engine: &Engine, caches: bool) -> Result<BuildCachePruned> {
+/// Forgets what earlier builds gave, as far as the options say. Images keep what is theirs.
+pub async fn prune(engine: &Engine, options: PruneOptions) -> Result<BuildCachePruned> {
     let engine_ = engine.clone();
-    let pruned = block(move || forget(&engine_, caches)).await?;
+    let pruned = block(move || forget(&engine_, &options)).await?;
     image::unpack::collect_now(engine).await;
     Ok(pruned)
 }
 
-fn forget(engine: &Engine, with_caches: bool) -> Result<BuildCachePruned> {
-    let all = engine.build_memory.list()?;
-    let blobs: HashSet<_> = all
-        .iter()
-        .filter_map(|(_, step)| step.layer.clone())
-        .map(|layer| (layer.blob.digest, layer.blob.size))
-        .collect();
-    let steps: Vec<String> = all.into_iter().map(|(key, _)| key).collect();
-    engine.build_memory.forget(&steps)?;
-    // All of them, also those of steps that were done again since; a build that goes on has leases of its own.
-    engine.images.release_from_builds(&engine.images.kept_for_builds()?)?;
-    if with_caches {
-        caches::prune(engine)?;
+fn forget(engine: &Engine, options: &PruneOptions) -> Result<BuildCachePruned> {
+    let now = gantry_sys::clock::now();
+    let chosen = selection::choose(items(engine)?, options, (now, free_bytes(engine)))?;
+    let sizes: HashMap<String, i64> =
+        chosen.iter().map(|item| (item.record.id.clone(), item.record.size)).collect();
+    let (mut steps, mut mounts, mut blobs) = (Vec::new(), HashSet::new(), HashMap::new());
+    for item in chosen {
+        match item.what {
+            What::Step { key, blob } => {
+                blobs.extend(blob.map(|blob| (blob, item.record.size)));
+                steps.push(key);
+            }
+            What::Mount { name, .. } => drop(mounts.insert(name)),
+        }
     }
-    let bytes = blobs.iter().map(|(_, size)| *size).sum();
+    engine.build_memory.forget(&steps)?;
+    let known = release_strangers(engine)?;
+    let own = blobs.iter().filter(|(digest, _)| !known.contains(*digest));
+    let mut bytes: u64 = own.map(|(_, size)| unsigned(*size)).sum();
+    let gone = caches::prune(engine, &mounts)?;
+    bytes +=
+        gone.iter().filter_map(|name| sizes.get(name)).map(|size| unsigned(*size)).sum::<u64>();
+    steps.extend(gone);
+    if options.all && options.is_unlimited() {
+        bytes += repositories::prune(engine)?;
+        bytes += downloads::prune(engine) + mirror::prune(engine)?;
+    }
     Ok(BuildCachePruned { steps, bytes })
+}
+
+/// Takes away what only steps needed that have been done again since.
+pub(super) async fn collect(engine: &Engine) {
+    let engine_ = engine.clone();
+    if let Err(error) = block(move || release_strangers(&engine_)).await {
+        let error = gantry_types::error_chain(&error);
+        tracing::warn!(error, "cannot let go of what steps gave that were done again");
+    }
+    image::unpack::collect_now(engine).await;
+}
+
+/// Lets go of the blobs that no step is remembered by; a build that goes on has leases of its own. Gives those that stay.
+fn release_strangers(engine: &Engine) -> Result<HashSet<Digest>> {
+    let known = remembered_blobs(engine)?;
+    let kept = engine.images.kept_for_builds()?;
+    let strangers: Vec<Digest> =
+        kept.into_iter().filter(|digest| !known.contains(digest)).collect();
+    engine.images.release_from_builds(&strangers)?;
+    Ok(known)
+}
+
+fn unsigned(bytes: i64) -> u64 {
+    u64::try_from(bytes).unwrap_or_default()
+}
+
+/// What the disk has left for everybody.
+fn free_bytes(engine: &Engine) -> u64 {
+    let found = rustix::fs::statvfs(&engine.settings.data_root);
+    found.map_or(u64::MAX, |found| found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+/// The blobs of all steps that are remembered.
+fn remembered_blobs(engine: &Engine) -> Result<HashSet<Digest>> {
+    let steps = engine.build_memory.list()?.into_iter();
+    Ok(steps.filter_map(|(_, step)| step.layer).map(|layer| layer.blob.digest).collect())
 }
 
 /// The layers that remembered steps need, the lowest first.
@@ -59,6 +109,8 @@ pub(crate) fn chains(engine: &Engine) -> Result<Vec<Vec<Digest>>> {
 /// After a start: files of builds that died go, and so do blobs that no step remembers.
 pub(crate) fn reconcile(engine: &Engine) -> Result<()> {
     super::secrets::reconcile(engine)?;
+    downloads::reconcile(engine);
+    engine.build_history.reconcile()?;
     let folder = engine.settings.data_root.join(FOLDER);
     if let Err(error) = caches::remove_tree(&engine.settings.data_root, FOLDER) {
         tracing::warn!(
@@ -69,14 +121,6 @@ pub(crate) fn reconcile(engine: &Engine) -> Result<()> {
     std::fs::create_dir_all(&folder).map_err(Error::file("create directory", &folder))?;
     let rights = std::os::unix::fs::PermissionsExt::from_mode(0o700);
     std::fs::set_permissions(&folder, rights).map_err(Error::file("protect", &folder))?;
-    let remembered = engine.build_memory.list()?;
-    let known: HashSet<Digest> = remembered
-        .into_iter()
-        .filter_map(|(_, step)| step.layer)
-        .map(|layer| layer.blob.digest)
-        .collect();
-    let kept = engine.images.kept_for_builds()?;
-    let strangers: Vec<Digest> =
-        kept.into_iter().filter(|digest| !known.contains(digest)).collect();
-    Ok(engine.images.release_from_builds(&strangers)?)
+    caches::reconcile(engine);
+    release_strangers(engine).map(drop)
 }

@@ -2,21 +2,21 @@
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-use gantry_api::container::{Config, CreateRequest, HostConfig};
+use gantry_api::container::{Config, CreateRequest, DeviceRequest, HostConfig};
 use gantry_api::image::ImageConfig;
-use gantry_api::mount::{Mount, TmpfsOptions};
-use gantry_build::{Execution, RunMount, RunNetwork};
+use gantry_build::{Execution, RunNetwork};
+use gantry_layers::Outlined;
 use gantry_shim_protocol::attach::{AttachHeader, Streams};
 use gantry_shims::{ExitNotice, Shim};
-use gantry_types::{ContainerId, Digest};
+use gantry_types::{ContainerId, Digest, Timestamp};
 
-use super::caches;
-use super::secrets::{self, Secrets};
+use super::emulation;
+use super::mounts::{self, LaidOut};
+use super::secrets::Secrets;
 use super::workshop::Bench;
 use crate::container::{create, launch, leftovers};
 use crate::engine::Engine;
@@ -24,7 +24,6 @@ use crate::error::Error;
 use crate::plan::{self, ContainerPlan, Surroundings};
 use crate::record::{ContainerRecord, ImageUsed};
 use crate::rollback::Rollback;
-use crate::volume::use_by;
 use crate::{Result, random};
 
 /// How long a command is waited for before asking whether it is still wanted.
@@ -42,13 +41,21 @@ pub(super) struct Ran {
 }
 
 impl Ran {
-    /// Writes what the command has written.
-    pub(super) fn archive(&self, output: &mut dyn Write) -> Result<()> {
+    /// Writes what the command has written, with nothing in it that is later than `latest`.
+    pub(super) fn archive(&self, output: &mut dyn Write, latest: Option<Timestamp>) -> Result<()> {
         let points = plan::mount_points(&self.record.plan);
         let points = points.iter().map(String::as_bytes);
         let chain = &self.record.image.chain;
         let written = self.engine.layers.look_at_written(self.record.id.as_str(), chain, points)?;
-        Ok(written.archive(output)?)
+        Ok(written.archive_as_of(output, latest)?)
+    }
+
+    /// The same, told in a way that lets it become a layer where it lies; none when nothing is written.
+    pub(super) fn outline(&self, output: &mut dyn Write) -> Result<Option<Outlined>> {
+        let points = plan::mount_points(&self.record.plan);
+        let points = points.iter().map(String::as_bytes);
+        let (id, chain) = (self.record.id.as_str(), &self.record.image.chain);
+        Ok(self.engine.layers.outline_written(id, chain, points, output)?)
     }
 }
 
@@ -70,11 +77,16 @@ pub(super) fn run(
     let caches = engine.build_caches.take(&execution.mounts, audience.wanted)?;
     // They go when the command has ended, whatever happens.
     let _secrets = Secrets::of(engine, &id);
-    let request = request(bench, &id, execution)?;
+    emulation::check(&execution.platform)?;
+    let laid_out = mounts::lay_out(bench, &id, &execution.mounts, &caches)?;
+    let request = request(bench, execution, &laid_out);
     let live = engine.live();
     let logs = &engine.settings.logs;
-    let around = Surroundings { host: &engine.host, defaults: &live.containers, logs };
-    let (plan, _) = ContainerPlan::resolve(&id, request, &ImageConfig::default(), around)?;
+    let cgroup_driver = engine.settings.cgroup_driver;
+    let around =
+        Surroundings { host: &engine.host, defaults: &live.containers, logs, cgroup_driver };
+    let (mut plan, _) = ContainerPlan::resolve(&id, request, &ImageConfig::default(), around)?;
+    laid_out.complete(&mut plan);
     let image = ImageUsed { id: Digest::sha256([0; 32]), chain: chain.to_vec() };
     let name = format!("build-{}", &id.as_str()[..12]);
     let name = name.parse().map_err(|error| Error::invalid(format!("{error}")))?;
@@ -93,7 +105,7 @@ fn execute(
 ) -> Result<u8> {
     // Whatever happens, all of it goes again.
     let mut running = Rollback::new();
-    let (shim, _) = launch::create_task(engine, record, &mut running)?;
+    let launch::Waiting { shim, .. } = launch::create_task(engine, record, &mut running)?;
     let streams = Streams { stdin: false, stdout: true, stderr: true };
     let stream = shim.attach(&AttachHeader { exec_id: String::new(), streams })?;
     shim.start("")?;
@@ -167,8 +179,13 @@ fn frames(stream: &mut impl Read, output: &mut dyn FnMut(&[u8])) {
     }
 }
 
-fn request(bench: &Bench<'_>, id: &ContainerId, execution: &Execution) -> Result<CreateRequest> {
-    let mut host_config = HostConfig {
+fn request(bench: &Bench<'_>, execution: &Execution, laid_out: &LaidOut) -> CreateRequest {
+    let devices = DeviceRequest {
+        driver: "cdi".to_owned(),
+        device_ids: execution.devices.clone(),
+        ..DeviceRequest::default()
+    };
+    let host_config = HostConfig {
         // Its log is the build's output.
         log_config: gantry_api::container::LogConfig {
             r#type: "none".to_owned(),
@@ -181,17 +198,21 @@ fn request(bench: &Bench<'_>, id: &ContainerId, execution: &Execution) -> Result
             RunNetwork::Named(name) => name.clone(),
         },
         auto_remove: true,
-        ..HostConfig::default()
+        // Caches, secrets and the context are the host's files.
+        userns_mode: "host".to_owned(),
+        privileged: execution.is_insecure,
+        device_requests: if execution.devices.is_empty() { Vec::new() } else { vec![devices] },
+        mounts: laid_out.mounts.clone(),
+        ..bench.request.around.clone()
     };
-    for (number, mount) in execution.mounts.iter().enumerate() {
-        let place = secrets::folder(bench.engine, id).join(number.to_string());
-        host_config.mounts.push(lay_out(bench.engine, mount, &place)?);
-    }
-    Ok(CreateRequest {
+    let secrets = execution.secret_env.iter();
+    let secrets =
+        secrets.map(|(name, secret)| format!("{name}={}", String::from_utf8_lossy(secret.bytes())));
+    CreateRequest {
         config: Config {
             entrypoint: Some(Vec::new()),
             cmd: Some(execution.args.clone()),
-            env: execution.env.clone(),
+            env: execution.env.iter().cloned().chain(secrets).collect(),
             user: execution.user.clone(),
             working_dir: execution.working_dir.clone(),
             // What containers are called by is no part of what a step depends on.
@@ -200,38 +221,5 @@ fn request(bench: &Bench<'_>, id: &ContainerId, execution: &Execution) -> Result
         },
         host_config,
         ..CreateRequest::default()
-    })
-}
-
-/// A mount as a container has it. `place` is free for a file that the build alone sees.
-fn lay_out(engine: &Engine, mount: &RunMount, place: &Path) -> Result<Mount> {
-    let bind = |path: &Path, target: &str, read_only| Mount {
-        r#type: "bind".to_owned(),
-        source: path.to_string_lossy().into_owned(),
-        target: target.to_owned(),
-        read_only,
-        ..Mount::default()
-    };
-    match mount {
-        RunMount::Held { place, target, is_read_only } => {
-            Ok(bind(&use_by::path_of(place), target, *is_read_only))
-        }
-        RunMount::Cache { id, target, is_read_only, born, .. } => {
-            let path = caches::directory(engine, id, *born)?;
-            Ok(bind(&path, target, *is_read_only))
-        }
-        RunMount::Memory { target, size_limit } => Ok(Mount {
-            r#type: "tmpfs".to_owned(),
-            target: target.clone(),
-            tmpfs_options: size_limit.map(|size| TmpfsOptions {
-                size_bytes: i64::try_from(size).unwrap_or(i64::MAX),
-                ..TmpfsOptions::default()
-            }),
-            ..Mount::default()
-        }),
-        RunMount::Secret { content, target, owned } => {
-            secrets::write(place, content, *owned)?;
-            Ok(bind(place, target, true))
-        }
     }
 }

@@ -1,38 +1,53 @@
 //! Where a build works: images, layers and commands as the engine has them.
 
-use std::collections::BTreeMap;
-use std::io::{BufWriter, Write};
+use std::collections::{BTreeMap, HashMap};
+use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use gantry_build::{Base, Execution, Layer, Workshop};
+use gantry_api::image::ProgressMessage;
+use gantry_build::{Base, Checkout, Download, Execution, Imported, Layer, Workshop};
+use gantry_dockerfile::Repository;
 use gantry_images::{BaseImage, Lease};
 use gantry_oci::image::{Descriptor, Platform, media_type};
 use gantry_registry_client::Credentials;
-use gantry_types::{Algorithm, ImageReference};
+use gantry_types::{Digest, ImageReference, Timestamp};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use super::{BuildRequest, chain, run};
+use super::attest::Material;
+use super::cache::Imports;
+use super::layouts::{LAYOUT, Layouts};
+use super::report::Listener;
+use super::{BuildRequest, chain, downloads, failed, flow, repositories, run, summed};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::image::{self, Pin, PullRequest};
-
-/// Bytes of an archive that are handed on at once.
-const PIECE: usize = 256 << 10;
-/// An archive with nothing in it: two blocks.
-const EMPTY_BYTES: u64 = 1024;
 
 /// The workshop of one build.
 pub(super) struct Bench<'e> {
     pub(super) engine: &'e Engine,
     pub(super) runtime: Handle,
+    pub(super) request: &'e BuildRequest,
     credentials: BTreeMap<String, Credentials>,
     pulls: bool,
+    /// Nothing that a command writes is later, as its layer says.
+    latest: Option<Timestamp>,
+    /// What steps gave elsewhere.
+    imports: OnceLock<Imports>,
+    layouts: Layouts,
+    /// How the client is asked for things.
+    progress: mpsc::Sender<ProgressMessage>,
     room: OnceLock<PathBuf>,
+    /// What is kept of a command that failed.
+    failed: OnceLock<Digest>,
     scratches: AtomicU32,
+    /// Images by name and platform: in one build, a name means one image.
+    found: Mutex<HashMap<(String, String), Base>>,
+    /// Whoever waits for the build.
+    listener: OnceLock<Listener>,
     kept: Mutex<Kept>,
 }
 
@@ -41,6 +56,8 @@ pub(super) struct Bench<'e> {
 struct Kept {
     pins: Vec<Pin>,
     bases: Vec<BaseImage>,
+    /// What all of it is made of.
+    materials: Vec<Material>,
     /// Of blobs: whatever builds remember may be forgotten meanwhile.
     leases: Vec<Lease>,
 }
@@ -51,14 +68,27 @@ pub(super) struct Pins {
 }
 
 impl<'e> Bench<'e> {
-    pub(super) fn new(engine: &'e Engine, runtime: Handle, request: &BuildRequest) -> Self {
+    pub(super) fn new(
+        engine: &'e Engine,
+        runtime: Handle,
+        request: &'e BuildRequest,
+        progress: &mpsc::Sender<ProgressMessage>,
+    ) -> Self {
         Self {
             engine,
             runtime,
+            request,
             credentials: request.credentials.clone(),
             pulls: request.pull,
+            latest: request.epoch,
+            imports: OnceLock::new(),
+            layouts: Layouts::default(),
+            progress: progress.clone(),
             room: OnceLock::new(),
+            failed: OnceLock::new(),
             scratches: AtomicU32::new(0),
+            found: Mutex::default(),
+            listener: OnceLock::new(),
             kept: Mutex::default(),
         }
     }
@@ -72,8 +102,66 @@ impl<'e> Bench<'e> {
         self.room.get().map_or(Path::new("/nowhere"), PathBuf::as_path)
     }
 
+    /// What all was made of that is not in the context.
+    pub(super) fn materials(&self) -> Vec<Material> {
+        self.kept().materials.clone()
+    }
+
+    /// Whose going ends what is fetched for the build.
+    pub(super) fn use_listener(&self, listener: Listener) {
+        self.listener.get_or_init(|| listener);
+    }
+
+    /// Where to look for what steps gave elsewhere.
+    pub(super) fn use_imports(&self, imports: Imports) {
+        self.imports.get_or_init(|| imports);
+    }
+
+    /// How the client is asked for things.
+    pub(super) fn progress(&self) -> &mpsc::Sender<ProgressMessage> {
+        &self.progress
+    }
+
+    /// Notes what the build is made of.
+    pub(super) fn note(&self, material: Material) {
+        self.kept().materials.push(material);
+    }
+
+    /// Makes a layer above others of a blob that is here and kept by `lease`.
+    pub(super) fn place(
+        &self,
+        below: &[Layer],
+        (diff_id, blob): (&Digest, &Descriptor),
+        lease: Option<Lease>,
+    ) -> crate::Result<Layer> {
+        let engine = self.engine;
+        self.kept().leases.extend(lease);
+        engine.images.keep_for_builds(&blob.digest)?;
+        let parents = chain(below);
+        self.pin([&parents[..], std::slice::from_ref(diff_id)].concat());
+        if engine.layers.find(diff_id, &parents)?.is_none() {
+            let content = engine.images.open_blob(&blob.digest)?;
+            engine.layers.apply(diff_id, &parents, content)?;
+        }
+        Ok(Layer { diff_id: diff_id.clone(), blob: blob.clone() })
+    }
+
     pub(super) fn into_pins(self) -> Pins {
         Pins { _kept: self.kept.into_inner().unwrap_or_else(PoisonError::into_inner) }
+    }
+
+    /// An empty directory in the build's room.
+    pub(super) fn make_scratch(&self) -> crate::Result<PathBuf> {
+        let number = self.scratches.fetch_add(1, Ordering::Relaxed);
+        let path = self.room().join("scratch").join(number.to_string());
+        std::fs::create_dir_all(&path).map_err(Error::file("create directory", &path))?;
+        Ok(path)
+    }
+
+    /// The socket of an agent that the build was given.
+    pub(super) fn agent(&self, id: &str) -> crate::Result<PathBuf> {
+        let agent = self.request.agents.get(id).map(PathBuf::from);
+        agent.ok_or_else(|| Error::invalid(format!("the build was given no SSH agent {id:?}")))
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -81,12 +169,16 @@ impl<'e> Bench<'e> {
     }
 
     /// Layers that no record names yet.
-    fn pin(&self, layers: Vec<gantry_types::Digest>) {
+    fn pin(&self, layers: Vec<Digest>) {
         let pin = self.runtime.block_on(self.engine.image_changes.pin(layers));
         self.kept().pins.push(pin);
     }
 
     fn find(&self, name: &str, platform: &Platform) -> crate::Result<Base> {
+        let is_given = || self.request.contexts.values().any(|value| value == name);
+        if name.starts_with(LAYOUT) && is_given() {
+            return self.layouts.image(self, name, platform);
+        }
         let here = self.engine.images.resolve_all(name);
         let all = match here {
             Ok(all) if !self.pulls => all,
@@ -103,6 +195,12 @@ impl<'e> Bench<'e> {
             Err(error) => return Err(error.into()),
         };
         let image = image::choose(name, &all, platform)?;
+        let digest = &image.index.as_ref().unwrap_or(&image.manifest).digest;
+        let uri = match name.parse::<ImageReference>() {
+            Ok(name) => gantry_images::package_url(&name, platform),
+            Err(_) => format!("oci:{}", image.id),
+        };
+        self.kept().materials.push(Material::new(uri, digest));
         let base = self.engine.images.base(&image.id)?;
         self.pin(base.layers.iter().map(|(diff_id, _)| diff_id.clone()).collect());
         // Somebody may have removed the image before the pin, and its layers with it.
@@ -112,6 +210,22 @@ impl<'e> Bench<'e> {
         let config = base.config.clone();
         self.kept().bases.push(base);
         Ok(Base { layers, config })
+    }
+
+    /// The first command that failed, as an image.
+    pub(super) fn failed(&self) -> Option<&Digest> {
+        self.failed.get()
+    }
+
+    fn keep_failed(&self, below: &[Layer], written: Option<Layer>, execution: &Execution) {
+        let layers = below.iter().cloned().chain(written).collect();
+        match failed::keep(self, layers, execution) {
+            Ok(id) => drop(self.failed.set(id)),
+            Err(error) => {
+                let error = gantry_types::error_chain(&error);
+                tracing::warn!(error, "cannot keep a command that failed");
+            }
+        }
     }
 
     fn pull(&self, name: &str, platform: &Platform) -> crate::Result<()> {
@@ -124,49 +238,91 @@ impl<'e> Bench<'e> {
         };
         let (sender, mut messages) = mpsc::channel(1);
         let pulling = image::pull(self.engine, request, sender);
-        self.runtime.block_on(async move {
-            let drained = async { while messages.recv().await.is_some() {} };
-            tokio::join!(pulling, drained).0
-        })
+        let gone = async {
+            match self.listener.get() {
+                Some(listener) => listener.gone().await,
+                None => std::future::pending().await,
+            }
+        };
+        let pulled = self.runtime.block_on(async move {
+            // A pull ends when nobody takes what it says.
+            let drained = async move {
+                let mut gone = std::pin::pin!(gone);
+                loop {
+                    tokio::select! {
+                        message = messages.recv() => if message.is_none() { return false },
+                        () = &mut gone => return true,
+                    }
+                }
+            };
+            tokio::join!(pulling, drained)
+        });
+        match pulled {
+            (Err(_), true) => Err(Error::Build(gantry_build::Error::Cancelled)),
+            (pulled, _) => pulled,
+        }
     }
 
-    fn make(
+    /// Makes a layer of an archive.
+    pub(super) fn make(
         &self,
         below: &[Layer],
         write: &mut dyn FnMut(&mut dyn Write) -> gantry_build::Result<()>,
     ) -> gantry_build::Result<Option<Layer>> {
         let engine = self.engine;
-        let mut writer = engine.images.blob_writer(Algorithm::Sha256).map_err(of_images)?;
-        {
-            let mut output = BufWriter::with_capacity(PIECE, &mut writer);
-            write(&mut output)?;
-            output.flush().map_err(|source| {
-                of_engine(Error::File { action: "write", path: "a layer".into(), source })
-            })?;
-        }
-        if writer.size_bytes() <= EMPTY_BYTES {
-            writer.discard();
-            return Ok(None);
-        }
-        let committed = writer.commit(None).map_err(of_images)?;
-        let digest = committed.digest.clone();
-        self.kept().leases.push(committed.lease);
+        let Some(written) = flow::take(engine, write).map_err(of_engine)? else { return Ok(None) };
+        let (digest, size_bytes) = (written.committed.digest, written.committed.size_bytes);
+        self.kept().leases.push(written.committed.lease);
         engine.images.keep_for_builds(&digest).map_err(of_images)?;
         let parents = chain(below);
         self.pin([&parents[..], std::slice::from_ref(&digest)].concat());
-        let content = engine.images.open_blob(&digest).map_err(of_images)?;
-        engine
-            .layers
-            .apply_verified(&digest, &parents, (content, &digest))
-            .map_err(|error| of_engine(error.into()))?;
-        let blob = Descriptor::new(media_type::OCI_LAYER, digest.clone(), committed.size_bytes);
+        let applied = if let Some(staged) = written.staged {
+            engine.layers.adopt(staged, &digest)
+        } else {
+            // It depends on those below.
+            let content = engine.images.open_blob(&digest).map_err(of_images)?;
+            engine.layers.apply_verified(&digest, &parents, (content, &digest))
+        };
+        applied.map_err(|error| of_engine(error.into()))?;
+        let blob = Descriptor::new(media_type::OCI_LAYER, digest.clone(), size_bytes);
+        Ok(Some(Layer { diff_id: digest, blob }))
+    }
+
+    /// Makes a layer of what a command has written, where it lies.
+    fn keep(&self, below: &[Layer], ran: &run::Ran) -> gantry_build::Result<Option<Layer>> {
+        let mut archive =
+            |output: &mut dyn Write| ran.archive(output, self.latest).map_err(of_engine);
+        if self.latest.is_some() {
+            // Its files may say otherwise.
+            return self.make(below, &mut archive);
+        }
+        let (outlined, digest) = summed::sum(|output| ran.outline(output)).map_err(of_engine)?;
+        let Some(outlined) = outlined else { return Ok(None) };
+        let images = &self.engine.images;
+        let blob = Descriptor::new(media_type::OCI_LAYER, digest.clone(), outlined.archive_bytes());
+        self.pin([chain(below), vec![digest.clone()]].concat());
+        let kept = self.engine.layers.keep_written(outlined, &digest);
+        kept.map_err(|error| of_engine(error.into()))?;
+        let Some(lease) = images.lease_blob(&digest).map_err(of_images)? else {
+            // The layer was here before, of an image that came compressed.
+            return self.make(below, &mut archive);
+        };
+        self.kept().leases.push(lease);
+        images.keep_for_builds(&digest).map_err(of_images)?;
         Ok(Some(Layer { diff_id: digest, blob }))
     }
 }
 
 impl Workshop for Bench<'_> {
     fn image(&self, name: &str, platform: &Platform) -> gantry_build::Result<Base> {
-        self.find(name, platform).map_err(of_engine)
+        let found = || self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (name.to_owned(), platform.to_string());
+        if let Some(base) = found().get(&key) {
+            return Ok(base.clone());
+        }
+        let base = self.find(name, platform).map_err(of_engine)?;
+        // Two that looked at the same time go on with the same one.
+        Ok(found().entry(key).or_insert(base).clone())
     }
 
     fn view(&self, layers: &[Layer]) -> gantry_build::Result<OwnedFd> {
@@ -192,9 +348,15 @@ impl Workshop for Bench<'_> {
         let ran = run::run(self, &chain(below), execution, audience).map_err(of_engine)?;
         if ran.code != 0 {
             let command = execution.args.join(" ");
-            return Err(gantry_build::Error::Command { command, code: ran.code });
+            let failure = gantry_build::Error::Command { command, code: ran.code };
+            if self.request.keeps_failure {
+                let files =
+                    &mut |output: &mut dyn Write| ran.archive(output, None).map_err(of_engine);
+                self.keep_failed(below, self.make(below, files)?, execution);
+            }
+            return Err(failure);
         }
-        self.make(below, &mut |output| ran.archive(output).map_err(of_engine))
+        self.keep(below, &ran)
     }
 
     fn has(&self, below: &[Layer], layer: &Layer) -> bool {
@@ -213,12 +375,43 @@ impl Workshop for Bench<'_> {
             && images.keep_for_builds(&layer.blob.digest).is_ok()
     }
 
+    fn imported(&self, key: &Digest, below: &[Layer]) -> gantry_build::Result<Option<Imported>> {
+        let Some(imports) = self.imports.get() else { return Ok(None) };
+        let place =
+            |diff_id: &Digest, blob: &Descriptor, lease| self.place(below, (diff_id, blob), lease);
+        imports.find(self.engine, key, place).map_err(of_engine)
+    }
+
     fn scratch(&self) -> gantry_build::Result<PathBuf> {
-        let number = self.scratches.fetch_add(1, Ordering::Relaxed);
-        let path = self.room().join("scratch").join(number.to_string());
-        std::fs::create_dir_all(&path)
-            .map_err(|error| of_engine(Error::file("create directory", &path)(error)))?;
-        Ok(path)
+        self.make_scratch().map_err(of_engine)
+    }
+
+    fn download(
+        &self,
+        url: &str,
+        digest: Option<&Digest>,
+        wanted: &dyn Fn() -> gantry_build::Result<()>,
+    ) -> gantry_build::Result<Download> {
+        let download = downloads::download(self.engine, url, digest, wanted)?;
+        self.kept().materials.push(Material::at(url, &download.digest));
+        Ok(download)
+    }
+
+    fn checkout(
+        &self,
+        repository: &Repository,
+        wanted: &dyn Fn() -> gantry_build::Result<()>,
+    ) -> gantry_build::Result<Checkout> {
+        let (into, room) = (self.scratch()?, self.scratch()?);
+        let places = (into.as_path(), room.as_path());
+        let checkout =
+            repositories::checkout(self.engine, self.request, repository, places, wanted)?;
+        self.kept().materials.push(Material::of_commit(&repository.url, &checkout.commit));
+        Ok(checkout)
+    }
+
+    fn has_agent(&self, id: &str) -> bool {
+        self.request.agents.contains_key(id)
     }
 }
 

@@ -1,5 +1,14 @@
 //! Builds.
 
+mod history;
+pub mod listing;
+mod output;
+pub mod progress;
+
+pub use history::{BuildDetails, BuildHistoryPruned, BuildStep, BuildSummary};
+pub use output::{BuildExchange, BuildOutput};
+pub use progress::BuildStatus;
+
 use serde::{Deserialize, Serialize};
 
 use crate::go;

@@ -35,6 +35,22 @@ pub enum Error {
     /// A value that is wrong only now that its variables have values.
     #[error(transparent)]
     Problem(#[from] Problem),
+    /// A platform that is none.
+    #[error(transparent)]
+    Platform(#[from] gantry_oci::image::InvalidPlatform),
+    /// An address that is none.
+    #[error(transparent)]
+    Remote(#[from] gantry_dockerfile::InvalidRemote),
+    /// What was fetched is not what was asked for.
+    #[error("{address} has the digest {found}, and {wanted} was asked for")]
+    Checksum {
+        /// Where it came from.
+        address: String,
+        /// Its digest.
+        found: String,
+        /// The digest that it should have.
+        wanted: String,
+    },
     /// Variables in a form that is none.
     #[error(transparent)]
     Substitution(#[from] InvalidSubstitution),
@@ -71,6 +87,9 @@ pub enum Error {
         "{0:?} is a device or something else that is no file: a build takes none from its context"
     )]
     NotOrdinary(String),
+    /// A file of the context is not what it was.
+    #[error("{0:?} was changed while the build read it: build again")]
+    Changed(String),
     /// A file that a layer cannot have.
     #[error("{0:?} has a name that layers reserve for deletions (.wh.): give the file another one")]
     Reserved(String),
@@ -151,6 +170,15 @@ impl StdError for Failure {
 }
 
 impl Error {
+    /// The exit code of the command that failed, where that is the reason.
+    pub fn command_code(&self) -> Option<u8> {
+        match self {
+            Self::Command { code, .. } => Some(*code),
+            Self::Step { source, .. } => source.command_code(),
+            _ => None,
+        }
+    }
+
     /// A failure of the workshop.
     pub fn workshop(kind: ErrorKind, error: impl StdError + Send + Sync + 'static) -> Self {
         Self::Workshop(Failure { kind, error: Box::new(error) })
@@ -158,6 +186,17 @@ impl Error {
 
     pub(crate) fn invalid(what: &'static str, value: &str, reason: impl Into<String>) -> Self {
         Self::Invalid { what, value: value.to_owned(), reason: reason.into() }
+    }
+
+    /// A directory where something else is, or something else where a directory is.
+    pub(crate) fn obstacle(path: &[u8], is_directory: bool) -> Self {
+        let path = String::from_utf8_lossy(path).into_owned();
+        let (what, obstacle) = if is_directory {
+            ("a directory", "a file or a link")
+        } else {
+            ("a file", "a directory")
+        };
+        Self::Obstacle { what, path, obstacle }
     }
 
     pub(crate) fn read(path: &[u8], source: impl Into<io::Error>) -> Self {

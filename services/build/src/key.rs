@@ -27,6 +27,14 @@ impl Key {
         self.0.update(part);
     }
 
+    /// Parts of which nobody knows how many there are: nothing that follows can be taken for one of them.
+    pub(crate) fn list(&mut self, parts: &[impl AsRef<[u8]>]) {
+        self.number(parts.len() as u64);
+        for part in parts {
+            self.part(part);
+        }
+    }
+
     pub(crate) fn number(&mut self, number: u64) {
         self.0.update(number.to_le_bytes());
     }
@@ -52,5 +60,12 @@ mod tests {
         assert_ne!(key(&["ab", "c"]), key(&["a", "bc"]));
         assert_ne!(key(&["", "a"]), key(&["a", ""]));
         assert_eq!(key(&["a", "b"]), key(&["a", "b"]));
+        let lists = |one: &[&str], other: &[&str]| {
+            let mut key = Key::new("x", &[]);
+            key.list(one);
+            key.list(other);
+            key.finish()
+        };
+        assert_ne!(lists(&["a", "b"], &["c"]), lists(&["a"], &["b", "c"]));
     }
 }

@@ -9,8 +9,10 @@
 //! ```
 
 mod configuration;
+mod elsewhere;
 mod error;
 mod files;
+mod hashes;
 mod identity;
 mod key;
 mod memory;
@@ -21,14 +23,20 @@ mod solve;
 mod stage;
 mod transfer;
 mod variables;
+mod walk;
 mod workshop;
 
 pub use error::{Error, Failure};
+pub use hashes::Hashes;
 pub use memory::{Memory, Remembered};
 pub use place::open_ordinary;
-pub use request::{Context, Plan, Request, Secret};
-pub use solve::{Built, build};
-pub use workshop::{Base, Execution, Layer, RunMount, RunNetwork, Teller, Told, Workshop};
+pub use request::{Context, Grants, NamedContext, Plan, Request, Secret};
+pub use solve::{Built, Done, build};
+pub use variables::PROXIES;
+pub use workshop::{
+    Base, Checkout, Download, Execution, Imported, Layer, RunMount, RunNetwork, Teller, Told,
+    Workshop,
+};
 
 /// What every function of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

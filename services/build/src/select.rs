@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use gantry_dockerfile::IgnoreFile;
 
-use crate::files::{join, names_of};
+use crate::hashes::Hashes;
 use crate::place::{self, Place};
+use crate::walk::{join, names_of};
 use crate::{Error, Result};
 
 /// A tree that files come from.
@@ -16,6 +17,8 @@ pub(crate) struct Tree<'a> {
     pub(crate) root: Arc<OwnedFd>,
     /// What of it does not count.
     pub(crate) ignore: Option<&'a IgnoreFile>,
+    /// What is known of its files, where somebody may be changing them.
+    pub(crate) hashes: Option<Arc<Hashes>>,
     /// What users call it.
     pub(crate) name: String,
 }
@@ -52,7 +55,9 @@ impl Tree<'_> {
         let mut found = Vec::new();
         for path in paths {
             let place = place::resolve(self.root.as_fd(), &path)?;
-            if place.stat.is_some() && (path.is_empty() || !self.is_out(&path)) {
+            // Where a link leads to something else, that has to count as well.
+            let is_in = path.is_empty() || !self.is_out(&path) && !self.is_out(&place.path);
+            if place.stat.is_some() && is_in {
                 let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default().to_vec();
                 found.push(Found { place, name, path });
             }
@@ -78,14 +83,15 @@ impl Tree<'_> {
 
     fn matching(&self, directories: &[Vec<u8>], pattern: &[u8]) -> Result<Vec<Vec<u8>>> {
         let pattern = String::from_utf8_lossy(pattern).into_owned();
-        let fits = IgnoreFile::of_patterns([pattern.as_str()].into_iter())?;
+        // Behind the dot nothing at the beginning means what it means in an ignore file.
+        let fits = IgnoreFile::of_patterns([format!("./{pattern}").as_str()].into_iter())?;
         let mut matching = Vec::new();
         for directory in directories {
             let place = place::resolve(self.root.as_fd(), directory)?;
             if !place.is_directory() {
                 continue;
             }
-            for name in names_of(&self.root, &place.path)?.into_iter().rev() {
+            for name in names_of(self.root.as_fd(), &place.path)? {
                 if fits.excludes(&String::from_utf8_lossy(&name)) {
                     matching.push(join(directory, &name));
                 }

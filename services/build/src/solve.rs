@@ -1,18 +1,20 @@
 //! Which stages are built, and when: those that the target needs, each as soon as those it needs are done.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use gantry_dockerfile::{Dockerfile, Instruction, MountKind, Step};
+use gantry_dockerfile::{Dockerfile, Instruction, Step};
 use gantry_oci::image::{ImageConfig, RootFs};
 use gantry_types::{Digest, Timestamp};
 
+use crate::elsewhere::Source;
 use crate::memory::{Memory, Remembered};
-use crate::request::Plan;
+use crate::request::{Context, NamedContext, Plan};
 use crate::stage::{Builder, State, globals};
 use crate::variables::{Scope, platforms};
-use crate::workshop::{Base, Layer, Teller, Told, Workshop};
+use crate::workshop::{Base, Imported, Layer, Teller, Told, Workshop};
 use crate::{Error, Result};
 
 /// The most stages of one build: each has a thread.
@@ -23,8 +25,31 @@ const MAX_STAGES: usize = 200;
 pub struct Built {
     /// The layers, the lowest first.
     pub layers: Vec<Layer>,
+    /// How many of them are of the image that it all begins with.
+    pub base_layers: usize,
     /// The whole configuration.
     pub config: ImageConfig,
+    /// How many entries of its history are of that image.
+    pub base_history: usize,
+    /// What steps of all stages gave, remembered or not, in no order.
+    pub steps: Vec<Done>,
+}
+
+/// What a step gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// The digest of all that it depends on.
+    pub key: Digest,
+    /// The layers that it lies on, the lowest first.
+    pub below: Vec<Layer>,
+    /// The layer that it made, if any.
+    pub layer: Option<Layer>,
+    /// When it was made.
+    pub created: Timestamp,
+    /// What it says, with the values of arguments that its command saw.
+    pub text: String,
+    /// What it says in the Dockerfile.
+    pub written: String,
 }
 
 /// Where all stages of one build work.
@@ -41,6 +66,9 @@ pub(crate) struct Site<'a, W> {
     needed: BTreeSet<usize>,
     stages: Mutex<Vec<Progress>>,
     changed: Condvar,
+    done: Mutex<Vec<Done>>,
+    /// Copies of the user's own directories, for commands that have them mounted.
+    copies: Mutex<BTreeMap<String, Arc<OwnedFd>>>,
 }
 
 /// How far a stage is.
@@ -66,7 +94,7 @@ pub fn build<W: Workshop>(
     let platforms = platforms(&request.platform, &request.host);
     let globals = globals(dockerfile, &request.arguments, &platforms)?;
     let target = target(dockerfile, request.target.as_deref())?;
-    let needed = needed(dockerfile, target, &globals)?;
+    let needed = needed(plan, target, &globals)?;
     if needed.len() > MAX_STAGES {
         return Err(Error::Limit { what: "the number of stages", limit: MAX_STAGES as u64 });
     }
@@ -82,6 +110,8 @@ pub fn build<W: Workshop>(
         needed,
         stages: Mutex::new(vec![Progress::Waiting; dockerfile.stages.len()]),
         changed: Condvar::new(),
+        done: Mutex::default(),
+        copies: Mutex::default(),
     };
     let failures = Mutex::new(Vec::new());
     thread::scope(|scope| {
@@ -115,20 +145,22 @@ pub fn build<W: Workshop>(
     let Some(Progress::Done(state)) = site.stages().get(target).cloned() else {
         return Err(Error::Abandoned);
     };
-    Ok(finish(*state, plan))
+    let steps = std::mem::take(&mut *lock(&site.done));
+    Ok(finish(*state, plan, steps))
 }
 
 /// The configuration with all that the request adds.
-fn finish(state: State, plan: &Plan) -> Built {
-    let State { layers, mut config, created, .. } = state;
+fn finish(state: State, plan: &Plan, steps: Vec<Done>) -> Built {
+    let State { layers, mut config, created, base: (base_layers, base_history), .. } = state;
     config.config.labels.extend(plan.request.labels.clone());
-    config.created = Some(created.unwrap_or(plan.request.now).to_string());
+    let created = plan.request.epoch.or(created).unwrap_or(plan.request.now);
+    config.created = Some(created.to_string());
     config.platform = plan.request.platform.clone();
     config.rootfs = RootFs {
         diff_ids: layers.iter().map(|layer| layer.diff_id.clone()).collect(),
         ..RootFs::default()
     };
-    Built { layers, config }
+    Built { layers, base_layers, config, base_history, steps }
 }
 
 fn target(dockerfile: &Dockerfile, wanted: Option<&str>) -> Result<usize> {
@@ -140,10 +172,11 @@ fn target(dockerfile: &Dockerfile, wanted: Option<&str>) -> Result<usize> {
 
 /// The stages that a stage needs, itself included, in the order of the Dockerfile.
 fn needed(
-    dockerfile: &Dockerfile,
+    plan: &Plan,
     target: usize,
     globals: &BTreeMap<String, String>,
 ) -> Result<BTreeSet<usize>> {
+    let dockerfile = &plan.dockerfile;
     let mut needed = BTreeSet::new();
     let mut pending = vec![target];
     while let Some(number) = pending.pop() {
@@ -152,26 +185,18 @@ fn needed(
         }
         let stage = &dockerfile.stages[number];
         let base = base_name(dockerfile, number, globals)?;
-        pending.extend(dockerfile.stage_before(number, &base));
-        for word in stage.steps.iter().flat_map(sources) {
-            pending.extend(dockerfile.stage_before(number, &word));
+        pending.extend(stage_meant(plan, number, &base));
+        for word in stage.steps.iter().flat_map(|step| step.instruction.sources()) {
+            pending.extend(stage_meant(plan, number, &word));
         }
     }
     Ok(needed)
 }
 
-/// What a step names by `from`.
-fn sources(step: &Step) -> Vec<String> {
-    match &step.instruction {
-        Instruction::Copy(transfer) => transfer.from.iter().cloned().collect(),
-        Instruction::Run(run) => {
-            let plain = run.mounts(|text| Ok::<_, gantry_dockerfile::Problem>(text.to_owned()));
-            let mounts = plain.unwrap_or_default().into_iter();
-            let usable = |kind| matches!(kind, MountKind::Bind | MountKind::Cache);
-            mounts.filter(|mount| usable(mount.kind)).filter_map(|mount| mount.from).collect()
-        }
-        _ => Vec::new(),
-    }
+/// The stage that a word in another one means. What the user gives a name comes first.
+fn stage_meant(plan: &Plan, before: usize, word: &str) -> Option<usize> {
+    let is_given = plan.context_named(word).is_some();
+    plan.dockerfile.stage_before(before, word).filter(|_| !is_given)
 }
 
 fn base_name(
@@ -188,6 +213,10 @@ fn base_name(
 impl<W: Workshop> Site<'_, W> {
     pub(crate) fn dockerfile(&self) -> &Dockerfile {
         &self.plan.dockerfile
+    }
+
+    pub(crate) fn copies(&self) -> MutexGuard<'_, BTreeMap<String, Arc<OwnedFd>>> {
+        lock(&self.copies)
     }
 
     fn stages(&self) -> MutexGuard<'_, Vec<Progress>> {
@@ -219,6 +248,44 @@ impl<W: Workshop> Site<'_, W> {
         }
     }
 
+    /// What people know a step by, or the beginning of a stage: see [`Told::Began`].
+    pub(crate) fn label(&self, number: usize, step: Option<usize>) -> String {
+        let makes = |step: &Step| {
+            use Instruction::{Add, Copy, Run, Workdir};
+            matches!(step.instruction, Run(_) | Copy(_) | Add(_) | Workdir(_))
+        };
+        let dockerfile = self.dockerfile();
+        let stage = &dockerfile.stages[number];
+        if step.is_some_and(|step| !makes(&stage.steps[step])) {
+            return String::new();
+        }
+        let before =
+            step.map_or(0, |step| stage.steps[..=step].iter().filter(|step| makes(step)).count());
+        let all = stage.steps.iter().filter(|step| makes(step)).count() + 1;
+        let place = format!("{}/{all}", before + 1);
+        match &stage.from.name {
+            _ if dockerfile.stages.len() == 1 => place,
+            Some(name) => format!("{name} {place}"),
+            None => format!("stage-{number} {place}"),
+        }
+    }
+
+    /// Says that a step is not done.
+    pub(crate) fn tell_failure(&self, number: usize, error: &Error) {
+        self.teller.tell(Told::Failed { number, error: &gantry_types::error_chain(error) });
+    }
+
+    /// Waits for the stages that a step names.
+    pub(crate) fn wait_for_sources(&self, number: usize, step: &Step) -> Result<()> {
+        for word in step.instruction.sources() {
+            let stage = self.dockerfile().stage_before(number, &word);
+            if let Some(stage) = stage.filter(|stage| self.needed.contains(stage)) {
+                self.wait_for(stage)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Builds one stage; `step` is the number of its beginning.
     fn stage(&self, number: usize, step: usize) -> Result<State> {
         let stage = &self.dockerfile().stages[number];
@@ -229,13 +296,22 @@ impl<W: Workshop> Site<'_, W> {
             }
         };
         let base = base_name(self.dockerfile(), number, &self.globals).map_err(failed)?;
-        let earlier = self.dockerfile().stage_before(number, &base);
+        let earlier = stage_meant(self.plan, number, &base);
+        let label = self.label(number, None);
+        let (text, label) = (stage.text.as_str(), label.as_str());
+        let begin =
+            || self.teller.tell(Told::Began { number: step, total: self.total, text, label });
         // What it waits for has a beginning of its own.
-        let state = match earlier {
-            Some(earlier) => self.wait_for(earlier)?.inherited(),
-            None => State::new(self.base(&base, stage.from.platform.as_deref()).map_err(failed)?),
+        let state = if let Some(earlier) = earlier {
+            self.wait_for(earlier)?.inherited()
+        } else {
+            begin();
+            let base = self.base(&base, stage.from.platform.as_deref()).map_err(failed);
+            State::new(base.inspect_err(|error| self.tell_failure(step, error))?)
         };
-        self.teller.tell(Told::Began { number: step, total: self.total, text: &stage.text });
+        if earlier.is_some() {
+            begin();
+        }
         self.teller.tell(Told::Ended { number: step, layer: None });
         let mut state = state;
         state.scope.arguments = BTreeMap::new();
@@ -246,35 +322,48 @@ impl<W: Workshop> Site<'_, W> {
         if name.eq_ignore_ascii_case("scratch") {
             return Ok(Base { layers: Vec::new(), config: ImageConfig::default() });
         }
-        let request = &self.plan.request;
         let platform = match platform {
-            None => request.platform.clone(),
+            None => self.plan.request.platform.clone(),
             Some(text) => {
                 let scope = Scope { arguments: self.globals.clone(), ..Scope::default() };
-                let text = scope.word(self.dockerfile().escape, text)?;
-                if text == request.host.to_string() {
-                    request.host.clone()
-                } else if text == request.platform.to_string() {
-                    request.platform.clone()
-                } else {
-                    return Err(Error::NotThereYet(format!("a base image for {text}")));
-                }
+                scope.word(self.dockerfile().escape, text)?.parse()?
             }
         };
-        self.workshop.image(name, &platform)
+        match self.plan.context_named(name) {
+            Some(NamedContext::Files(context)) => self.base_of_files(context),
+            Some(NamedContext::Image(image)) => self.workshop.image(image, &platform),
+            None => self.workshop.image(name, &platform),
+        }
     }
 
-    /// The layers that a word after `from` in a stage means.
-    pub(crate) fn layers_of(&self, number: usize, word: &str) -> Result<Vec<Layer>> {
+    /// A stage may begin with a folder of files: they are its only layer.
+    fn base_of_files(&self, context: &Context) -> Result<Base> {
+        let files = crate::transfer::all_of(context, &|| self.check_wanted())?;
+        let layer = self.workshop.layer(&[], &mut |output| files.archive(output))?;
+        Ok(Base { layers: layer.into_iter().collect(), config: ImageConfig::default() })
+    }
+
+    /// What a word after `from` in a stage means.
+    pub(crate) fn source(&self, number: usize, word: &str) -> Result<Source<'_>> {
+        let platform = &self.plan.request.platform;
+        match self.plan.context_named(word) {
+            Some(NamedContext::Files(context)) => return Ok(Source::Files(context)),
+            Some(NamedContext::Image(image)) => {
+                return Ok(Source::Image(self.workshop.image(image, platform)?.layers));
+            }
+            None => {}
+        }
         match self.dockerfile().stage_before(number, word) {
-            Some(stage) if self.needed.contains(&stage) => Ok(self.wait_for(stage)?.layers),
+            Some(stage) if self.needed.contains(&stage) => {
+                Ok(Source::Stage(self.wait_for(stage)?.layers))
+            }
             // Nobody builds it, and whoever waited for it would wait for ever.
             Some(_) => Err(Error::invalid(
                 "source",
                 word,
                 "it comes from a trigger of the base image and names a stage of this Dockerfile, which is not built for it; name an image",
             )),
-            None => Ok(self.workshop.image(word, &self.plan.request.platform)?.layers),
+            None => Ok(Source::Image(self.workshop.image(word, platform)?.layers)),
         }
     }
 
@@ -290,12 +379,24 @@ impl<W: Workshop> Site<'_, W> {
         if request.ignores_memory || request.forgets_stages.contains(name) {
             return Ok(None);
         }
-        let Some(step) = self.memory.recall(key)? else { return Ok(None) };
-        if step.layer.as_ref().is_some_and(|layer| !self.workshop.has(below, layer)) {
-            return Ok(None);
+        let is_here = |step: &Remembered| {
+            step.layer.as_ref().is_none_or(|layer| self.workshop.has(below, layer))
+        };
+        if let Some(step) = self.memory.recall(key)?.filter(is_here) {
+            self.memory.touch(key, request.now)?;
+            return Ok(Some(step));
         }
-        self.memory.touch(key, request.now)?;
+        let Some(imported) = self.workshop.imported(key, below)? else { return Ok(None) };
+        let (below, now) = (below.to_vec(), request.now);
+        let Imported { layer, created, text } = imported;
+        let step = Remembered { below, layer, created, used: now, uses: 1, text };
+        self.memory.remember(key, &step)?;
         Ok(Some(step))
+    }
+
+    /// Notes what a step gave.
+    pub(crate) fn note(&self, done: Done) {
+        lock(&self.done).push(done);
     }
 
     pub(crate) fn remember(
@@ -309,7 +410,7 @@ impl<W: Workshop> Site<'_, W> {
         let step = Remembered {
             below: below.to_vec(),
             layer: layer.cloned(),
-            created: now,
+            created: self.plan.request.moment(),
             used: now,
             uses: 0,
             text: text.to_owned(),

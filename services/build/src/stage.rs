@@ -1,5 +1,6 @@
 //! One stage: its instructions, one after another.
 
+mod mounts;
 mod run;
 
 use std::os::fd::OwnedFd;
@@ -11,10 +12,11 @@ use gantry_dockerfile::{
 use gantry_oci::image::{History, ImageConfig};
 use gantry_types::Timestamp;
 
-use crate::files::{Changes, Files};
+use crate::elsewhere::{self, Source as Origin};
+use crate::files::{Changes, Files, Modified};
 use crate::key::Key;
 use crate::select::Tree;
-use crate::solve::Site;
+use crate::solve::{Done, Site};
 use crate::transfer::{self, Order};
 use crate::variables::Scope;
 use crate::workshop::{Base, Layer, Told, Workshop};
@@ -28,6 +30,8 @@ pub(crate) struct State {
     pub(crate) scope: Scope,
     /// When its latest layer was made.
     pub(crate) created: Option<Timestamp>,
+    /// Layers, and entries of the history, of the image that it all begins with.
+    pub(crate) base: (usize, usize),
     /// The stage has said itself what runs.
     has_command: bool,
 }
@@ -45,8 +49,13 @@ impl State {
     /// Before the first instruction.
     pub(crate) fn new(base: Base) -> Self {
         let created = base.config.created_at();
+        let mut base = base;
+        // What its own steps gave is no part of what is built on it.
+        base.config.build_cache = None;
         let scope = Scope { env: base.config.config.env.clone(), ..Scope::default() };
-        Self { layers: base.layers, config: base.config, scope, created, has_command: false }
+        let (layers, config) = (base.layers, base.config);
+        let base = (layers.len(), config.history.len());
+        Self { layers, config, scope, created, base, has_command: false }
     }
 
     /// The same for a stage that begins from this one: arguments are each stage's own.
@@ -69,13 +78,18 @@ impl<W: Workshop> Builder<'_, W> {
             let step = Step::read(&statement, '\\')?;
             self.execute(&step).map_err(|error| at(&step, error))?;
         }
-        for step in &stage.steps {
+        for (index, step) in stage.steps.iter().enumerate() {
             self.site.check_wanted()?;
+            // What it waits for is no part of its own time.
+            self.site.wait_for_sources(self.number, step)?;
             self.step += 1;
             let (number, total) = (self.step, self.site.total);
-            self.site.teller.tell(Told::Began { number, total, text: &step.text });
+            let label = self.site.label(self.number, Some(index));
+            let label = label.as_str();
+            self.site.teller.tell(Told::Began { number, total, text: &step.text, label });
             let before = self.state.layers.len();
-            self.execute(step).map_err(|error| at(step, error))?;
+            let executed = self.execute(step).map_err(|error| at(step, error));
+            executed.inspect_err(|error| self.site.tell_failure(number, error))?;
             let layer = self.state.layers.get(before).map(|layer| &layer.diff_id);
             self.site.teller.tell(Told::Ended { number, layer });
         }
@@ -202,36 +216,37 @@ impl<W: Workshop> Builder<'_, W> {
         let mut key = Key::new("workdir", &self.state.layers);
         key.part(&path);
         key.part(&user);
-        self.layer(key, &text, |builder| {
+        self.layer(key, (&text, &text), |builder| {
             let root = builder.site.workshop.view(&builder.state.layers)?;
             let owner = if user.is_empty() {
                 (0, 0)
             } else {
                 identity::look_up(std::os::fd::AsFd::as_fd(&root), &user)?
             };
-            let files = transfer::directory(&path, owner, &root, builder.site.plan.request.now)?;
+            let files =
+                transfer::directory(&path, owner, &root, builder.site.plan.request.moment())?;
             builder.write(&files)
         })
     }
 
     fn transfer(&mut self, name: &'static str, transfer: &Transfer, text: &str) -> Result<()> {
-        if let Some(what) = not_there_yet(transfer) {
-            return Err(Error::NotThereYet(what.to_owned()));
-        }
         let root = self.site.workshop.view(&self.state.layers)?;
         let tree = self.tree(transfer.from.as_deref())?;
-        let files = self.gather(name, transfer, &tree, &root)?;
-        let mut key = Key::new("files", &self.state.layers);
+        // What is linked depends on nothing below it, but for whose names mean whom.
+        let below = if transfer.is_linked { &[][..] } else { &self.state.layers };
+        let ground = self.site.workshop.view(below)?;
+        let files = self.gather((name, transfer), &tree, (&root, &ground))?;
+        let mut key = Key::new("files", below);
         files.identify(&mut key, &|| self.site.check_wanted())?;
-        self.layer(key, text, |builder| builder.write(&files))
+        self.layer(key, (text, text), |builder| builder.write(&files))
     }
 
+    /// `root` knows the users, and `ground` is what the files come upon.
     fn gather(
         &self,
-        name: &'static str,
-        transfer: &Transfer,
+        (name, transfer): (&'static str, &Transfer),
         tree: &Tree<'_>,
-        root: &OwnedFd,
+        (root, ground): (&OwnedFd, &OwnedFd),
     ) -> Result<Files> {
         let words =
             |words: &[String]| words.iter().map(|word| self.word(word)).collect::<Result<Vec<_>>>();
@@ -258,35 +273,63 @@ impl<W: Workshop> Builder<'_, W> {
             };
             files.push((file.opening.name.clone(), content));
         }
+        let mut sources = words(&transfer.sources)?;
+        let check_wanted = || self.site.check_wanted();
+        let fetched = if name == "ADD" {
+            let checksum = transfer.checksum.as_ref().map(|text| self.word(text)).transpose()?;
+            let workshop = self.site.workshop;
+            elsewhere::fetch(workshop, &mut sources, transfer, &check_wanted, checksum.as_deref())?
+        } else {
+            Vec::new()
+        };
         let unpacks = transfer.unpacks.unwrap_or(true) && name == "ADD";
         let order = Order {
             name,
-            sources: &words(&transfer.sources)?,
+            sources: &sources,
+            fetched,
+            unpacks_fetched: transfer.unpacks == Some(true),
             files,
             destination: &self.word(&transfer.destination)?,
             working_dir: &self.state.config.config.working_dir,
-            changes: Changes { owner, mode },
-            unpacked: Changes { owner: chown, mode },
+            changes: Changes { owner, mode, ..self.changes(transfer.from.is_none()) },
+            unpacked: Changes { owner: chown, mode, ..self.changes(false) },
             keeps_parents: transfer.keeps_parents,
             exclude: IgnoreFile::of_patterns(exclude.iter().map(String::as_str))?,
             unpacks_in: if unpacks { Some(self.site.workshop.scratch()?) } else { None },
-            now: self.site.plan.request.now,
-            check_wanted: &|| self.site.check_wanted(),
+            now: self.site.plan.request.moment(),
+            check_wanted: &check_wanted,
         };
-        transfer::gather(order, tree, root)
+        transfer::gather(order, tree, ground)
+    }
+
+    /// What every file is changed in. When and under which mask somebody has written a context says nothing.
+    pub(crate) fn changes(&self, is_context: bool) -> Changes {
+        let request = &self.site.plan.request;
+        let modified = match request.epoch {
+            Some(epoch) if is_context => Modified::At(epoch),
+            Some(epoch) => Modified::NotAfter(epoch),
+            None => Modified::AsItIs,
+        };
+        let ignores_mask = request.ignores_masks && is_context;
+        Changes { modified, ignores_mask, ..Changes::default() }
     }
 
     /// The tree that `--from` means.
     pub(crate) fn tree(&self, from: Option<&str>) -> Result<Tree<'_>> {
-        let Some(from) = from else {
-            let context = &self.site.plan.context;
-            let root = context.root.try_clone().map_err(|error| Error::read(b"/", error))?;
-            let name = "the build context".to_owned();
-            return Ok(Tree { root: Arc::new(root), ignore: Some(&context.ignore), name });
+        let (context, name) = match from {
+            None => (&self.site.plan.context, "the build context".to_owned()),
+            Some(from) => match self.site.source(self.number, from)? {
+                Origin::Files(context) => (context, format!("the context {from:?}")),
+                Origin::Stage(layers) | Origin::Image(layers) => {
+                    let root = Arc::new(self.site.workshop.view(&layers)?);
+                    let name = format!("{from:?}");
+                    return Ok(Tree { root, ignore: None, hashes: None, name });
+                }
+            },
         };
-        let layers = self.site.layers_of(self.number, from)?;
-        let root = Arc::new(self.site.workshop.view(&layers)?);
-        Ok(Tree { root, ignore: None, name: format!("{from:?}") })
+        let root = context.root.try_clone().map_err(|error| Error::read(b"/", error))?;
+        let hashes = context.hashes.clone();
+        Ok(Tree { root: Arc::new(root), ignore: Some(&context.ignore), hashes, name })
     }
 
     /// Makes a layer of files.
@@ -297,13 +340,20 @@ impl<W: Workshop> Builder<'_, W> {
         self.site.workshop.layer(&self.state.layers, &mut |output| files.archive(output))
     }
 
-    /// The layer of a step: the remembered one, or a new one.
+    /// The layer of a step: the remembered one, or a new one. `written` is what the Dockerfile says, `text` what the history says.
     pub(crate) fn layer(
         &mut self,
         key: Key,
-        text: &str,
+        (written, text): (&str, &str),
         make: impl FnOnce(&mut Self) -> Result<Option<Layer>>,
     ) -> Result<()> {
+        let mut key = key;
+        let request = &self.site.plan.request;
+        if let Some(epoch) = request.epoch {
+            // What is in the layer says when.
+            key.part("epoch");
+            key.part(epoch.to_string());
+        }
         let key = key.finish();
         let _alone = self.site.claims.claim(&key);
         let remembered = self.site.recall(self.number, &key, &self.state.layers)?;
@@ -313,8 +363,18 @@ impl<W: Workshop> Builder<'_, W> {
         } else {
             let layer = make(self)?;
             self.site.remember(&key, &self.state.layers, layer.as_ref(), text)?;
-            (layer, self.site.plan.request.now)
+            (layer, request.moment())
         };
+        // Somebody may have done it at another time.
+        let created = request.epoch.unwrap_or(created);
+        self.site.note(Done {
+            key,
+            below: self.state.layers.clone(),
+            layer: layer.clone(),
+            created,
+            text: text.to_owned(),
+            written: written.to_owned(),
+        });
         let is_empty = layer.is_none();
         self.state.layers.extend(layer);
         self.state.created = Some(created);
@@ -328,7 +388,8 @@ impl<W: Workshop> Builder<'_, W> {
 
     fn history(&mut self, text: &str, is_empty: bool) -> Result<()> {
         self.state.scope.spend(text.len())?;
-        let created = self.state.created.unwrap_or(self.site.plan.request.now);
+        let request = &self.site.plan.request;
+        let created = request.epoch.or(self.state.created).unwrap_or(request.now);
         self.state.config.history.push(History {
             created: Some(created.to_string()),
             created_by: text.to_owned(),
@@ -351,19 +412,6 @@ fn cleaned(path: &str) -> String {
         }
     }
     format!("/{}", names.join("/"))
-}
-
-fn not_there_yet(transfer: &Transfer) -> Option<&'static str> {
-    let is_remote = |source: &String| {
-        ["http://", "https://", "git@", "git://", "ssh://"]
-            .iter()
-            .any(|start| source.starts_with(start))
-    };
-    if transfer.sources.iter().any(is_remote) {
-        return Some("ADD of a URL or a repository");
-    }
-    (transfer.checksum.is_some() || transfer.keeps_git_dir)
-        .then_some("--checksum and --keep-git-dir")
 }
 
 pub(crate) fn at(step: &Step, error: Error) -> Error {

@@ -14,7 +14,7 @@ use crate::{Error, Result};
 const MAX_BYTES: usize = 4 << 20;
 
 /// Arguments that need no `ARG`, and that no key depends on.
-pub(crate) const PROXIES: [&str; 10] = [
+pub const PROXIES: [&str; 10] = [
     "HTTP_PROXY",
     "http_proxy",
     "HTTPS_PROXY",

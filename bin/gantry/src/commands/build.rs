@@ -2,22 +2,38 @@
 
 mod check;
 mod context;
+mod exchange;
+mod limits;
+mod progress;
+mod results;
 mod secret;
+mod shell;
+mod sources;
+mod ssh;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use gantry_client::BuildQuery;
+use gantry_client::{BuildQuery, Client, Host, Progress};
 use gantry_dockerfile::{Dockerfile, Source};
 use gantry_types::ImageReference;
 
 use crate::cli::{Takes, Verb};
-use crate::commands::progress;
 use crate::error::Error;
 use crate::flags::{environment_entry, label, without};
 use crate::output;
 use crate::session::Session;
-use context::Context;
+use context::{Context, Sending};
+use exchange::Exchange;
+use limits::LimitFlags;
+use progress::{Followed, Form};
+use results::{ResultFlags, Wanted};
+use shell::OnFailure;
+use sources::{SourceFlags, Sources};
+
+/// The moment that all bears that a build makes; builds have it from the environment, too.
+const EPOCH: &str = "SOURCE_DATE_EPOCH";
 
 /// Start a build
 #[derive(Debug, clap::Args)]
@@ -47,65 +63,114 @@ pub(crate) struct Build {
     /// Do not cache specified stages
     #[arg(long, value_delimiter = ',')]
     no_cache_filter: Vec<String>,
+    /// What to do when a RUN fails: "shell" opens a shell in it, as it is then
+    #[arg(long, value_name = "ACTION")]
+    on_failure: Option<OnFailure>,
     /// Set target platform for build
     #[arg(long, default_value = "", hide_default_value = true)]
     platform: String,
     /// Always attempt to pull all referenced images
     #[arg(long)]
     pull: bool,
+    /// Set type of progress output ("auto", "plain", "tty", "rawjson", "quiet")
+    #[arg(long, value_name = "TYPE")]
+    progress: Option<Form>,
     /// Suppress the build output and print image ID on success
     #[arg(short, long)]
     quiet: bool,
     /// Secret to expose to the build (format: "id=mysecret[,src=/local/secret]" or "id=mysecret,env=NAME")
     #[arg(long)]
     secret: Vec<String>,
+    /// Squash newly built layers into a single new layer
+    #[arg(long)]
+    squash: bool,
     /// Name and optionally a tag (format: "name:tag")
     #[arg(short, long)]
     tag: Vec<String>,
     /// Set the target build stage to build
     #[arg(long, default_value = "", hide_default_value = true)]
     target: String,
+    #[command(flatten)]
+    limits: LimitFlags,
+    #[command(flatten)]
+    results: ResultFlags,
+    #[command(flatten)]
+    sources: SourceFlags,
     #[arg(required = true, hide = true)]
     path: String,
 }
 
 impl Verb for Build {
-    const USAGE: &'static str = "[OPTIONS] PATH | -";
+    const USAGE: &'static str = "[OPTIONS] PATH | URL | -";
     const TAKES: Takes = Takes::Exactly(1);
 
     async fn execute(self, session: &Session) -> Result<u8, Error> {
-        let context = Context::find(&self.path, self.file.as_deref())?;
-        let source = Source::parse(context.dockerfile());
+        let mut context = Context::find(&self.path, self.file.as_deref())?;
         if self.check {
-            let source = source.map_err(|error| Error::refused(error.to_string()))?;
-            return check::check(&context, &source);
+            return check::check(&context);
         }
-        // What is wrong with it is said before anything is sent.
-        let dockerfile = source.and_then(|source| Dockerfile::read(&source));
-        let dockerfile = dockerfile.map_err(|error| Error::refused(error.to_string()))?;
-        let options = self.options(&context, &dockerfile, session)?;
-        let client = session.connect().await?;
-        let (upload, sending) = context.send()?;
-        let built = client.build(upload, &options).await;
-        let mut messages = match built {
-            Ok(messages) => messages,
-            Err(error) => {
-                sending.finish(false)?;
-                return Err(error.into());
+        // What is wrong with it is said before anything is sent, where it is here.
+        let read = |text| Source::parse(text).and_then(|source| Dockerfile::read(&source));
+        let dockerfile = context.dockerfile().map(read).transpose();
+        let dockerfile = dockerfile.map_err(|error| check::refusal(&context, &error))?;
+        if self.on_failure == Some(OnFailure::Shell) {
+            shell::check(self.quiet)?;
+        }
+        let form = if self.quiet { Form::Quiet } else { Form::chosen(self.progress)? };
+        let mut wanted = self.results.read(&self.tag)?;
+        let mut options = self.options((&context, &wanted), dockerfile.as_ref(), session)?;
+        let Sources { told, layouts, agents } = self.sources.read(&mut context)?;
+        options.sources = told;
+        wanted.layouts = layouts;
+        options.quiet = form == Form::Quiet;
+        options.steps = form != Form::Quiet;
+        options.keeps_failure = self.on_failure.unwrap_or_default() == OnFailure::Shell;
+        let name = context.dockerfile_name().to_owned();
+        let client = Arc::new(session.connect().await?);
+        wanted.mirrored = context.mirrored()?.map(Arc::new);
+        let mirrored = wanted.mirrored.as_ref().map(|folder| folder.name.clone());
+        let mut exchange = Exchange::new(Arc::clone(&client), wanted);
+        let (messages, sending) =
+            begin(&client, &context, &mut options, mirrored.as_deref()).await?;
+        // At a terminal they would stand in the picture.
+        let (mut id, mut remarks) = (None, Vec::new());
+        let shown = progress::follow(messages, form, &name, |message| {
+            if exchange.take(message)? {
+                return Ok(());
             }
-        };
-        let mut id = None;
-        let shown = progress::follow(&mut messages, |message| {
             if let Some(found) = message.aux.as_ref().and_then(|aux| aux["ID"].as_str()) {
                 id = Some(found.to_owned());
-            } else if self.quiet {
+            } else if form == Form::Quiet {
                 id = Some(message.stream.trim().to_owned());
+                return output::print(&message.stream);
             }
-            output::print(&message.stream)
+            if !message.stream.is_empty() && form != Form::RawJson {
+                remarks.push(message.stream.trim_end().to_owned());
+            }
+            Ok(())
         });
         let shown = shown.await;
-        sending.finish(shown.is_ok())?;
-        shown?;
+        if let Ok(Followed::Interrupted(code)) = shown {
+            return Ok(code);
+        }
+        let is_done = matches!(shown, Ok(Followed::Done));
+        sending.map_or(Ok(()), |sending| sending.finish(is_done))?;
+        if let Followed::Failed { error, image } = shown? {
+            if let Some(image) = image {
+                output::remark(&error.report());
+                shell::open(&client, session, (&image, &self.network)).await?;
+                return Err(Error::Reported);
+            }
+            return Err(error);
+        }
+        if form != Form::Quiet && form != Form::RawJson {
+            remarks.extend(check::remarks(&context));
+        }
+        for remark in &remarks {
+            output::remark(remark);
+        }
+        exchange.finish().await?;
+        drop(agents);
         if let (Some(path), Some(id)) = (&self.iidfile, id) {
             std::fs::write(path, id).map_err(Error::file("write", path))?;
         }
@@ -113,11 +178,45 @@ impl Verb for Build {
     }
 }
 
+/// Begins a build. A folder on the daemon's machine is read where it is, if the daemon can, and else what of it is new is sent.
+async fn begin(
+    client: &Client,
+    context: &Context,
+    options: &mut BuildQuery,
+    mirrored: Option<&str>,
+) -> Result<(Progress, Option<Sending>), Error> {
+    /// What the daemon says when it cannot read a folder in place.
+    const CONFLICT: u16 = 409;
+    let is_local = matches!(client.host(), Host::Unix(_));
+    let in_place = if is_local { context.in_place()? } else { None };
+    let mut is_in_place = in_place.is_some();
+    options.directory = in_place.as_ref().map(|folder| folder.name.clone()).unwrap_or_default();
+    loop {
+        if !is_in_place {
+            mirrored.unwrap_or_default().clone_into(&mut options.mirrored);
+        }
+        let (upload, sending) = context.send(is_in_place || mirrored.is_some())?;
+        match client.build(upload, options).await {
+            Ok(messages) => return Ok((messages, sending)),
+            Err(error) => {
+                sending.map_or(Ok(()), |sending| sending.finish(false))?;
+                match error {
+                    gantry_client::Error::Daemon { status: CONFLICT, .. } if is_in_place => {
+                        is_in_place = false;
+                        options.directory.clear();
+                    }
+                    error => return Err(error.into()),
+                }
+            }
+        }
+    }
+}
+
 impl Build {
     fn options(
         &self,
-        context: &Context,
-        dockerfile: &Dockerfile,
+        (context, wanted): (&Context, &Wanted),
+        dockerfile: Option<&Dockerfile>,
         session: &Session,
     ) -> Result<BuildQuery, Error> {
         let pairs = |entries: &[String]| -> BTreeMap<String, String> {
@@ -126,13 +225,27 @@ impl Build {
             entries.iter().filter_map(pair).collect()
         };
         // One without a value has that of the environment.
-        let arguments: Vec<String> =
-            self.arguments.iter().map(|entry| environment_entry(entry)).collect();
+        let mut given = self.arguments.clone();
+        if !given.iter().any(|entry| entry.split('=').next() == Some(EPOCH)) {
+            // Where the environment has it, builds have it.
+            given.push(EPOCH.to_owned());
+        }
+        let arguments: Vec<String> = given.iter().map(|entry| environment_entry(entry)).collect();
         let proxies = session.proxies();
         let proxies = without(&proxies, &self.arguments).cloned();
         let mut credentials = BTreeMap::new();
-        for stage in &dockerfile.stages {
-            let Ok(reference) = stage.from.base.parse::<ImageReference>() else { continue };
+        let stages = dockerfile.iter().flat_map(|dockerfile| &dockerfile.stages);
+        let named = stages.flat_map(|stage| {
+            let steps = stage.steps.iter().flat_map(|step| step.instruction.sources());
+            [stage.from.base.clone()].into_iter().chain(steps)
+        });
+        // The name of a stage asks for what the default registry wants, and then nobody needs it.
+        for reference in named.filter_map(|name| name.parse::<ImageReference>().ok()) {
+            if let Some(known) = session.credentials(reference.domain())? {
+                credentials.insert(reference.domain().to_owned(), known);
+            }
+        }
+        for reference in &wanted.references {
             if let Some(known) = session.credentials(reference.domain())? {
                 credentials.insert(reference.domain().to_owned(), known);
             }
@@ -152,9 +265,17 @@ impl Build {
             no_cache: self.no_cache,
             no_cache_stages: self.no_cache_filter.clone(),
             pull: self.pull,
+            is_squashed: self.squash,
             quiet: self.quiet,
+            steps: false,
+            directory: String::new(),
+            mirrored: String::new(),
+            keeps_failure: false,
             secrets: secret::read_all(&self.secret)?,
             credentials,
+            results: wanted.results.clone(),
+            sources: gantry_client::BuildSources::default(),
+            limits: self.limits.read()?,
         })
     }
 }

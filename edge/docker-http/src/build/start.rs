@@ -1,16 +1,19 @@
 //! `POST /build`: an image of a Dockerfile and its context.
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use gantry_engine::Engine;
-use gantry_engine::build::{BuildRequest, build};
+use gantry_engine::build::{BuildRequest, Telling, build};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
 use crate::call::Call;
 use crate::error::Error;
+use crate::local_peer::NamedDirectory;
 use crate::progress::{self, WhenGone};
 use crate::query::Query;
 use crate::registry_auth;
@@ -19,20 +22,12 @@ use crate::reply::Reply;
 /// Secrets of a build by their ids: a JSON object of values in base64, itself in base64. Gantry's own.
 const SECRETS: &str = "x-gantry-secrets";
 
-/// What Docker applies to the containers of steps, and Gantry does not yet.
-const UNAPPLIED: [&str; 11] = [
-    "memory",
-    "memswap",
-    "cpushares",
-    "cpuperiod",
-    "cpuquota",
-    "cpusetcpus",
-    "cpusetmems",
-    "shmsize",
-    "ulimits",
-    "extrahosts",
-    "cgroupparent",
-];
+/// The directory that is the context, by the client's descriptor of it (see [`NamedDirectory`]); what comes in the body lies beside
+/// it. Gantry's own.
+const DIRECTORY: &str = "directory";
+
+/// The name of the folder that is the context, of which the client lists what it has and sends what is asked for. Gantry's own.
+const MIRRORED: &str = "mirrored";
 
 pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Reply, Error> {
     let mut request = request(&call.query)?;
@@ -47,10 +42,35 @@ pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Reply, Error> {
             request.secrets.insert(id, value.into());
         }
     }
+    request.directory = directory(&call)?;
+    request.mirrored = mirrored(&call.query, request.directory.is_some())?;
     let (sender, messages) = mpsc::channel(progress::LINES_IN_FLIGHT);
     let archive = call.archive();
     let work = async move { build(&engine, archive, request, sender).await };
     progress::reply(messages, WhenGone::Stop, work).await
+}
+
+/// The client's own directory, where that is the context.
+fn directory(call: &Call) -> Result<Option<Arc<OwnedFd>>, Error> {
+    let Some(text) = call.query.get(DIRECTORY) else { return Ok(None) };
+    let named = NamedDirectory::parse(text).ok_or_else(|| Error::Parameter {
+        name: DIRECTORY,
+        value: text.to_owned(),
+        wanted: "descriptor:device:inode is needed",
+    })?;
+    let opened = call.local_peer.and_then(|peer| peer.directory(named));
+    opened.map(|opened| Some(Arc::new(opened))).ok_or(Error::NotInPlace)
+}
+
+/// What the client calls its folder, of which it sends what changed.
+fn mirrored(query: &Query, is_in_place: bool) -> Result<Option<String>, Error> {
+    let Some(name) = query.get(MIRRORED).filter(|name| !name.is_empty()) else { return Ok(None) };
+    // Who does not hand files over would wait for ever, as the build would for him.
+    if is_in_place || !query.flag("exchange") || !query.text("remote").is_empty() {
+        let wanted = "it goes with exchange=1, and without directory and remote";
+        return Err(Error::Parameter { name: MIRRORED, value: name.to_owned(), wanted });
+    }
+    Ok(Some(name.to_owned()))
 }
 
 fn request(query: &Query) -> Result<BuildRequest, Error> {
@@ -59,15 +79,7 @@ fn request(query: &Query) -> Result<BuildRequest, Error> {
             "this version of Gantry has no BuildKit: build with DOCKER_BUILDKIT=0, or with gantry build".to_owned(),
         ));
     }
-    for name in ["remote", "outputs", "squash"] {
-        if query.get(name).is_some_and(|value| !matches!(value, "0" | "false")) {
-            return Err(Error::Invalid(format!(
-                "a build with {name} is not there yet in this version of Gantry"
-            )));
-        }
-    }
-    refuse(query)?;
-    Ok(BuildRequest {
+    let mut request = BuildRequest {
         tags: query.all("t"),
         dockerfile: query.text("dockerfile"),
         arguments: document(query, "buildargs")?,
@@ -78,26 +90,36 @@ fn request(query: &Query) -> Result<BuildRequest, Error> {
         no_cache: query.flag("nocache"),
         no_cache_stages: query.all("nocachefilter"),
         pull: query.flag("pull"),
-        quiet: query.flag("q"),
+        telling: telling(query)?,
+        called: query.text("buildid"),
+        keeps_failure: query.flag("keepfailure"),
+        is_squashed: query.flag("squash"),
         ..BuildRequest::default()
-    })
+    };
+    super::results::read(query, &mut request)?;
+    super::around::read(query, &mut request)?;
+    Ok(request)
 }
 
-/// What is not applied is refused: a step without the limit that was asked for is not what was wanted.
-fn refuse(query: &Query) -> Result<(), Error> {
-    for name in UNAPPLIED {
-        let says_nothing = |value: &str| matches!(value.trim(), "" | "0" | "null" | "[]" | "{}");
-        if query.all(name).iter().any(|value| !says_nothing(value)) {
-            return Err(Error::Invalid(format!(
-                "a build with {name} is not there yet in this version of Gantry"
-            )));
-        }
+/// What the client hears of the build: Gantry's own `progress=steps` asks for more than lines.
+fn telling(query: &Query) -> Result<Telling, Error> {
+    match query.get("progress") {
+        _ if query.flag("q") => Ok(Telling::Quiet),
+        None | Some("" | "lines") => Ok(Telling::Lines),
+        Some("steps") => Ok(Telling::Steps),
+        Some(other) => Err(Error::Parameter {
+            name: "progress",
+            value: other.to_owned(),
+            wanted: "lines and steps are known",
+        }),
     }
-    Ok(())
 }
 
 /// A parameter that is a JSON document; `null` says nothing.
-fn document<T: DeserializeOwned + Default>(query: &Query, name: &'static str) -> Result<T, Error> {
+pub(super) fn document<T: DeserializeOwned + Default>(
+    query: &Query,
+    name: &'static str,
+) -> Result<T, Error> {
     let Some(text) = query.get(name) else { return Ok(T::default()) };
     let wanted = "it takes a JSON object of names and values";
     let document: Result<Option<T>, _> = serde_json::from_str(text);
@@ -123,13 +145,6 @@ mod tests {
         assert_eq!(build.arguments["B"], None);
         assert!(build.no_cache);
         assert!(read("version=2").is_err() && read("buildargs=x").is_err());
-        assert!(read("remote=https://x/y.git").is_err());
-        // What Docker's command line sends when nobody asks for anything.
-        let silent = "cgroupparent=&cpuperiod=0&cpuquota=0&cpusetcpus=&cpusetmems=&cpushares=0&memory=0&memswap=0&shmsize=0&ulimits=null";
-        assert!(read(silent).is_ok());
-        for name in UNAPPLIED {
-            let error = read(&format!("{name}=67108864")).unwrap_err();
-            assert!(error.to_string().contains(name), "{error}");
-        }
+        assert!(read("squash=1").unwrap().is_squashed && !read("squash=0").unwrap().is_squashed);
     }
 }

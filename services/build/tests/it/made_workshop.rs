@@ -1,19 +1,20 @@
 //! A workshop without a kernel's help: layers are directories, and a command is a line that it understands.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::{Barrier, Mutex};
 
 use gantry_archive::{ApplyOptions, Header, Whiteouts, Writer, apply};
 use gantry_build::{
-    Base, Context, Error, Execution, Layer, Memory, Plan, Request, Result, RunMount, RunNetwork,
-    Teller, Told, Workshop,
+    Base, Built, Checkout, Context, Download, Error, Execution, Grants, Layer, Memory,
+    NamedContext, Plan, Request, Result, RunMount, RunNetwork, Teller, Told, Workshop,
 };
 use gantry_db::Db;
-use gantry_dockerfile::{Dockerfile, IgnoreFile, Source};
+use gantry_dockerfile::{Dockerfile, IgnoreFile, Repository, Source};
 use gantry_oci::image::{Descriptor, ImageConfig, Platform, media_type};
 use gantry_types::{Digest, ErrorKind, Timestamp};
 use tempfile::TempDir;
@@ -69,6 +70,15 @@ impl MadeWorkshop {
         context: &Path,
         change: impl FnOnce(&mut Request),
     ) -> Result<Vec<String>> {
+        self.built_in(dockerfile, context, change).map(|built| self.list(&built.layers))
+    }
+
+    pub(crate) fn built_in(
+        &self,
+        dockerfile: &str,
+        context: &Path,
+        change: impl FnOnce(&mut Request),
+    ) -> Result<Built> {
         let source = Source::parse(dockerfile)?;
         let platform = Platform {
             os: "linux".to_owned(),
@@ -84,15 +94,39 @@ impl MadeWorkshop {
             ignores_memory: false,
             forgets_stages: [].into(),
             network: RunNetwork::None,
+            surroundings: String::new(),
+            grants: Grants::default(),
             secrets: [].into(),
             now: Timestamp { seconds: 1_700_000_000, nanos: 0 },
+            epoch: None,
+            ignores_masks: false,
         };
         change(&mut request);
         let root = File::open(context).unwrap().into();
-        let context = Context { root, ignore: IgnoreFile::default() };
-        let plan = Plan { dockerfile: Dockerfile::read(&source)?, context, request };
-        let built = gantry_build::build(self, &self.memory, &plan, self)?;
-        Ok(self.list(&built.layers))
+        let context = Context { root, ignore: IgnoreFile::default(), hashes: None };
+        let contexts = self.contexts();
+        let plan = Plan { dockerfile: Dockerfile::read(&source)?, context, contexts, request };
+        gantry_build::build(self, &self.memory, &plan, self)
+    }
+
+    /// `given`, files; `linked`, a link to one that does not count; `swapped`, the image `base`.
+    fn contexts(&self) -> BTreeMap<String, NamedContext> {
+        let folder = self.fresh("given");
+        fs::create_dir(folder.join("sub")).unwrap();
+        fs::write(folder.join("sub/mine"), "given").unwrap();
+        fs::write(folder.join("hidden"), "hidden").unwrap();
+        let ignore = IgnoreFile::parse("hidden").unwrap();
+        let given = Context { root: File::open(folder).unwrap().into(), ignore, hashes: None };
+        let folder = self.fresh("linked");
+        fs::write(folder.join("hidden"), "hidden").unwrap();
+        symlink("hidden", folder.join("link")).unwrap();
+        let ignore = IgnoreFile::parse("hidden").unwrap();
+        let linked = Context { root: File::open(folder).unwrap().into(), ignore, hashes: None };
+        BTreeMap::from([
+            ("linked".to_owned(), NamedContext::Files(linked)),
+            ("given".to_owned(), NamedContext::Files(given)),
+            ("swapped".to_owned(), NamedContext::Image("base".to_owned())),
+        ])
     }
 
     pub(crate) fn fresh(&self, name: &str) -> PathBuf {
@@ -168,7 +202,7 @@ impl Workshop for MadeWorkshop {
         Ok(Some(Layer { diff_id, blob }))
     }
 
-    /// `write PATH WORDS…`, `names`, `meet`, `fail CODE`, `panic`, `for-ever` (until nobody wants it any more).
+    /// `write PATH WORDS…`, `names`, `mounts`, `meet`, `fail CODE`, `panic`, `for-ever` (until nobody wants it any more).
     fn run(
         &self,
         below: &[Layer],
@@ -184,6 +218,11 @@ impl Workshop for MadeWorkshop {
                 self.meeting.wait();
                 Ok(None)
             }
+            // A script with an interpreter of its own.
+            "/dev/pipes/script" => {
+                self.executed.lock().unwrap().push(execution.args.join(" "));
+                Ok(None)
+            }
             "panic" => panic!("a command that panics"),
             // What a mount of the context shows.
             "names" => {
@@ -193,6 +232,15 @@ impl Workshop for MadeWorkshop {
                 let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
                 names.sort();
                 self.executed.lock().unwrap().push(names.join(" "));
+                Ok(None)
+            }
+            "mounts" => {
+                let mounts = execution.mounts.iter().map(shown);
+                let secrets = execution.secret_env.iter().map(|(name, _)| format!("${name}"));
+                let sockets =
+                    execution.env.iter().filter(|entry| entry.starts_with("SSH_AUTH_SOCK="));
+                let seen = mounts.chain(secrets).chain(sockets.cloned());
+                self.executed.lock().unwrap().extend(seen);
                 Ok(None)
             }
             "for-ever" => loop {
@@ -221,14 +269,62 @@ impl Workshop for MadeWorkshop {
     fn scratch(&self) -> Result<PathBuf> {
         Ok(self.fresh("scratch"))
     }
+
+    /// What the address's last name is, as a file that says so.
+    fn download(
+        &self,
+        url: &str,
+        _: Option<&Digest>,
+        _: &dyn Fn() -> Result<()>,
+    ) -> Result<Download> {
+        self.executed.lock().unwrap().push(format!("fetch {url}"));
+        let content = url.rsplit('/').next().unwrap();
+        let path = self.fresh("download").join("file");
+        fs::write(&path, content).unwrap();
+        let mut hashing =
+            gantry_archive::Hashing::new(content.as_bytes(), gantry_types::Algorithm::Sha256);
+        std::io::copy(&mut hashing, &mut std::io::sink()).unwrap();
+        let modified = Some(Timestamp { seconds: 1_000_000_000, nanos: 0 });
+        Ok(Download { file: File::open(path).unwrap(), digest: hashing.digest(), modified })
+    }
+
+    /// A file that says what was asked for.
+    fn checkout(&self, repository: &Repository, _: &dyn Fn() -> Result<()>) -> Result<Checkout> {
+        let folder = self.fresh("checkout");
+        fs::write(folder.join("asked"), format!("{repository:?}")).unwrap();
+        let root = File::open(folder).unwrap().into();
+        Ok(Checkout { root, commit: "0123456789abcdef0123456789abcdef01234567".to_owned() })
+    }
+
+    fn has_agent(&self, id: &str) -> bool {
+        id == "default"
+    }
+}
+
+/// A mount in one line.
+fn shown(mount: &RunMount) -> String {
+    match mount {
+        RunMount::Held { target, is_read_only, is_copied, .. } => {
+            format!("held {target} ro={is_read_only} copied={is_copied}")
+        }
+        RunMount::Merged { layers, path, target } => {
+            format!("merged {} /{path} at {target}", layers.len())
+        }
+        RunMount::Cache { id, sharing, seed, .. } => {
+            format!("cache {} {sharing:?} seeded={}", id.replace(' ', "_"), seed.is_some())
+        }
+        RunMount::Memory { target, size_limit } => format!("memory {target} {size_limit:?}"),
+        RunMount::Secret { target, owned, .. } => format!("secret {target} {owned:?}"),
+        RunMount::Agent { id, target, .. } => format!("agent {id} {target}"),
+    }
 }
 
 impl Teller for MadeWorkshop {
     fn tell(&self, told: Told<'_>) {
         let line = match told {
-            Told::Began { number, total, text } => format!("{number}/{total} {text}"),
+            Told::Began { number, total, text, .. } => format!("{number}/{total} {text}"),
             Told::Cached { number } => format!("{number} cached"),
-            Told::Output { .. } | Told::Ended { .. } => return,
+            Told::Output { .. } | Told::Ended { .. } | Told::Failed { .. } => return,
         };
         self.told.lock().unwrap().push(line);
     }

@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod keys;
 mod made_workshop;
 mod mischief;
+mod mounts;
 mod solving;
+mod sources;

@@ -71,18 +71,6 @@ fn in_a_made_workshop_names_that_layers_reserve_are_refused() {
 }
 
 #[test]
-fn in_a_made_workshop_archives_that_cannot_be_taken_apart_are_told() {
-    let workshop = MadeWorkshop::new();
-    let context = workshop.fresh("compressed");
-    fs::write(context.join("x.tar.xz"), b"\xfd7zXZ\0rest").unwrap();
-    let build = |step: &str| {
-        workshop.build_in(&format!("FROM base\n{step} x.tar.xz /x/\n"), &context, |_| {})
-    };
-    let error = error_chain(&build("ADD").unwrap_err());
-    assert!(error.contains("compressed with xz"), "{error}");
-}
-
-#[test]
 fn in_a_made_workshop_devices_of_a_context_are_not_brought() {
     let workshop = MadeWorkshop::new();
     let context = workshop.fresh("devices");
@@ -100,4 +88,55 @@ fn in_a_made_workshop_devices_of_a_context_are_not_brought() {
         let error = error_chain(&workshop.build_in(&dockerfile, &context, |_| {}).unwrap_err());
         assert!(error.contains("a build takes none from its context"), "{step}: {error}");
     }
+}
+
+#[test]
+fn in_a_made_workshop_nothing_is_replaced_by_what_is_of_another_kind() {
+    let workshop = MadeWorkshop::new();
+    let context = workshop.fresh("kinds");
+    for (path, content) in
+        [("base/usr/lib/x", "x"), ("tree/lib/y", "y"), ("file/usr", "f"), ("new/etc/z", "z")]
+    {
+        let path = context.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    symlink("usr/lib", context.join("base/lib")).unwrap();
+    let build = |steps: &str| {
+        let dockerfile = format!("FROM base\nCOPY base /\n{steps}\n");
+        let built = workshop.build_in(&dockerfile, &context, |_| {});
+        built.map_err(|error| error_chain(&error))
+    };
+    for (step, complaint) in [
+        ("COPY tree /", "cannot copy a directory to \"lib\": a file or a link is there"),
+        ("COPY file /", "cannot copy a file to \"usr\": a directory is there"),
+        ("COPY file base /d/", "cannot copy a directory to \"d/usr\""),
+        ("COPY base file /d/", "cannot copy a file to \"d/usr\""),
+        ("COPY --parents base /\nCOPY file /base/usr/lib/x/", "a file"),
+    ] {
+        let error = build(step).unwrap_err();
+        assert!(error.contains(complaint), "{step}: {error}");
+    }
+    // What is new, or of the same kind, comes to lie there; so does what goes through the link by its own word.
+    for step in ["COPY new /", "COPY tree/lib /lib", "COPY tree /d", "COPY base /"] {
+        build(step).unwrap();
+    }
+}
+
+#[test]
+fn in_a_made_workshop_a_link_does_not_lead_to_what_does_not_count() {
+    let workshop = MadeWorkshop::new();
+    for step in ["COPY --from=linked link /x", "COPY --from=linked lin* /x"] {
+        let dockerfile = format!("FROM base\n{step}\n");
+        let error = error_chain(&workshop.build(&dockerfile, &[]).unwrap_err());
+        assert!(error.contains("is not there in the context \"linked\""), "{step}: {error}");
+    }
+}
+
+#[test]
+fn in_a_made_workshop_a_source_is_no_pattern_of_an_ignore_file() {
+    let workshop = MadeWorkshop::new();
+    let files = [("!x1", "1"), ("x1", "2"), ("#x", "3")];
+    let built = workshop.build("FROM base\nCOPY [\"!x*\", \"#*\", \"/d/\"]\n", &files).unwrap();
+    assert_eq!(built, ["d/!x1 1", "d/#x 3"]);
 }

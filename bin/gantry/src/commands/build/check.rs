@@ -1,24 +1,29 @@
 //! `build --check`: what is likely to be wrong with a Dockerfile.
 
 use gantry_dockerfile::lint::{self, Surroundings, Warning};
-use gantry_dockerfile::{Dockerfile, Source};
+use gantry_dockerfile::{Dockerfile, Frontend, Source, SyntaxError, VERSION, excerpt};
 
 use super::context::Context;
 use crate::error::Error;
 use crate::output;
 
-/// Lines that are shown above and below.
-const AROUND: usize = 2;
+/// A Dockerfile that cannot be read: the place is shown, and what is wrong there is the error.
+pub(super) fn refusal(context: &Context, error: &SyntaxError) -> Error {
+    let text = context.dockerfile().unwrap_or_default();
+    output::remark(error.excerpt(context.dockerfile_name(), text).trim_end());
+    Error::refused(error.to_string())
+}
 
 /// Prints the warnings; the exit code is 1 when there are any.
-pub(super) fn check(context: &Context, source: &Source) -> Result<u8, Error> {
-    let dockerfile = Dockerfile::read(source).map_err(|error| Error::refused(error.to_string()))?;
-    let surroundings = Surroundings {
-        ignore: Some(context.ignore()),
-        // Nobody looks at images for this.
-        environment_of: &|_| None,
-    };
-    let warnings = lint::check(source, &dockerfile, &source.directives.check, surroundings);
+pub(super) fn check(context: &Context) -> Result<u8, Error> {
+    let text = context.dockerfile().ok_or_else(|| {
+        Error::refused(
+            "--check needs the Dockerfile here: name a folder, or give it on standard input",
+        )
+    })?;
+    let refused = |error: SyntaxError| refusal(context, &error);
+    let source = Source::parse(text).map_err(refused)?;
+    let warnings = warnings(context, &source).map_err(refused)?;
     for warning in &warnings {
         output::print(&shown(warning, context))?;
     }
@@ -32,22 +37,50 @@ pub(super) fn check(context: &Context, source: &Source) -> Result<u8, Error> {
 }
 
 fn shown(warning: &Warning, context: &Context) -> String {
-    let rule = "-".repeat(20);
-    let name = context.dockerfile_name();
-    let (first, last) = (warning.span.first, warning.span.last);
-    let lines = context.dockerfile().lines().enumerate().map(|(index, line)| (index + 1, line));
-    let near = lines.filter(|(number, _)| number + AROUND >= first && *number <= last + AROUND);
-    let shown: Vec<String> = near
-        .map(|(number, line)| {
-            let mark = if (first..=last).contains(&number) { ">>>" } else { "   " };
-            format!("{number:4} | {mark} {line}")
-        })
-        .collect();
+    let text = context.dockerfile().unwrap_or_default();
     format!(
-        "WARNING: {} - {}\n{}\n\n{name}:{first}\n{rule}\n{}\n{rule}\n\n",
+        "WARNING: {} - {}\n{}\n\n{}\n",
         warning.rule.name(),
         warning.rule.url(),
         warning.message,
-        shown.join("\n")
+        excerpt(context.dockerfile_name(), text, warning.span, None)
     )
+}
+
+/// What is said of a Dockerfile that is built: a few words for each warning.
+pub(super) fn remarks(context: &Context) -> Vec<String> {
+    let Some(Ok(source)) = context.dockerfile().map(Source::parse) else { return Vec::new() };
+    let mut remarks = Vec::new();
+    if let Some(Frontend::Newer { major, minor }) =
+        source.directives.syntax.as_deref().map(Frontend::parse)
+    {
+        let (own_major, own_minor) = VERSION;
+        remarks.push(format!(
+            "the Dockerfile asks for docker/dockerfile {major}.{minor}, and {own_major}.{own_minor} is built in: what only the later one has is refused"
+        ));
+    }
+    let warnings = warnings(context, &source).unwrap_or_default();
+    let noun = if warnings.len() == 1 {
+        "1 warning".to_owned()
+    } else {
+        format!("{} warnings", warnings.len())
+    };
+    if !warnings.is_empty() {
+        remarks.push(format!(" {noun} found (--check shows more):"));
+    }
+    let line = |warning: &Warning| {
+        format!(" - {}: {} (line {})", warning.rule.name(), warning.message, warning.span.first)
+    };
+    remarks.extend(warnings.iter().map(line));
+    remarks
+}
+
+fn warnings(context: &Context, source: &Source) -> Result<Vec<Warning>, SyntaxError> {
+    let dockerfile = Dockerfile::read(source)?;
+    let surroundings = Surroundings {
+        ignore: context.ignore(),
+        // Nobody looks at images for this.
+        environment_of: &|_| None,
+    };
+    Ok(lint::check(source, &dockerfile, &source.directives.check, surroundings))
 }

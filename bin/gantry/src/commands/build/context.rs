@@ -1,179 +1,227 @@
-//! The context of a build: which files are sent, and sending them.
+//! The context of a build: what a user means by it, and what of it is sent.
 
-use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Read as _};
-use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt;
+mod folder;
+mod mirrored;
+mod send;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::thread::JoinHandle;
 
-use gantry_archive::{CreateOptions, Header, Whiteouts, Writer};
-use gantry_client::Upload;
-use gantry_dockerfile::IgnoreFile;
-use tokio::net::unix::pipe;
+use gantry_dockerfile::{IgnoreFile, Remote};
 
 use crate::error::Error;
+use folder::Folder;
+pub(super) use mirrored::{Mirrored, Writing};
+pub(super) use send::Sending;
 
-const BUFFER_BYTES: usize = 256 << 10;
 /// The most bytes of a Dockerfile on standard input.
 const MAX_DOCKERFILE: u64 = 4 << 20;
+/// Bytes that tell an archive from a text.
+const BEGINNING: u64 = 512;
 
 /// See the head of this file.
 #[derive(Debug)]
 pub(super) struct Context {
-    /// None where the Dockerfile alone is the context.
-    directory: Option<PathBuf>,
-    dockerfile: String,
-    /// In the context.
+    place: Place,
+    /// The Dockerfile's text, where it is here.
+    dockerfile: Option<String>,
+    /// What it is called in the context.
     name: String,
-    ignore: IgnoreFile,
+    /// The Dockerfile is not in the context, and is sent beside it.
+    is_beside: bool,
+    /// Folders that have names, by what they are called in the archive.
+    named: BTreeMap<String, Folder>,
 }
 
-/// The thread that writes the archive.
-pub(super) struct Sending {
-    thread: JoinHandle<Result<(), gantry_archive::Error>>,
+/// Where the files are.
+#[derive(Debug)]
+enum Place {
+    Folder(Folder),
+    /// An archive on standard input, of which this has been read.
+    Archive(Vec<u8>),
+    /// There are none.
+    Nowhere,
+    /// An address that the daemon fetches.
+    Remote(String),
 }
 
 impl Context {
     /// The context that a user means by `path`, and by `file` for the Dockerfile.
     pub(super) fn find(path: &str, file: Option<&Path>) -> Result<Self, Error> {
+        let is_stdin = |path: &Path| path == Path::new("-");
         if path == "-" {
-            return Self::from_standard_input();
+            if file.is_some_and(is_stdin) {
+                return Err(Error::refused(
+                    "the context and the Dockerfile cannot both come from standard input",
+                ));
+            }
+            return Self::from_standard_input(file);
         }
-        let not_there_yet = ["http://", "https://", "git@", "git://", "ssh://"];
-        if not_there_yet.iter().any(|start| path.starts_with(start)) {
-            return Err(Error::refused(
-                "a context at an address is not there yet in this version of Gantry: fetch it and build the directory",
-            ));
+        let remote = Remote::parse(path).map_err(|error| Error::refused(error.to_string()))?;
+        if remote.is_some() || path.starts_with("github.com/") {
+            return Self::from_address(path, file);
         }
         let directory = PathBuf::from(path);
         let failed = Error::file("prepare the context", &directory);
         if !fs::metadata(&directory).map_err(failed)?.is_dir() {
             return Err(Error::refused(format!("the context {path} is no directory")));
         }
+        if file.is_some_and(is_stdin) {
+            let dockerfile = dockerfile_on_stdin()?;
+            let folder = Folder::new(directory, None)?;
+            return Ok(Self::beside(folder, dockerfile));
+        }
         let file = file.map_or_else(|| directory.join("Dockerfile"), Path::to_owned);
         let dockerfile =
             fs::read_to_string(&file).map_err(Error::file("read the Dockerfile", &file))?;
-        let name = name_in(&directory, &file)?;
-        let own = directory.join(format!("{name}.dockerignore"));
-        let shared = directory.join(".dockerignore");
-        let patterns = [own, shared].into_iter().find_map(|path| fs::read_to_string(path).ok());
-        let ignore = IgnoreFile::parse(&patterns.unwrap_or_default())
-            .map_err(|error| Error::refused(format!(".dockerignore: {error}")))?;
-        Ok(Self { directory: Some(directory), dockerfile, name, ignore })
+        let folder = Folder::new(directory, Some(&file))?;
+        let Some(name) = name_in(&folder.path, &file)? else {
+            return Ok(Self::beside(folder, dockerfile));
+        };
+        Ok(Self {
+            place: Place::Folder(folder.keeping(&name)),
+            dockerfile: Some(dockerfile),
+            name,
+            is_beside: false,
+            named: BTreeMap::new(),
+        })
     }
 
-    fn from_standard_input() -> Result<Self, Error> {
-        let mut bytes = Vec::new();
-        let read = io::stdin().lock().take(MAX_DOCKERFILE).read_to_end(&mut bytes);
-        read.map_err(|source| Error::System { action: "read the Dockerfile", source })?;
-        let dockerfile = String::from_utf8(bytes).map_err(|_| {
-            Error::refused("an archive on standard input is not there yet in this version of Gantry: a Dockerfile is")
-        })?;
-        let name = "Dockerfile".to_owned();
-        Ok(Self { directory: None, dockerfile, name, ignore: IgnoreFile::default() })
+    /// A folder with a Dockerfile from elsewhere.
+    fn beside(folder: Folder, dockerfile: String) -> Self {
+        Self {
+            place: Place::Folder(folder),
+            dockerfile: Some(dockerfile),
+            name: format!(".dockerfile.{}", unguessable()),
+            is_beside: true,
+            named: BTreeMap::new(),
+        }
     }
 
-    pub(super) fn dockerfile(&self) -> &str {
-        &self.dockerfile
+    fn from_standard_input(file: Option<&Path>) -> Result<Self, Error> {
+        let failed = |source| Error::System { action: "read standard input", source };
+        let mut beginning = Vec::new();
+        io::stdin().lock().take(BEGINNING).read_to_end(&mut beginning).map_err(failed)?;
+        let named = BTreeMap::new();
+        if is_archive(&beginning) {
+            let name = name_of(file)?;
+            let place = Place::Archive(beginning);
+            return Ok(Self { place, dockerfile: None, name, is_beside: false, named });
+        }
+        if file.is_some() {
+            return Err(Error::refused(
+                "-f needs a context with files: what is on standard input is the Dockerfile",
+            ));
+        }
+        io::stdin().lock().take(MAX_DOCKERFILE).read_to_end(&mut beginning).map_err(failed)?;
+        Ok(Self {
+            place: Place::Nowhere,
+            dockerfile: Some(text(beginning)?),
+            name: "Dockerfile".to_owned(),
+            is_beside: true,
+            named,
+        })
+    }
+
+    fn from_address(address: &str, file: Option<&Path>) -> Result<Self, Error> {
+        let named = BTreeMap::new();
+        let (dockerfile, name, is_beside) = match file {
+            Some(file) if file == Path::new("-") => {
+                (Some(dockerfile_on_stdin()?), format!(".dockerfile.{}", unguessable()), true)
+            }
+            _ => (None, name_of(file)?, false),
+        };
+        let place = Place::Remote(address.to_owned());
+        Ok(Self { place, dockerfile, name, is_beside, named })
+    }
+
+    /// Adds a folder under a name; what the daemon is told of it.
+    pub(super) fn add_named(&mut self, path: &str) -> Result<String, Error> {
+        let directory = PathBuf::from(path);
+        let failed = Error::file("find the named context", &directory);
+        if !fs::metadata(&directory).map_err(failed)?.is_dir() {
+            return Err(Error::refused(format!("the named context {path} is no directory")));
+        }
+        if matches!(self.place, Place::Archive(_)) {
+            return Err(Error::refused(
+                "a folder as a named context cannot go with an archive on standard input: unpack the archive",
+            ));
+        }
+        let name = format!(".context.{}", unguessable());
+        self.named.insert(name.clone(), Folder::new(directory, None)?);
+        Ok(format!("upload:{name}"))
+    }
+
+    /// The Dockerfile's text, where it is here.
+    pub(super) fn dockerfile(&self) -> Option<&str> {
+        self.dockerfile.as_deref()
     }
 
     pub(super) fn dockerfile_name(&self) -> &str {
         &self.name
     }
 
-    pub(super) fn ignore(&self) -> &IgnoreFile {
-        &self.ignore
-    }
-
-    /// Writes the archive while it is sent.
-    pub(super) fn send(self) -> Result<(Upload, Sending), Error> {
-        let system = |source| Error::System { action: "make a pipe", source };
-        let (reader, writer) = io::pipe().map_err(system)?;
-        let without = self.left_out()?;
-        let opened = self
-            .directory
-            .as_ref()
-            .map(|directory| File::open(directory).map_err(Error::file("open", directory)));
-        let directory = opened.transpose()?;
-        let thread = std::thread::spawn(move || {
-            let writer = BufWriter::with_capacity(BUFFER_BYTES, writer);
-            let Some(directory) = directory else {
-                let mut writer = Writer::new(writer);
-                let header = Header::file(&self.name, 0o644);
-                writer.append_bytes(&header, self.dockerfile.as_bytes())?;
-                return writer.finish().map(drop);
-            };
-            let options = CreateOptions { whiteouts: Whiteouts::Plain };
-            gantry_archive::create_without(directory.as_fd(), writer, options, &without).map(drop)
-        });
-        let reader = pipe::Receiver::from_owned_fd(reader.into()).map_err(system)?;
-        Ok((Upload::stream(reader), Sending { thread }))
-    }
-
-    /// The paths that are not sent. The Dockerfile and what says this are sent in any case.
-    fn left_out(&self) -> Result<BTreeSet<Vec<u8>>, Error> {
-        let mut left_out = BTreeSet::new();
-        let Some(directory) = self.directory.as_ref().filter(|_| !self.ignore.is_empty()) else {
-            return Ok(left_out);
-        };
-        let kept =
-            [self.name.clone(), format!("{}.dockerignore", self.name), ".dockerignore".to_owned()];
-        let is_above_kept =
-            |path: &str| kept.iter().any(|kept| kept.starts_with(&format!("{path}/")));
-        let mut pending = vec![PathBuf::new()];
-        while let Some(folder) = pending.pop() {
-            let place = directory.join(&folder);
-            let entries = fs::read_dir(&place).map_err(Error::file("read", &place))?;
-            for entry in entries {
-                let entry = entry.map_err(Error::file("read", &place))?;
-                let path = folder.join(entry.file_name());
-                let text = path.to_string_lossy();
-                let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
-                if kept.contains(&text.to_string()) {
-                    continue;
-                }
-                let is_out = self.ignore.excludes(&text);
-                let looks_into = is_directory
-                    && (!is_out || self.ignore.may_take_back_below(&text) || is_above_kept(&text));
-                if looks_into {
-                    pending.push(path);
-                } else if is_out {
-                    left_out.insert(path.as_os_str().as_bytes().to_vec());
-                }
-            }
+    /// The address that the daemon fetches, or nothing.
+    pub(super) fn remote(&self) -> &str {
+        match &self.place {
+            Place::Remote(address) => address,
+            _ => "",
         }
-        Ok(left_out)
     }
-}
 
-impl Sending {
-    /// Waits for it. What it failed with matters unless the daemon has refused before.
-    pub(super) fn finish(self, accepted: bool) -> Result<(), Error> {
-        let result = match self.thread.join() {
-            Ok(result) => result,
-            Err(panic) => std::panic::resume_unwind(panic),
-        };
-        match result {
-            Err(error) if accepted || !matches!(error, gantry_archive::Error::Write { .. }) => {
-                Err(Error::refused(gantry_types::error_chain(&error)))
-            }
-            _ => Ok(()),
+    pub(super) fn ignore(&self) -> Option<&IgnoreFile> {
+        match &self.place {
+            Place::Folder(folder) => Some(&folder.ignore),
+            _ => None,
         }
     }
 }
 
-/// What a Dockerfile is called in the context.
-fn name_in(directory: &Path, file: &Path) -> Result<String, Error> {
-    let real = |path: &Path| fs::canonicalize(path).map_err(Error::file("find", path));
-    let (root, real_file) = (real(directory)?, real(file)?);
-    let name = real_file.strip_prefix(&root).ok().and_then(Path::to_str);
+fn dockerfile_on_stdin() -> Result<String, Error> {
+    let mut bytes = Vec::new();
+    let read = io::stdin().lock().take(MAX_DOCKERFILE).read_to_end(&mut bytes);
+    read.map_err(|source| Error::System { action: "read the Dockerfile", source })?;
+    text(bytes)
+}
+
+fn text(bytes: Vec<u8>) -> Result<String, Error> {
+    String::from_utf8(bytes).map_err(|_| {
+        Error::refused("what is on standard input is neither a Dockerfile nor an archive")
+    })
+}
+
+/// The Dockerfile's name in a context that is not here.
+fn name_of(file: Option<&Path>) -> Result<String, Error> {
+    let Some(file) = file else { return Ok("Dockerfile".to_owned()) };
+    let name = file.to_str().filter(|name| !name.starts_with('/'));
     name.map(str::to_owned).ok_or_else(|| {
         Error::refused(format!(
-            "the Dockerfile {} has to lie in the context {} in this version of Gantry",
-            file.display(),
-            directory.display()
+            "the Dockerfile {} has to be named by its path in the context, which is not on this machine's disk",
+            file.display()
         ))
     })
+}
+
+/// What a Dockerfile is called in the context; `None` when it is not in it.
+fn name_in(directory: &Path, file: &Path) -> Result<Option<String>, Error> {
+    let real = |path: &Path| fs::canonicalize(path).map_err(Error::file("find", path));
+    let (root, real_file) = (real(directory)?, real(file)?);
+    Ok(real_file.strip_prefix(&root).ok().and_then(Path::to_str).map(str::to_owned))
+}
+
+/// Whether bytes begin an archive, plain or compressed.
+fn is_archive(beginning: &[u8]) -> bool {
+    const COMPRESSED: [&[u8]; 4] = [b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ\x00"];
+    COMPRESSED.iter().any(|magic| beginning.starts_with(magic))
+        || beginning.get(257..262) == Some(b"ustar")
+}
+
+/// A name that no file of a context has.
+pub(super) fn unguessable() -> String {
+    use std::hash::{BuildHasher, RandomState};
+    // Each state has keys of its own from the system's random numbers.
+    let number = || RandomState::new().hash_one(std::process::id());
+    format!("{:016x}{:016x}", number(), number())
 }

@@ -1,10 +1,12 @@
 //! `builder prune`: builds begin anew.
 
 use gantry_api::build::BuildPruned;
+use gantry_client::BuildPruneQuery;
 
 use crate::cli::{Takes, Verb};
 use crate::commands::confirm::confirm;
 use crate::error::Error;
+use crate::flags::value::bytes;
 use crate::format::size;
 use crate::output;
 use crate::session::Session;
@@ -15,9 +17,21 @@ pub(crate) struct Prune {
     /// Remove all unused build cache, and what cache mounts hold
     #[arg(short, long)]
     all: bool,
+    /// Provide filter values (e.g. "type=exec.cachemount", "until=24h")
+    #[arg(long, value_parser = crate::commands::filter)]
+    filter: Vec<(String, String)>,
     /// Do not prompt for confirmation
     #[arg(short, long)]
     force: bool,
+    /// Amount of disk space that may be taken in any case
+    #[arg(long, alias = "keep-storage", value_name = "BYTES", value_parser = bytes)]
+    reserved_space: Option<i64>,
+    /// Maximum amount of disk space that may be taken in the end
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    max_used_space: Option<i64>,
+    /// Amount of the disk that is to be free in the end
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    min_free_space: Option<i64>,
 }
 
 impl Verb for Prune {
@@ -25,7 +39,10 @@ impl Verb for Prune {
     const TAKES: Takes = Takes::Nothing;
 
     async fn execute(self, session: &Session) -> Result<u8, Error> {
-        let what = if self.all {
+        let options = self.options();
+        let what = if !self.filter.is_empty() {
+            "all build cache that fits the filters"
+        } else if self.all {
             "all build cache, and what cache mounts hold"
         } else {
             "all build cache"
@@ -33,13 +50,26 @@ impl Verb for Prune {
         if !self.force && !confirm(&format!("WARNING! This will remove {what}."))? {
             return Ok(0);
         }
-        let pruned = session.connect().await?.build_prune(self.all).await?;
+        let pruned = session.connect().await?.build_prune(&options).await?;
         output::print(&report(&pruned))?;
         output::line(&format!(
             "\nTotal reclaimed space: {}",
             size::reclaimed(pruned.space_reclaimed)
         ))?;
         Ok(0)
+    }
+}
+
+impl Prune {
+    fn options(&self) -> BuildPruneQuery {
+        let bytes = |flag: Option<i64>| flag.and_then(|bytes| u64::try_from(bytes).ok());
+        BuildPruneQuery {
+            all: self.all,
+            filters: self.filter.iter().cloned().collect(),
+            reserved_bytes: bytes(self.reserved_space),
+            max_used_bytes: bytes(self.max_used_space),
+            min_free_bytes: bytes(self.min_free_space),
+        }
     }
 }
 

@@ -1,0 +1,13 @@
+//! `GET /gantry/builds/{id}`.
+
+use gantry_engine::Engine;
+use gantry_engine::build::inspect;
+use hyper::StatusCode;
+
+use crate::call::Call;
+use crate::error::Error;
+use crate::reply::{self, Reply};
+
+pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Reply, Error> {
+    reply::json(StatusCode::OK, &inspect(&engine, call.name).await?)
+}

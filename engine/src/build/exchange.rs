@@ -1,0 +1,176 @@
+//! What a build and its client hand each other while it goes on, beside the build's own stream: files that the client takes
+//! (an output), and files that it brings (a cache that lies with it). The daemon names each in a message by an id that nobody
+//! can guess; the client asks for it, or brings it, in a request of its own. All of it ends with the build.
+
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use gantry_api::image::ProgressMessage;
+use gantry_types::ContainerId;
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::archive_stream::{self, Pieces};
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::{Result, random};
+
+/// What a message is called that offers something.
+pub const OFFER: &str = "gantry.offer";
+/// What a message is called that asks for something.
+pub const WANT: &str = "gantry.want";
+/// How long a build waits before it asks whether its client is still there.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Writes what is offered.
+type Writing = Box<dyn FnOnce(&mut dyn Write) -> Result<()> + Send>;
+
+/// What is open between all builds and their clients.
+#[derive(Default)]
+pub(crate) struct Exchanges {
+    open: Mutex<HashMap<String, Open>>,
+}
+
+/// One thing.
+enum Open {
+    Offer { write: Writing, ended: oneshot::Sender<bool> },
+    Want(SyncSender<Brought>),
+}
+
+/// What a client brings; nothing where it has none.
+struct Brought {
+    content: Option<Box<dyn Read + Send>>,
+    taken: oneshot::Sender<()>,
+}
+
+/// A place in the table; it goes with this.
+struct Place<'a> {
+    exchanges: &'a Exchanges,
+    id: String,
+}
+
+impl Exchanges {
+    fn open(&self) -> MutexGuard<'_, HashMap<String, Open>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, what: Open) -> Result<Place<'_>> {
+        let id = ContainerId::from_bytes(random::bytes()?).as_str().to_owned();
+        self.open().insert(id.clone(), what);
+        Ok(Place { exchanges: self, id })
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.exchanges.open().remove(&self.id);
+    }
+}
+
+fn message(kind: &str, id: &str, about: &Value) -> ProgressMessage {
+    let mut aux = json!({ "id": id });
+    if let (Some(aux), Some(about)) = (aux.as_object_mut(), about.as_object()) {
+        aux.extend(about.clone());
+    }
+    ProgressMessage { id: kind.to_owned(), aux: Some(aux), ..ProgressMessage::default() }
+}
+
+/// Offers something to the client and waits until it has all of it. `about` says what it is.
+///
+/// # Errors
+/// The client has gone, or did not take all of it.
+pub(super) async fn offer(
+    engine: &Engine,
+    progress: &mpsc::Sender<ProgressMessage>,
+    about: Value,
+    write: impl FnOnce(&mut dyn Write) -> Result<()> + Send + 'static,
+) -> Result<()> {
+    let gone = || Error::Build(gantry_build::Error::Cancelled);
+    let (ended, mut waiting) = oneshot::channel();
+    let place = engine.exchanges.add(Open::Offer { write: Box::new(write), ended })?;
+    let offered = progress.send(message(OFFER, &place.id, &about)).await;
+    offered.map_err(|_| gone())?;
+    let all = tokio::select! {
+        all = &mut waiting => all.unwrap_or(false),
+        () = progress.closed() => return Err(gone()),
+    };
+    if all {
+        return Ok(());
+    }
+    Err(Error::invalid("the client did not take all of an output of the build: build again"))
+}
+
+/// What is offered under an id, to whom asks for it first.
+///
+/// # Errors
+/// Nothing is offered under it.
+pub async fn take(engine: &Engine, id: &str) -> Result<Pieces> {
+    let Some(Open::Offer { write, ended }) =
+        remove(engine, id, |open| matches!(open, Open::Offer { .. }))
+    else {
+        return Err(unknown(id));
+    };
+    archive_stream::start("build-output", move |opening| {
+        let mut output = opening.begin();
+        let written = write(&mut output)
+            .and_then(|()| output.flush().map_err(Error::file("send", "an output of a build")));
+        // A build that nobody waits for any more needs no answer.
+        ended.send(written.is_ok()).unwrap_or_default();
+        written
+    })
+    .await
+}
+
+/// Brings what a build has asked for under an id, or says that there is no such thing; returns when the build has it.
+///
+/// # Errors
+/// Nothing is wanted under it.
+pub async fn bring(engine: &Engine, id: &str, content: Option<Box<dyn Read + Send>>) -> Result<()> {
+    let wanted = remove(engine, id, |open| matches!(open, Open::Want(_)));
+    let Some(Open::Want(sender)) = wanted else { return Err(unknown(id)) };
+    let (taken, waiting) = oneshot::channel();
+    // There is room for one, and one comes.
+    sender.try_send(Brought { content, taken }).map_err(|_| unknown(id))?;
+    // A build that fails on it says so itself.
+    drop(waiting.await);
+    Ok(())
+}
+
+fn remove(engine: &Engine, id: &str, is_meant: impl Fn(&Open) -> bool) -> Option<Open> {
+    let mut open = engine.exchanges.open();
+    open.get(id).is_some_and(is_meant).then(|| open.remove(id)).flatten()
+}
+
+fn unknown(id: &str) -> Error {
+    Error::invalid(format!("no build offers or wants {id:?} now"))
+}
+
+/// Asks the client for something and hands it to `take`; nothing where it has none. Blocks.
+///
+/// # Errors
+/// The client has gone; what `take` says.
+pub(super) fn want<T>(
+    engine: &Engine,
+    progress: &mpsc::Sender<ProgressMessage>,
+    about: &Value,
+    take: impl FnOnce(&mut dyn Read) -> Result<T>,
+) -> Result<Option<T>> {
+    let gone = || Error::Build(gantry_build::Error::Cancelled);
+    let (sender, brought) = sync_channel(1);
+    let place = engine.exchanges.add(Open::Want(sender))?;
+    progress.blocking_send(message(WANT, &place.id, about)).map_err(|_| gone())?;
+    let Brought { content, taken } = loop {
+        match brought.recv_timeout(PAUSE) {
+            Ok(brought) => break brought,
+            Err(RecvTimeoutError::Timeout) if !progress.is_closed() => {}
+            Err(_) => return Err(gone()),
+        }
+    };
+    let result = content.map(|mut content| take(&mut content)).transpose();
+    // The client may have gone meanwhile.
+    taken.send(()).unwrap_or_default();
+    result
+}
