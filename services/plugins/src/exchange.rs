@@ -3,11 +3,12 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
@@ -70,8 +71,24 @@ fn too_late(error: io::Error) -> io::Error {
 }
 
 /// Waits no longer than `patience` where the queue of those who are not accepted yet is full.
-fn connect_unix(path: &Path, patience: Duration) -> io::Result<UnixStream> {
-    let address = SocketAddrUnix::new(path)?;
+pub(crate) fn connect_unix(path: &Path, patience: Duration) -> io::Result<UnixStream> {
+    connect_to(&open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?, patience)
+}
+
+/// The same where the plugin itself may have put a link to somebody else's socket, whom it may not reach.
+pub(crate) fn connect_managed(path: &Path, patience: Duration) -> io::Result<UnixStream> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let socket = open(path, flags, Mode::empty())?;
+    if FileType::from_raw_mode(fstat(&socket)?.st_mode) != FileType::Socket {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "what is there is no socket"));
+    }
+    connect_to(&socket, patience)
+}
+
+fn connect_to(socket: &OwnedFd, patience: Duration) -> io::Result<UnixStream> {
+    // An address has room for 107 bytes; the way to the socket may be longer.
+    let short = Path::new("/proc/self/fd").join(socket.as_raw_fd().to_string());
+    let address = SocketAddrUnix::new(&short)?;
     let flags = SocketFlags::CLOEXEC;
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     set_socket_timeout(&socket, Timeout::Send, Some(patience))?;
@@ -98,6 +115,10 @@ pub(crate) fn post(
     match address {
         Address::Unix(path) => {
             let stream = connect_unix(path, patience).map_err(unreached)?;
+            exchange(Patient { stream, deadline }, &message).map_err(failed)
+        }
+        Address::Managed(path) => {
+            let stream = connect_managed(path, patience).map_err(unreached)?;
             exchange(Patient { stream, deadline }, &message).map_err(failed)
         }
         Address::Tcp(address) => {

@@ -17,6 +17,8 @@ const MAX_SPEC_BYTES: u64 = 64 << 10;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Address {
     Unix(PathBuf),
+    /// Of a managed plugin, which can put whatever it wants in the socket's place.
+    Managed(PathBuf),
     /// `host:port`, without TLS.
     Tcp(String),
 }
@@ -24,7 +26,9 @@ pub(crate) enum Address {
 impl std::fmt::Display for Address {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Unix(path) => write!(formatter, "unix://{}", path.display()),
+            Self::Unix(path) | Self::Managed(path) => {
+                write!(formatter, "unix://{}", path.display())
+            }
             Self::Tcp(address) => write!(formatter, "tcp://{address}"),
         }
     }

@@ -1,5 +1,5 @@
-//! Plugins in Docker's sense: other programs behind a socket, found by a file of their name, asked by JSON over HTTP. What they are asked
-//! (volumes, networks, addresses) is the business of whoever asks.
+//! Plugins in Docker's sense: other programs behind a socket, found by a file of their name or managed here, asked by JSON over HTTP. What
+//! they are asked (volumes, networks, addresses) is the business of whoever asks; how managed ones are run is the engine's.
 //!
 //! ```text
 //! let plugins = Plugins::new(Config::default());
@@ -11,6 +11,8 @@
 mod error;
 mod exchange;
 mod find;
+pub mod managed;
+mod running;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -22,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 pub use error::{Error, Result};
 use find::Address;
+pub use running::{Running, listens};
 
 /// Where plugins are, and how long they may take.
 #[derive(Debug, Clone)]
@@ -51,6 +54,8 @@ pub struct Plugins {
     config: Config,
     /// What those that have answered can do.
     known: Mutex<HashMap<String, Known>>,
+    /// Managed ones that listen, by name.
+    running: running::Table,
 }
 
 #[derive(Debug, Clone)]
@@ -82,7 +87,7 @@ const ACTIVATE: &str = "/Plugin.Activate";
 impl Plugins {
     /// Nothing is asked before the first call.
     pub fn new(config: Config) -> Self {
-        Self { config, known: Mutex::default() }
+        Self { config, known: Mutex::default(), running: running::Table::default() }
     }
 
     /// Asks a plugin something, for instance `Create` of a `VolumeDriver`.
@@ -122,10 +127,20 @@ impl Plugins {
 
     /// The names of all plugins of a kind that answer now.
     pub fn names(&self, kind: &str) -> Vec<String> {
-        find::names(&self.config).into_iter().filter(|name| self.has(name, kind)).collect()
+        let managed = self.running.names();
+        let found = find::names(&self.config).into_iter().chain(managed);
+        found.filter(|name| self.has(name, kind)).collect()
+    }
+
+    /// The same of managed ones alone, which need not be asked for that.
+    pub fn managed_names(&self, kind: &str) -> Vec<String> {
+        self.running.names().into_iter().filter(|name| self.has(name, kind)).collect()
     }
 
     fn activated(&self, plugin: &str) -> Result<Known> {
+        if let Some(known) = self.running.get(plugin) {
+            return Ok(known);
+        }
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = known().get(plugin) {
             return Ok(known.clone());

@@ -2,13 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod managed;
+
+use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::fs::symlink;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use gantry_plugins::{Config, Error, Plugins};
+use gantry_plugins::{Config, Error, Plugins, Running, listens};
 use serde_json::{Value, json};
 
 /// Answers each question by `answer`, until the test ends.
@@ -56,6 +60,27 @@ fn a_plugin_is_activated_and_asked() {
     assert!(plugins.names("NetworkDriver").is_empty());
     let error = plugins.call::<Value>("two", "VolumeDriver", "Get", &json!({})).unwrap_err();
     assert_eq!(error.to_string(), "plugin \"two\" not found");
+}
+
+#[test]
+fn a_managed_plugin_leads_nobody_to_other_sockets() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path().join("own");
+    fs::create_dir(&here).unwrap();
+    play(folder.path(), "other", |_| says(200, &json!({"Volume": {"Name": "v"}})));
+    let plugins = plugins(&here, Duration::from_secs(30));
+    let add = |socket: &str| {
+        plugins.add(Running {
+            name: "vol".parse().unwrap(),
+            socket: folder.path().join(socket),
+            kinds: vec!["VolumeDriver".to_owned()],
+        });
+        plugins.call::<Value>("vol", "VolumeDriver", "Get", &json!({"Name": "v"}))
+    };
+    assert_eq!(add("other.sock").unwrap()["Volume"]["Name"], "v");
+    symlink(folder.path().join("other.sock"), here.join("p.sock")).unwrap();
+    assert!(matches!(add("own/p.sock"), Err(Error::Connect { .. })));
+    assert!(!listens(&here.join("p.sock")) && listens(&folder.path().join("other.sock")));
 }
 
 #[test]
