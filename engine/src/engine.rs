@@ -10,6 +10,7 @@ use gantry_images::Images;
 use gantry_layers::Layers;
 use gantry_network::Networks;
 use gantry_plugins::Plugins;
+use gantry_plugins::managed::Store;
 use gantry_shims::Shims;
 use gantry_types::{ContainerId, ExecId, error_chain};
 use gantry_volumes::Volumes;
@@ -24,7 +25,8 @@ use crate::record::{ContainerRecord, Snapshot};
 use crate::registry::{Handle, Registry};
 use crate::settings::{LiveSettings, Settings};
 use crate::{
-    Result, build, cgroups, container, facts, housekeeping, image, network, random, system, volume,
+    Result, build, cgroups, container, facts, housekeeping, image, network, plugin, random, system,
+    user_namespaces, volume,
 };
 
 /// One container engine over one data root. Cheap to clone.
@@ -48,13 +50,20 @@ pub struct Inner {
     pub(crate) layers: Layers,
     /// What earlier builds have given.
     pub(crate) build_memory: gantry_build::Memory,
+    /// Builds that go on, and what is known of those that were.
+    pub(crate) build_history: build::History,
     /// Who has which cache mount.
     pub(crate) build_caches: build::Caches,
+    /// What builds and their clients hand each other.
+    pub(crate) exchanges: build::Exchanges,
     /// What may change while it runs.
     pub(crate) live: Live,
     /// What images from registries must fulfil, where the administrator says so.
     pub(crate) signature_policy: Option<gantry_trust::Policy>,
     pub(crate) plugins: Arc<Plugins>,
+    /// Those that are kept here, and those of them that run.
+    pub(crate) managed_plugins: Store,
+    pub(crate) plugin_runs: plugin::Runs,
     /// Output on its way to other programs.
     pub(crate) log_deliveries: container::log_delivery::LogDeliveries,
     pub(crate) networks: Networks,
@@ -62,12 +71,16 @@ pub struct Inner {
     pub(crate) dns: gantry_dns::Dns,
     pub(crate) volumes: Volumes,
     pub(crate) shims: Shims,
+    /// For the ids of files that containers with other ids see.
+    pub(crate) user_namespaces: user_namespaces::UserNamespaces,
     pub(crate) cgroups: Hierarchies,
     pub(crate) containers: Registry,
     /// What happens, for those who listen.
     pub(crate) events: Events,
     /// How health checks go.
     pub(crate) probes: system::ProbeCounts,
+    /// Counts builds that fail.
+    pub(crate) failed_builds: build::FailureCounts,
     pub(crate) execs: Mutex<HashMap<ExecId, Arc<ExecSession>>>,
     /// Keeps containers from starting while somebody writes into their files.
     pub(crate) rooms: container::Rooms,
@@ -97,10 +110,15 @@ impl Engine {
     /// Opens the data root, finds the containers that went on running, and brings the embedded image in when the
     /// data root is new.
     pub async fn open(settings: Settings) -> Result<Self> {
-        // Before anything is touched.
-        let guards = Arc::new(Plugins::new(settings.plugins.clone()));
-        system::check_plugins(guards, settings.live.authorization_plugins.clone()).await?;
+        let guards = settings.live.authorization_plugins.clone();
+        // Before anything is touched; managed ones have to be started first.
+        if !plugin::has_any(&settings) {
+            let plugins = Arc::new(Plugins::new(settings.plugins.clone()));
+            system::check_plugins(plugins, guards.clone()).await?;
+        }
         let (engine, records) = block(move || Self::open_services(settings)).await?;
+        plugin::restore(&engine).await;
+        system::check_plugins(Arc::clone(&engine.plugins), guards).await?;
         container::log_delivery::check_defaults(&engine).await?;
         let (volumes, users) = (engine.clone(), volume::of_running(&records));
         block(move || volumes.volumes.restore(users)).await;
@@ -126,14 +144,7 @@ impl Engine {
     }
 
     fn open_services(settings: Settings) -> Result<(Self, Vec<ContainerRecord>)> {
-        for (path, mode) in [
-            (settings.data_root.clone(), 0o710),
-            (settings.data_root.join("containers"), 0o710),
-            (settings.exec_root.clone(), 0o711),
-            (settings.exec_root.join("containers"), 0o700),
-        ] {
-            make_dir(&path, mode)?;
-        }
+        make_dirs(&settings)?;
         let db = Arc::new(Db::open(&settings.data_root.join("meta.db"))?);
         let layers = Layers::open(
             gantry_layers::Config {
@@ -142,6 +153,9 @@ impl Engine {
             },
             Arc::clone(&db),
         )?;
+        if settings.live.containers.writable_layer_bytes.is_some() {
+            layers.can_limit()?;
+        }
         let elsewhere = housekeeping::layer_archives::InLayers(layers.archives());
         let images = Images::open(
             gantry_images::Config {
@@ -170,13 +184,18 @@ impl Engine {
                 Arc::clone(&db),
             )?,
             shims: Shims::new()?,
+            user_namespaces: user_namespaces::UserNamespaces::default(),
             cgroups,
             live: Live::new(settings.live.clone()),
             signature_policy,
             plugins,
+            managed_plugins: Store::open(&settings.data_root, Arc::clone(&db))?,
+            plugin_runs: plugin::Runs::default(),
+            build_history: build::History::new(Arc::clone(&db), &settings.data_root),
             settings,
             build_memory: gantry_build::Memory::new(Arc::clone(&db)),
             build_caches: build::Caches::default(),
+            exchanges: build::Exchanges::default(),
             db,
             images,
             layers,
@@ -184,6 +203,7 @@ impl Engine {
             log_deliveries: container::log_delivery::LogDeliveries::default(),
             events: Events::default(),
             probes: system::ProbeCounts::default(),
+            failed_builds: build::FailureCounts::default(),
             execs: Mutex::default(),
             rooms: container::Rooms::default(),
             image_changes: image::Changes::default(),
@@ -202,8 +222,8 @@ impl Engine {
         let known: HashSet<String> = known.into_iter().collect();
         let strangers = |names: Vec<String>| names.into_iter().filter(|name| !known.contains(name));
         for id in strangers(names_in(&self.settings.bundle(""))) {
-            let parent = self.settings.cgroup_parent.trim_end_matches('/');
-            container::leftovers::clear(self, &id, &format!("{parent}/{id}"));
+            let cgroup = cgroups::by_settings(self, &id)?;
+            container::leftovers::clear(self, &id, &cgroup.path);
         }
         let root = self.settings.container_dir("");
         for name in strangers(names_in(&root)) {
@@ -261,11 +281,11 @@ impl Engine {
 
     /// Fails when a test asked for a failure at this step.
     pub(crate) fn failpoint(&self, step: &'static str) -> Result<()> {
-        if self.settings.fail_at.as_deref() == Some(step) {
-            Err(Error::Injected { step })
-        } else {
-            Ok(())
+        let Some(at) = self.settings.fail_at.as_deref() else { return Ok(()) };
+        if at.strip_prefix("die:") == Some(step) {
+            std::process::abort();
         }
+        if at == step { Err(Error::Injected { step }) } else { Ok(()) }
     }
 
     /// The container that `text` means.
@@ -323,6 +343,15 @@ fn tell_what_is_lost(layers: &Layers, images: &Images) {
     for image in images.incomplete() {
         tracing::warn!(image = %image.image, missing = ?image.missing, "this image is incomplete: load it again");
     }
+}
+
+/// The directories that all else lies below.
+fn make_dirs(settings: &Settings) -> Result<()> {
+    let (data, exec) = (&settings.data_root, &settings.exec_root);
+    make_dir(data, 0o710)?;
+    make_dir(&data.join("containers"), 0o710)?;
+    make_dir(exec, 0o711)?;
+    make_dir(&exec.join("containers"), 0o700)
 }
 
 fn make_dir(path: &Path, mode: u32) -> Result<()> {

@@ -22,6 +22,14 @@ pub enum Error {
     NoSuchContainer(String),
     #[error("No such exec instance: {0}")]
     NoSuchExec(String),
+    #[error("No such build: {0}")]
+    NoSuchBuild(String),
+    #[error("build {0} goes on: wait for its end, or cancel it")]
+    BuildGoesOn(String),
+    #[error("No such cache mount: {id}")]
+    NoCacheMount { id: String },
+    #[error("a build has the cache mount {id} now: try again when it has ended")]
+    CacheMountInUse { id: String },
     #[error("multiple IDs found with provided prefix: {0}")]
     AmbiguousId(String),
     #[error(
@@ -57,6 +65,12 @@ pub enum Error {
     TooManyAttached(String),
     #[error("container {0} has too many exec sessions; try again when some have ended")]
     TooManyExecs(String),
+    /// The runtime cannot make the process; in Docker's words, which clients look for.
+    #[error("OCI runtime exec failed: exec failed")]
+    ExecFailed {
+        #[source]
+        source: gantry_shims::Error,
+    },
     #[error("exec {0} has already run")]
     ExecHasRun(String),
     #[error("invalid mount config for type \"bind\": bind source path does not exist: {path}")]
@@ -98,6 +112,22 @@ pub enum Error {
     /// A test asked for this failure.
     #[error("failure injected at {step}")]
     Injected { step: &'static str },
+    #[error("{reason}")]
+    Conflict { reason: String },
+    #[error("plugin {0:?} is enabled")]
+    PluginEnabled(String),
+    #[error("plugin {0:?} is disabled")]
+    PluginDisabled(String),
+    #[error("plugin {name:?} is in use by {user}")]
+    PluginInUse { name: String, user: String },
+    #[error("create {volume}: error looking up volume plugin {driver}")]
+    VolumeDriver { volume: String, driver: String, source: Box<gantry_plugins::Error> },
+    #[error("Error when allocating new name")]
+    NewName { source: Box<Self> },
+    #[error("AppArmor enabled on system but the {profile} profile could not be loaded: {why}")]
+    AppArmor { profile: &'static str, why: String },
+    #[error("cannot start the plugin {name}: {reason}")]
+    PluginStart { name: String, reason: String },
     #[error("authorization denied by plugin {plugin}: {reason}")]
     NotAuthorized { plugin: String, reason: String },
     #[error("plugin {plugin} failed with error")]
@@ -165,6 +195,14 @@ impl Error {
         }
     }
 
+    /// What a command of a build ended with, where that is the failure.
+    pub fn exit_code(&self) -> Option<u8> {
+        match self {
+            Self::Build(error) => error.command_code(),
+            _ => None,
+        }
+    }
+
     /// What sort of failure this is.
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -177,10 +215,18 @@ impl Error {
             Self::NotThereYet { .. } | Self::LogNotReadable => ErrorKind::NotImplemented,
             Self::NoSuchContainer(_)
             | Self::NoSuchExec(_)
+            | Self::NoSuchBuild(_)
+            | Self::NoCacheMount { .. }
             | Self::NoSuchFile { .. }
             | Self::NothingToPush { .. }
             | Self::WrongPlatform { .. } => ErrorKind::NotFound,
             Self::NameInUse { .. }
+            | Self::Conflict { .. }
+            | Self::PluginEnabled(_)
+            | Self::PluginDisabled(_)
+            | Self::PluginInUse { .. }
+            | Self::BuildGoesOn(_)
+            | Self::CacheMountInUse { .. }
             | Self::JoinsStopped { .. }
             | Self::JoinsNamespaceOfStopped { .. }
             | Self::LinksToStopped { .. }
@@ -203,11 +249,15 @@ impl Error {
             Self::ShuttingDown => ErrorKind::Unavailable,
             Self::Full { .. } => ErrorKind::StorageFull,
             Self::File { .. }
+            | Self::AppArmor { .. }
+            | Self::PluginStart { .. }
             | Self::Device { .. }
             | Self::AuthorizationFailed { .. }
             | Self::AuthorizationPlugin { .. }
             | Self::Injected { .. } => ErrorKind::Internal,
-            Self::Container { source, .. } | Self::LogDriver { source } => source.kind(),
+            Self::Container { source, .. }
+            | Self::NewName { source }
+            | Self::LogDriver { source } => source.kind(),
             Self::Build(error) => error.kind(),
             Self::Images(error) => error.kind(),
             Self::Registry(error) => error.kind(),
@@ -216,8 +266,9 @@ impl Error {
             Self::Networks(error) => error.kind(),
             Self::Dns(error) => error.kind(),
             Self::Plugins(error) => error.kind(),
+            Self::VolumeDriver { source, .. } => source.kind(),
             Self::Volumes(error) => error.kind(),
-            Self::Shims(error) => error.kind(),
+            Self::Shims(error) | Self::ExecFailed { source: error } => error.kind(),
             Self::LogDrivers(error) => error.kind(),
             Self::Logs(error) => error.kind(),
             Self::Database(error) => error.kind(),

@@ -9,11 +9,11 @@ use gantry_api::system::{EventActor, EventMessage};
 use gantry_types::Timestamp;
 use tokio::sync::broadcast;
 
-/// How many events are remembered for `since`.
+/// How many events are remembered for `since`; of execs as many again.
 const REMEMBERED: usize = 1024;
 
-/// How much memory they may take together.
-const REMEMBERED_BYTES: usize = 8 << 20;
+/// How much memory each of the two may take.
+const REMEMBERED_BYTES: usize = 4 << 20;
 
 /// How much one event's attributes may take: an image's labels have megabytes if it wants. Those that go beyond are left
 /// out.
@@ -35,6 +35,7 @@ pub(crate) enum Kind {
     Daemon,
     Image,
     Network,
+    Plugin,
     Volume,
 }
 
@@ -46,6 +47,7 @@ impl Kind {
             Self::Daemon => "daemon",
             Self::Image => "image",
             Self::Network => "network",
+            Self::Plugin => "plugin",
             Self::Volume => "volume",
         }
     }
@@ -134,9 +136,10 @@ pub(crate) struct Events {
 }
 
 struct Memory {
-    latest: VecDeque<Arc<EventMessage>>,
-    /// What they take together.
-    bytes: usize,
+    /// Apart from the rest: a health check every second tells of three events each time, and what else happened would
+    /// be forgotten within minutes.
+    execs: Latest,
+    others: Latest,
     listeners: broadcast::Sender<Arc<EventMessage>>,
     last: Timestamp,
     /// How many there were.
@@ -147,14 +150,26 @@ impl Default for Events {
     fn default() -> Self {
         let (listeners, _) = broadcast::channel(BEHIND);
         let last = Timestamp { seconds: 0, nanos: 0 };
-        Self {
-            memory: Mutex::new(Memory {
-                latest: VecDeque::new(),
-                bytes: 0,
-                listeners,
-                last,
-                told: 0,
-            }),
+        let (execs, others) = (Latest::default(), Latest::default());
+        Self { memory: Mutex::new(Memory { execs, others, listeners, last, told: 0 }) }
+    }
+}
+
+/// The latest events of some sort, oldest first.
+#[derive(Default)]
+struct Latest {
+    events: VecDeque<Arc<EventMessage>>,
+    /// What they take together.
+    bytes: usize,
+}
+
+impl Latest {
+    fn push(&mut self, event: Arc<EventMessage>) {
+        self.bytes += weight(&event);
+        self.events.push_back(event);
+        while self.events.len() > REMEMBERED || self.bytes > REMEMBERED_BYTES {
+            let Some(oldest) = self.events.pop_front() else { break };
+            self.bytes -= weight(&oldest);
         }
     }
 }
@@ -169,12 +184,9 @@ impl Events {
         memory.last = at;
         memory.told += 1;
         let message = Arc::new(event.into_message(at));
-        memory.bytes += weight(&message);
-        memory.latest.push_back(Arc::clone(&message));
-        while memory.latest.len() > REMEMBERED || memory.bytes > REMEMBERED_BYTES {
-            let Some(oldest) = memory.latest.pop_front() else { break };
-            memory.bytes -= weight(&oldest);
-        }
+        let of_an_exec = message.action.starts_with("exec_");
+        let latest = if of_an_exec { &mut memory.execs } else { &mut memory.others };
+        latest.push(Arc::clone(&message));
         // An error means that nobody listens.
         drop(memory.listeners.send(message));
     }
@@ -194,7 +206,11 @@ impl Events {
         &self,
     ) -> (Vec<Arc<EventMessage>>, broadcast::Receiver<Arc<EventMessage>>) {
         let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        (memory.latest.iter().cloned().collect(), memory.listeners.subscribe())
+        let mut latest: Vec<_> =
+            memory.execs.events.iter().chain(&memory.others.events).cloned().collect();
+        // Two runs that are sorted each: merged in one pass.
+        latest.sort_by_key(|event| event.time_nano);
+        (latest, memory.listeners.subscribe())
     }
 }
 
@@ -226,6 +242,20 @@ mod tests {
     }
 
     #[test]
+    fn health_checks_leave_the_memory_of_everything_else_alone() {
+        let events = told(10);
+        for _ in 0..REMEMBERED {
+            events.tell(Event::new(Kind::Container, "exec_start: test", "0123"));
+        }
+        events.tell(Event::new(Kind::Volume, "destroy", "0"));
+        let (latest, _) = events.listen();
+        assert_eq!(latest.len(), 10 + REMEMBERED + 1);
+        assert!(latest.is_sorted_by(|one, other| one.time_nano < other.time_nano));
+        assert_eq!((latest[0].action.as_str(), latest[0].actor.id.as_str()), ("create", "0"));
+        assert_eq!(latest.last().unwrap().action, "destroy");
+    }
+
+    #[test]
     fn what_is_remembered_has_a_limit_in_bytes() {
         let labels: BTreeMap<String, String> = (0..100)
             .map(|number| (format!("label{number:02}"), "x".repeat(1000)))
@@ -240,7 +270,7 @@ mod tests {
         let (latest, _) = events.listen();
         let all: usize = latest.iter().map(|event| weight(event)).sum();
         assert!(all <= REMEMBERED_BYTES && all > REMEMBERED_BYTES / 2, "{all}");
-        assert_eq!(events.memory.lock().unwrap().bytes, all);
+        assert_eq!(events.memory.lock().unwrap().execs.bytes, all);
         let EventMessage { action, actor, .. } = latest[0].as_ref();
         assert!(action.len() <= WORD_BYTES && action.starts_with("exec_create: éé"));
         assert_eq!(actor.attributes["execID"].len(), WORD_BYTES);

@@ -18,9 +18,13 @@ pub(crate) fn gather(cgroups: &Hierarchies, default_bridge: bool) -> HostFacts {
         cgroup_v2: cgroups.layout() == Layout::Unified,
         default_bridge,
         recursive_read_only: recursive_read_only(),
+        network_sysctls: ["ip_unprivileged_port_start", "ping_group_range"]
+            .iter()
+            .all(|name| Path::new("/proc/sys/net/ipv4").join(name).exists()),
         kernel: kernel(),
         apparmor: fs::read("/sys/module/apparmor/parameters/enabled")
             .is_ok_and(|text| text.starts_with(b"Y")),
+        apparmor_parser: crate::apparmor::parser(),
         limits: limits(cgroups),
         hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
     }

@@ -3,6 +3,7 @@
 //! This is the only crate that knows several services at once. It is asynchronous; the services are not, and
 //! [`blocking`] is where it crosses over. Protocols (HTTP, command lines) live above.
 
+mod apparmor;
 mod archive_stream;
 mod blocking;
 pub mod build;
@@ -19,23 +20,27 @@ mod live;
 mod names;
 pub mod network;
 mod plan;
+pub mod plugin;
 mod random;
 mod record;
 mod registry;
 mod rollback;
 mod settings;
 pub mod system;
+mod user_namespaces;
 pub mod volume;
 
 pub use archive_stream::Pieces;
 pub use engine::Engine;
 pub use error::Error;
+pub use gantry_cgroup::Slice;
 pub use gantry_layers::Format as LayerFormat;
 pub use gantry_plugins::Config as PluginConfig;
 pub use gantry_registry_client::{Config as RegistryConfig, Credentials, Proxies};
+pub use plan::{UserNamespace, writable_layer_bytes};
 pub use settings::{
-    ContainerDefaults, DefaultSeccomp, LiveSettings, LogDefaults, NameSettings, NetworkSettings,
-    OWN_RUNTIME, RuntimeSettings, Settings,
+    CgroupDriver, ContainerDefaults, DefaultSeccomp, LiveSettings, LogDefaults, NameSettings,
+    NetworkSettings, OWN_RUNTIME, RuntimeSettings, Settings,
 };
 
 /// What every use case returns.

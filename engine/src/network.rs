@@ -69,10 +69,12 @@ impl Remote for ByPlugins {
     }
 }
 
-/// The places of containers that ran when the daemon was last there. Those that have ended meanwhile give them back.
+/// The places of containers that ran when the daemon was last there. Those that have ended meanwhile give them back, and so does who
+/// was about to take one.
 pub(crate) fn of_running(records: &[ContainerRecord]) -> Vec<Endpoint> {
     let running = records.iter().filter(|record| record.state.is_running());
-    running.flat_map(|record| record.endpoints.clone()).collect()
+    let of_running = running.flat_map(|record| record.endpoints.clone());
+    of_running.chain(records.iter().flat_map(|record| record.joining.clone())).collect()
 }
 
 /// Brings the host's devices and rules to what there should be.

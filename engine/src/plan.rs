@@ -3,6 +3,7 @@
 //! `request → plan` happens here, `plan → OCI spec` in [`spec`]; both are pure functions of their arguments.
 
 mod capabilities;
+mod cgroup;
 mod checks;
 mod device_edits;
 mod endpoint_options;
@@ -17,9 +18,14 @@ mod resources;
 mod seccomp_profile;
 mod security;
 mod spec;
+mod storage;
 mod support;
 mod sysctls;
 mod update;
+mod user_namespace;
+
+use std::num::NonZeroU64;
+use std::path::PathBuf;
 
 use gantry_api::container::{Config, CreateRequest, HostConfig};
 use gantry_api::image::ImageConfig;
@@ -28,8 +34,9 @@ use gantry_types::{ContainerId, Signal};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::settings::{ContainerDefaults, LogDefaults};
+use crate::settings::{CgroupDriver, ContainerDefaults, LogDefaults};
 
+pub(crate) use cgroup::CgroupPlace;
 pub(crate) use device_edits::{ContainerEdits, Specification, is_qualified};
 pub(crate) use endpoints::{EndpointPlan, endpoint, refusal};
 pub(crate) use log::{
@@ -47,7 +54,9 @@ pub(crate) use security::{SeccompPlan, SecurityPlan};
 pub(crate) use spec::{
     FoundSource, JoinedNamespaces, SpecFacts, exec_process, mount_points, to_spec,
 };
+pub use storage::writable_layer_bytes;
 pub(crate) use support::LimitSupport;
+pub use user_namespace::UserNamespace;
 
 /// What the host can give; gathered once, when the engine opens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +72,8 @@ pub(crate) struct HostFacts {
     pub cgroup_v2: bool,
     /// Whether the kernel makes mounts read-only with all that lies below them.
     pub recursive_read_only: bool,
+    /// Whether namespaces of networks say who may bind low ports and ping.
+    pub network_sysctls: bool,
     /// The host's name.
     pub hostname: String,
     /// Whether there is a default bridge.
@@ -71,6 +82,8 @@ pub(crate) struct HostFacts {
     pub kernel: (u32, u32),
     /// Whether the kernel confines by AppArmor.
     pub apparmor: bool,
+    /// The program that loads profiles of AppArmor, where there is one.
+    pub apparmor_parser: Option<PathBuf>,
     /// What the kernel can limit.
     pub limits: LimitSupport,
 }
@@ -81,6 +94,7 @@ pub(crate) struct Surroundings<'a> {
     pub host: &'a HostFacts,
     pub defaults: &'a ContainerDefaults,
     pub logs: &'a LogDefaults,
+    pub cgroup_driver: CgroupDriver,
 }
 
 impl HostFacts {
@@ -109,6 +123,9 @@ pub(crate) struct ContainerPlan {
     pub pid: Sharing,
     pub uts: Sharing,
     pub cgroup_namespace: CgroupNamespace,
+    /// Its ids on the host, where they are other ones.
+    #[serde(default)]
+    pub user_namespace: Option<UserNamespace>,
     pub security: SecurityPlan,
     pub resources: LinuxResources,
     pub rlimits: Vec<Rlimit>,
@@ -119,6 +136,9 @@ pub(crate) struct ContainerPlan {
     /// `None` leaves the score as the engine has it.
     #[serde(default)]
     pub oom_score_adj: Option<i32>,
+    /// Bytes that its writable layer may hold; `None` is as many as there are.
+    #[serde(default)]
+    pub writable_layer_bytes: Option<NonZeroU64>,
     pub stop_signal: Signal,
     /// Seconds between the stop signal and the kill; negative waits for ever.
     pub stop_timeout_s: i64,
@@ -145,12 +165,15 @@ impl ContainerPlan {
         }
         update::restart_policy(&host_config.restart_policy, host_config.auto_remove)?;
         let modes = Modes::resolve(&mut host_config, &config, around)?;
+        let user_namespace =
+            user_namespace::resolve(&host_config, modes, around.defaults.user_namespace.as_ref())?;
         let endpoints = endpoints::resolve(modes.network, &mut host_config, networking_config)?;
         // Checked now, chosen at each start.
         ports(&config, &host_config)?;
         warnings.extend(endpoints::warnings(&endpoints, &host_config));
         modes::complete_hostname(&mut config, id, modes, &around.host.hostname)?;
-        checks::all(&config, &host_config, id)?;
+        checks::all(&config, &host_config)?;
+        CgroupPlace::asked_for(&host_config.cgroup_parent, around.cgroup_driver, id)?;
         sysctls::check(&host_config.sysctls, modes)?;
         let groups = process::additional_groups(&host_config.group_add)?;
         let capabilities = capabilities::resolve(
@@ -176,12 +199,17 @@ impl ContainerPlan {
             pid: modes.pid,
             uts: modes.uts,
             cgroup_namespace: modes.cgroup_namespace,
+            user_namespace,
             security,
             resources: resources::resolve(&mut host_config, around.host, &mut warnings)?,
             rlimits: resources::rlimits(&host_config.ulimits, &around.defaults.ulimits)?,
             additional_gids: groups.ids,
             additional_group_names: groups.names,
             oom_score_adj: checks::oom_score_adj(host_config.oom_score_adj)?,
+            writable_layer_bytes: storage::size(
+                &host_config.storage_opt,
+                around.defaults.writable_layer_bytes,
+            )?,
             stop_signal,
             stop_timeout_s: config.stop_timeout.unwrap_or(DEFAULT_STOP_TIMEOUT_S),
             log: log::resolve(&mut host_config.log_config, around.logs)?,

@@ -1,4 +1,6 @@
-//! Random bytes for ids and names.
+//! Random bytes for ids and names, and how bytes are written in names.
+
+use std::fmt::Write;
 
 use crate::Result;
 use crate::error::Error;
@@ -14,4 +16,14 @@ pub(crate) fn bytes() -> Result<[u8; 32]> {
             got.map_err(|errno| Error::file("read", "the kernel's random numbers")(errno.into()))?;
     }
     Ok(bytes)
+}
+
+/// Two digits for each byte.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        // Writing into a string cannot fail.
+        write!(text, "{byte:02x}").unwrap_or(());
+    }
+    text
 }

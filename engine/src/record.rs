@@ -7,7 +7,7 @@ use gantry_shims::Shim;
 use gantry_types::{ContainerId, ContainerName, Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{ContainerPlan, MountSource};
+use crate::plan::{CgroupPlace, ContainerPlan, MountSource, UserNamespace};
 
 /// A container as the database keeps it. Only the container's own task changes it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -18,6 +18,9 @@ pub(crate) struct ContainerRecord {
     pub image: ImageUsed,
     pub plan: Arc<ContainerPlan>,
     pub state: State,
+    /// Its cgroup in its last run; before that, where the settings would have it.
+    #[serde(default)]
+    pub cgroup: Option<CgroupPlace>,
     /// Its places in networks while it runs.
     #[serde(default)]
     pub endpoints: Vec<Endpoint>,
@@ -27,6 +30,14 @@ pub(crate) struct ContainerRecord {
     /// Only in the database: while it ran, its networks began to change, and no later record says what became of that.
     #[serde(default)]
     pub changes_networks: bool,
+    /// Only in the database: places that it was about to take in networks. Where the next daemon finds them here, nobody knows how far
+    /// that came, and they are given back.
+    #[serde(default)]
+    pub joining: Vec<Endpoint>,
+    /// Only in the database: what it was before its last start, about which the record speaks as if it had come to pass. Where no later
+    /// record says what became of it, the shim knows.
+    #[serde(default)]
+    pub before_start: Option<State>,
     /// How often its restart policy has started it since somebody did.
     #[serde(default)]
     pub restart_count: u32,
@@ -43,6 +54,12 @@ impl ContainerRecord {
     pub(crate) fn remembered(endpoints: &[Endpoint]) -> Vec<Endpoint> {
         let of = |it: &Endpoint| Endpoint { ports: Vec::new(), ..it.clone() };
         endpoints.iter().map(of).collect()
+    }
+
+    /// The mapping that whoever enters the container's files from outside has to reckon with: none while it does not run, since files
+    /// are on the disk with the container's own ids.
+    pub(crate) fn ids_on_host(&self) -> Option<&UserNamespace> {
+        self.plan.user_namespace.as_ref().filter(|_| self.state.is_running())
     }
 
     /// The layers that must stay: those of its image, and those of images that it mounts.

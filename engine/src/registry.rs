@@ -1,6 +1,7 @@
 //! The containers of this daemon by id and by name. Names are reserved here, so two creates cannot share one.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gantry_types::{ContainerId, ContainerName};
@@ -34,6 +35,7 @@ struct Maps {
 #[derive(Default)]
 pub(crate) struct Registry {
     maps: Mutex<Maps>,
+    changes: AtomicU64,
 }
 
 impl Registry {
@@ -60,6 +62,7 @@ impl Registry {
     /// Adds a container whose name is reserved.
     pub(crate) fn insert(&self, id: ContainerId, handle: Handle) {
         self.maps().by_id.insert(id, handle);
+        self.changed();
     }
 
     /// Forgets a container and frees its name.
@@ -67,6 +70,7 @@ impl Registry {
         let mut maps = self.maps();
         maps.by_id.remove(id);
         maps.by_name.remove(name);
+        self.changed();
     }
 
     /// The container that `text` means: a full id, a name with or without a slash before it, or the beginning of one
@@ -91,5 +95,15 @@ impl Registry {
     /// A snapshot of every container.
     pub(crate) fn snapshots(&self) -> Vec<Snapshot> {
         self.maps().by_id.values().map(Handle::snapshot).collect()
+    }
+
+    /// Counts a change of what snapshots show, once it can be seen there.
+    pub(crate) fn changed(&self) {
+        self.changes.fetch_add(1, Ordering::Release);
+    }
+
+    /// How many changes there were. As long as this stays the same, so do the snapshots.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
     }
 }

@@ -21,7 +21,9 @@ pub struct Settings {
     pub shim: PathBuf,
     /// The `gantry-init` binary, for `--init`.
     pub init: PathBuf,
-    /// The cgroup below which every container's own lies, with a leading slash.
+    /// Who makes containers' cgroups.
+    pub cgroup_driver: CgroupDriver,
+    /// The cgroup below which every container's own lies, with a leading slash; with systemd, the name of the slice.
     pub cgroup_parent: String,
     /// The form of extracted layers; `None` leaves the choice to what the host can.
     pub layer_format: Option<gantry_layers::Format>,
@@ -48,6 +50,26 @@ pub struct Settings {
     pub fail_at: Option<String>,
 }
 
+/// Who makes containers' cgroups.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CgroupDriver {
+    /// The runtime, as directories.
+    #[default]
+    Cgroupfs,
+    /// systemd, as a scope for each container.
+    Systemd,
+}
+
+impl CgroupDriver {
+    /// The word of the Engine API.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Cgroupfs => "cgroupfs",
+            Self::Systemd => "systemd",
+        }
+    }
+}
+
 /// Where containers' output goes that ask for nothing else. Containers keep what they were created with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogDefaults {
@@ -58,9 +80,8 @@ pub struct LogDefaults {
 }
 
 impl Default for LogDefaults {
-    /// Docker's driver, bounded as all of them are here: docker-py gives a container's output back only where it finds this name.
     fn default() -> Self {
-        Self { driver: "json-file".to_owned(), options: BTreeMap::new() }
+        Self { driver: "local".to_owned(), options: BTreeMap::new() }
     }
 }
 
@@ -125,6 +146,26 @@ impl Settings {
     /// What a container keeps over its restarts: its log and the files mounted into `/etc`.
     pub(crate) fn container_dir(&self, id: &str) -> PathBuf {
         self.data_root.join("containers").join(id)
+    }
+
+    /// What a managed plugin has while it runs.
+    pub(crate) fn plugin_dir(&self, id: &str) -> PathBuf {
+        self.exec_root.join("plugins").join(id)
+    }
+
+    /// Where it makes its socket.
+    pub(crate) fn plugin_sockets(&self, id: &str) -> PathBuf {
+        self.plugin_dir(id).join("sockets")
+    }
+
+    /// Where a log plugin's fifos are.
+    pub(crate) fn plugin_logging(&self, id: &str) -> PathBuf {
+        self.plugin_dir(id).join("logging")
+    }
+
+    /// Its OCI bundle, and its shim's sockets.
+    pub(crate) fn plugin_bundle(&self, id: &str) -> PathBuf {
+        self.plugin_dir(id).join("bundle")
     }
 
     /// The OCI bundle of a running container, and its shim's sockets.

@@ -4,6 +4,7 @@
 //! together anew in a private one (`archive/root.rs`), paths are resolved by the kernel as if that root were the process's,
 //! nothing but files and directories is opened, and what is written is written by a thread that has no other root.
 
+mod ids;
 mod owner;
 mod place;
 mod read;

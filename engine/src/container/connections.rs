@@ -14,7 +14,7 @@ use super::endpoints::{
     asked_of, changed, device, leads_out, namespace_of, new_id, own_options, rank, tell, ways_out,
     wish,
 };
-pub(super) use settle::settle;
+pub(super) use settle::{give_back, note_start, settle};
 
 use super::names;
 use super::task::{Task, save};
@@ -47,17 +47,35 @@ pub(super) async fn connect_now(
             network: network.name,
         });
     }
-    settle::note(task).await?;
-    let changed = connect_running(task, (asked, network), pid).await;
+    let (engine, before) = (task.engine.clone(), Arc::clone(&record));
+    let joining = block(move || {
+        let added = take(&engine, &before, &asked, &network)?;
+        Ok::<_, Error>(Joining { asked, network, added })
+    })
+    .await?;
+    let added = joining.added.clone();
+    if let Err(error) = settle::note(task, vec![added.clone()]).await {
+        let engine = task.engine.clone();
+        block(move || engine.networks.release(&added)).await;
+        return Err(error);
+    }
+    let changed = connect_running(task, joining, pid).await;
     if changed.is_err() {
         settle::forget(task).await;
     }
     changed
 }
 
-async fn connect_running(task: &mut Task, asked: (EndpointPlan, Network), pid: u32) -> Result<()> {
+/// A network that is being joined: what is asked there, and the place that is taken.
+struct Joining {
+    asked: EndpointPlan,
+    network: Network,
+    added: Endpoint,
+}
+
+async fn connect_running(task: &mut Task, joining: Joining, pid: u32) -> Result<()> {
     let (engine, record) = (task.engine.clone(), Arc::clone(&task.record));
-    let connected = block(move || connect(&engine, &record, asked, pid)).await?;
+    let connected = block(move || connect(&engine, &record, joining, pid)).await?;
     let endpoint = connected.added;
     let saved = match task.engine.failpoint("connect-record") {
         Ok(()) => task.save(Arc::new(connected.record)).await,
@@ -83,23 +101,34 @@ struct Connected {
     added: Endpoint,
 }
 
-fn connect(
+/// A place in one more network, of which nobody sees anything yet.
+fn take(
     engine: &Engine,
     record: &ContainerRecord,
-    (asked, network): (EndpointPlan, Network),
-    pid: u32,
-) -> Result<Connected> {
-    let namespace = namespace_of(pid, true)?;
-    let mut wanted = wish(record, &asked, &network);
-    if leads_out(&network) && ways_out(&record.endpoints) == [None, None] {
+    asked: &EndpointPlan,
+    network: &Network,
+) -> Result<Endpoint> {
+    let device = device(&record.endpoints, asked, network)?;
+    let mut wanted = wish(record, asked, network);
+    if leads_out(network) && ways_out(&record.endpoints) == [None, None] {
         // Nothing led in before.
         wanted.ports = plan::ports(&record.plan.config, &record.plan.host_config)?;
     }
-    let mut added = engine.networks.allocate(new_id()?, network.id.as_str(), &wanted)?;
+    let added = engine.networks.allocate(new_id()?, network.id.as_str(), &wanted)?;
+    Ok(Endpoint { device, ..added })
+}
+
+fn connect(
+    engine: &Engine,
+    record: &ContainerRecord,
+    Joining { asked, network, added }: Joining,
+    pid: u32,
+) -> Result<Connected> {
     let result = (|| {
-        added.device = device(&record.endpoints, &asked, &network)?;
+        let namespace = namespace_of(pid, true)?;
         let options = own_options(Some(&asked), &added);
         engine.networks.plug(&added, namespace.as_fd(), &options)?;
+        engine.failpoint("connect-plugged")?;
         let mut record = with_plan(record, |endpoints| {
             endpoints.retain(|other| !means(other, &network));
             endpoints.push(asked);
@@ -194,7 +223,7 @@ pub(super) async fn disconnect_now(task: &mut Task, network: Network) -> Result<
         return task.save(Arc::new(without)).await;
     };
     // It is done, whether it can be written down or not.
-    if let Err(error) = settle::note(task).await {
+    if let Err(error) = settle::note(task, Vec::new()).await {
         tracing::warn!(error = error_chain(&error), id = %record.id, "a network is left without a note");
     }
     let (engine, pid) = (task.engine.clone(), *pid);

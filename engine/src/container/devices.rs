@@ -15,10 +15,10 @@ use crate::error::Error;
 const OWN: [&str; 8] = ["pts", "shm", "fd", "mqueue", "console", "ptmx", ".udev", "core"];
 
 /// A device with its cgroup rights.
-pub(super) type GivenDevice = (Device, DeviceRule);
+pub(crate) type GivenDevice = (Device, DeviceRule);
 
 /// What a container gets: all of the host's when it is privileged, and what was asked for. Of two at one path the later.
-pub(super) fn given(host: &HostConfig) -> Result<Vec<GivenDevice>> {
+pub(crate) fn given(host: &HostConfig) -> Result<Vec<GivenDevice>> {
     let mut given = Vec::new();
     if host.privileged {
         // What disappears meanwhile is left out.

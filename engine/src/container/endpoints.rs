@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use gantry_network::{Endpoint, EndpointWish, Network, PlugOptions};
 use gantry_types::EndpointId;
 
-use super::names;
+use super::{connections, names};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::events::{Event, Kind};
@@ -54,6 +54,10 @@ pub(super) fn take(
         rollback.on_failure(move || undo.0.networks.release(&undo.1));
         taken.device = device(&endpoints, endpoint, network)?;
         endpoints.push(taken);
+        if network.asks_plugin() {
+            // At once: the next network's plugin may take its time.
+            connections::note_start(engine, record, &endpoints)?;
+        }
     }
     Ok(endpoints)
 }
@@ -155,7 +159,8 @@ pub(super) fn plug_in(
         engine.networks.plug(endpoint, namespace.as_fd(), &options)?;
     }
     let record = ContainerRecord { endpoints: endpoints.to_vec(), ..record.clone() };
-    changed(engine, &record, Some(pid))?;
+    // The files were there before the process.
+    names::serve(engine, &record, Some(pid))?;
     for endpoint in endpoints {
         tell(engine, &record, endpoint, "connect");
     }

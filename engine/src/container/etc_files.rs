@@ -16,7 +16,6 @@ use super::links::{self, Link};
 use super::names;
 use crate::Result;
 use crate::engine::Engine;
-use crate::error::Error;
 use crate::plan::{ContainerPlan, Network};
 use crate::record::ContainerRecord;
 
@@ -26,19 +25,10 @@ pub(super) fn check(engine: &Engine, plan: &ContainerPlan) -> Result<()> {
     hosts(plan, &Addresses { gateways: &gateways(engine), ..Addresses::default() }).map(drop)
 }
 
-/// Writes the files into the container's directory, which it makes.
-pub(super) fn write(engine: &Engine, dir: &Path, record: &ContainerRecord) -> Result<()> {
-    fs::create_dir_all(dir).map_err(Error::file("create directory", dir))?;
-    let conf = resolv_conf(engine, record);
-    let hostname = format!("{}\n", record.plan.config.hostname);
-    // The addresses come with the start.
-    Folder::new(dir).put(&[("hosts", ""), ("resolv.conf", &conf), ("hostname", &hostname)])
-}
-
 /// Held from the question what the files have to say until they say it: the tasks of linked containers write them, too.
 static WRITING: Mutex<()> = Mutex::new(());
 
-/// Brings the files to what the container's networks are now.
+/// Brings the files to what the container's networks are now; the first start makes them.
 pub(super) fn refresh(engine: &Engine, record: &ContainerRecord) -> Result<()> {
     let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     put(engine, record, &links::current(engine, record))
@@ -65,8 +55,9 @@ fn put(engine: &Engine, record: &ContainerRecord, links: &[Link]) -> Result<()> 
     let addresses = Addresses { own: &own, linked: &linked, gateways: &gateways(engine) };
     let text = hosts(&record.plan, &addresses)?;
     let conf = resolv_conf(engine, record);
+    let hostname = format!("{}\n", record.plan.config.hostname);
     let dir = engine.settings.container_dir(record.id.as_str());
-    Folder::new(&dir).put(&[("hosts", &text), ("resolv.conf", &conf)])
+    Folder::new(&dir).put(&[("hosts", &text), ("resolv.conf", &conf), ("hostname", &hostname)])
 }
 
 /// What `host-gateway` means.

@@ -80,9 +80,7 @@ pub(crate) fn validate(check: &HealthConfig) -> Result<(), Error> {
         ("StartInterval", check.start_interval),
     ] {
         if ns != 0 && ns < SHORTEST_NS {
-            return Err(Error::invalid(format!(
-                "{name} in Healthcheck cannot be less than one millisecond"
-            )));
+            return Err(Error::invalid(format!("{name} in Healthcheck cannot be less than 1ms")));
         }
     }
     if check.retries < 0 {
@@ -241,7 +239,7 @@ mod tests {
     fn nonsense_is_named() {
         let check = |check: HealthConfig| validate(&check).unwrap_err().to_string();
         let text = check(HealthConfig { interval: 5, ..HealthConfig::default() });
-        assert_eq!(text, "Interval in Healthcheck cannot be less than one millisecond");
+        assert_eq!(text, "Interval in Healthcheck cannot be less than 1ms");
         let text = check(HealthConfig { test: vec!["EXEC".into()], ..HealthConfig::default() });
         assert!(text.contains("\"EXEC\""), "{text}");
         validate(&HealthConfig { test: vec!["NONE".into()], ..HealthConfig::default() }).unwrap();

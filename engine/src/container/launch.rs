@@ -1,6 +1,7 @@
 //! A launch, step by step: bundle, shim, task, attachers, process. Each step registers its undo.
 
 use std::collections::BTreeMap;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use gantry_shim_protocol::task::Mount;
 use gantry_shims::{CreateOptions, LaunchOptions, Shim};
 
 use super::joined::{self, Joined};
-use super::task::Task;
+use super::task::{Task, save};
 use super::{
     announce, attach, block_devices, cdi, devices, endpoints, etc_files, health, leftovers, links,
     log_delivery, names, realtime, restart_policy, runtimes,
@@ -23,7 +24,7 @@ use crate::error::Error;
 use crate::plan::{self, ContainerPlan, LogFormat, MountSource, Sharing, SpecFacts};
 use crate::record::{ContainerRecord, StartFailure, State};
 use crate::rollback::Rollback;
-use crate::{Result, cgroups, volume};
+use crate::{Result, apparmor, cgroups, volume};
 
 /// The task's side of a start that somebody asks for: the restart policy begins anew.
 pub(super) async fn launch_on_request(task: &mut Task) -> Result<()> {
@@ -67,7 +68,14 @@ fn without_endpoints(record: &ContainerRecord) -> Arc<ContainerRecord> {
 
 async fn steps(task: &mut Task, rollback: &mut Rollback) -> Result<()> {
     let _room = task.engine.rooms.enter(&task.record.id).await;
-    let (engine, record) = (task.engine.clone(), Arc::clone(&task.record));
+    let engine = task.engine.clone();
+    let record = ContainerRecord {
+        // The settings may be others than at its last start.
+        cgroup: Some(cgroups::place_now(&engine, &task.record)?),
+        ..ContainerRecord::clone(&task.record)
+    };
+    let record = Arc::new(record);
+    task.record = Arc::clone(&record);
     let taken = std::mem::take(rollback);
     let (taken, created) = block(move || {
         let mut rollback = taken;
@@ -76,7 +84,7 @@ async fn steps(task: &mut Task, rollback: &mut Rollback) -> Result<()> {
     })
     .await;
     *rollback = taken;
-    let (shim, endpoints) = created?;
+    let Waiting { shim, pid, endpoints } = created?;
     task.record = Arc::new(ContainerRecord {
         earlier_endpoints: ContainerRecord::remembered(&endpoints),
         endpoints,
@@ -86,13 +94,7 @@ async fn steps(task: &mut Task, rollback: &mut Rollback) -> Result<()> {
     task.keep_once = false;
     task.expects_end = false;
     task.engine.failpoint("start-attach")?;
-    attach::connect_pending(task, &shim).await;
-    shim.on_exit("", task.exit_listener());
-    task.engine.failpoint("start-process")?;
-    let running = Arc::clone(&shim);
-    let pid = block(move || running.start("")).await?;
-    task.engine.failpoint("start-record")?;
-    task.shim = Some(shim);
+    // Before it says anything: clients ask for what it has said since then.
     let started_at = gantry_sys::clock::now();
     let record = ContainerRecord {
         state: State::Running { pid, started_at, paused: false },
@@ -101,7 +103,19 @@ async fn steps(task: &mut Task, rollback: &mut Rollback) -> Result<()> {
         health: health::at_start(&task.record),
         ..ContainerRecord::clone(&task.record)
     };
-    task.save(Arc::new(record)).await?;
+    // Before it runs: whoever finds the process shall know whose it is, and what it has.
+    let before_start = Some(task.record.state.clone());
+    let noted = Arc::new(ContainerRecord { before_start, ..record.clone() });
+    let engine = task.engine.clone();
+    let (noted, ()) = tokio::join!(save(&engine, &noted), attach::connect_pending(task, &shim));
+    noted?;
+    shim.on_exit("", task.exit_listener());
+    task.engine.failpoint("start-process")?;
+    let running = Arc::clone(&shim);
+    block(move || running.start("")).await?;
+    task.engine.failpoint("start-record")?;
+    task.shim = Some(shim);
+    task.show(Arc::new(record), false);
     let (engine, record) = (task.engine.clone(), Arc::clone(&task.record));
     block(move || names::tell_linked(&engine, &record)).await;
     announce::tell(&task.engine, &task.record, "start");
@@ -110,30 +124,41 @@ async fn steps(task: &mut Task, rollback: &mut Rollback) -> Result<()> {
     Ok(())
 }
 
+/// A task whose process waits at its gate.
+pub(crate) struct Waiting {
+    pub(crate) shim: Arc<Shim>,
+    pub(crate) pid: u32,
+    pub(crate) endpoints: Vec<Endpoint>,
+}
+
 /// Bundle, shim and task; the process waits at its gate afterwards.
 pub(crate) fn create_task(
     engine: &Engine,
     record: &Arc<ContainerRecord>,
     rollback: &mut Rollback,
-) -> Result<(Arc<Shim>, Vec<Endpoint>)> {
+) -> Result<Waiting> {
     let id = record.id.as_str();
     log_delivery::prepare(engine, record, rollback)?;
     make_bind_sources(&record.plan, rollback)?;
     // Held until the process has entered it.
     let joined = joined::find(engine, record)?;
     let found = Arc::new(volume::take(engine, record, rollback)?);
+    let cgroup = cgroups::place_of(engine, record)?;
     let facts = spec_facts(engine, record, &joined)?;
     let environment = links::environment(engine, record)?;
     let facts = SpecFacts { sources: found.sources.clone(), environment, ..facts };
     realtime::provide(engine, record)?;
-    let spec = plan::to_spec(&record.plan, &facts);
+    let mut spec = plan::to_spec(&record.plan, &facts);
+    if let Some(process) = &mut spec.process {
+        apparmor::provide(&engine.host, process)?;
+    }
     engine.failpoint("start-network")?;
     let places = endpoints::take(engine, record, rollback)?;
-    if places.is_empty() {
-        etc_files::refresh(engine, record)?;
-    }
+    // What is mounted into the container has to be there before it is.
+    let placed = ContainerRecord { endpoints: places.clone(), ..ContainerRecord::clone(record) };
+    etc_files::refresh(engine, &placed)?;
     engine.failpoint("start-bundle")?;
-    leftovers::clear(engine, id, &cgroups::path_of(engine, record));
+    leftovers::clear(engine, id, &cgroup.path);
     let bundle = engine.settings.bundle(id);
     write_bundle(&bundle, &spec, rollback)?;
     engine.failpoint("start-shim")?;
@@ -150,7 +175,7 @@ pub(crate) fn create_task(
     let undo = (engine.clone(), Arc::clone(&shim), Arc::clone(record));
     rollback.on_failure(move || leftovers::take_down(&undo.0, &undo.1, &undo.2));
     engine.failpoint("start-task")?;
-    let options = runtimes::options(engine, record)?;
+    let options = runtimes::options(engine, record, &cgroup)?;
     let staged = joined.stage(&bundle)?;
     let (stdin, stdout, stderr) = stdio(engine, record);
     let pid = shim.create(&CreateOptions {
@@ -166,10 +191,10 @@ pub(crate) fn create_task(
     rollback.on_failure(move || undo.0.dns.stop(undo.1.id.as_str()));
     endpoints::plug_in(engine, record, &places, pid)?;
     drop((staged, joined, found));
-    Ok((shim, places))
+    Ok(Waiting { shim, pid, endpoints: places })
 }
 
-fn write_bundle(bundle: &Path, spec: &Spec, rollback: &mut Rollback) -> Result<()> {
+pub(crate) fn write_bundle(bundle: &Path, spec: &Spec, rollback: &mut Rollback) -> Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new()
         .mode(0o700)
@@ -248,8 +273,9 @@ fn spec_facts(engine: &Engine, record: &ContainerRecord, joined: &Joined) -> Res
         host_queues: Path::new("/dev/mqueue").exists(),
         block_io: block_devices::limits(host)?,
         edits: cdi::edits_for(&host.device_requests, defaults)?,
-        cgroup_path: cgroups::path_of(engine, record),
+        cgroup_path: cgroups::place_of(engine, record)?.document_path().to_owned(),
         recursive_read_only: engine.host.recursive_read_only,
+        network_sysctls: engine.host.network_sysctls,
         sources: BTreeMap::new(),
         environment: Vec::new(),
     })
@@ -262,7 +288,10 @@ fn recipe(engine: &Engine, record: &ContainerRecord) -> Result<Recipe> {
     } else {
         Durability::Durable
     };
-    Ok(engine.layers.recipe_with(record.id.as_str(), &record.image.chain, durability)?)
+    let namespace = record.plan.user_namespace.as_ref();
+    let namespace = namespace.map(|wanted| engine.user_namespaces.get(wanted)).transpose()?;
+    let namespace = namespace.as_deref().map(AsFd::as_fd);
+    Ok(engine.layers.recipe_with(record.id.as_str(), &record.image.chain, durability, namespace)?)
 }
 
 fn mount(mount: &RootfsMount) -> Mount {

@@ -33,14 +33,14 @@ pub(crate) fn remove_bundle(engine: &Engine, id: &str) {
 const MOUNT_POINTS: [&str; 2] = ["rootfs", SHM];
 
 /// Takes away what a daemon or a shim that died has left mounted: what is below is not the bundle's.
-pub(super) fn unmount(bundle: &Path) {
+pub(crate) fn unmount(bundle: &Path) {
     for name in MOUNT_POINTS {
         unmount_all(&bundle.join(name));
     }
 }
 
 /// Takes away what is mounted at one place: there may be several, one on the other.
-pub(super) fn unmount_all(place: &Path) {
+pub(crate) fn unmount_all(place: &Path) {
     let flags = UnmountFlags::DETACH | UnmountFlags::NOFOLLOW;
     while unmount_at(place, flags).is_ok() {}
 }

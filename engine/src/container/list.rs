@@ -42,8 +42,7 @@ pub async fn list(engine: &Engine, options: ListOptions) -> Result<Arc<[Arc<Cont
     conditions::check(&options.filters)?;
     if options.is_plain()
         && let Some(images) = engine.images.listed()
-        && let Some(known) =
-            engine.container_rows.known(&Question::new(engine, options.all, images))
+        && let Some(known) = engine.container_rows.known(engine, options.all, images)
     {
         return Ok(known);
     }
@@ -105,6 +104,14 @@ impl Bounds {
     }
 }
 
+/// A command as lists show it: what has a space in it stands in quotes, but for the program itself.
+fn shown(args: &[String]) -> String {
+    let quoted = |(at, text): (usize, &String)| {
+        if at > 0 && text.contains(' ') { format!("'{text}'") } else { text.clone() }
+    };
+    args.iter().enumerate().map(quoted).collect::<Vec<_>>().join(" ")
+}
+
 fn row(
     engine: &Engine,
     record: &ContainerRecord,
@@ -118,7 +125,7 @@ fn row(
         names: vec![format!("/{}", record.name)],
         image: names.shown(record),
         image_id: record.image.id.to_string(),
-        command: plan.args.join(" "),
+        command: shown(&plan.args),
         created: record.created_at.seconds,
         labels: plan.config.labels.clone(),
         state: record.state.name().to_owned(),
@@ -163,9 +170,38 @@ fn status(record: &ContainerRecord, now: Timestamp) -> String {
     }
 }
 
+/// When the words for a state become others at the earliest, while the container stays as it is.
+fn same_until(record: &ContainerRecord, now: Timestamp) -> Option<Timestamp> {
+    match &record.state {
+        State::Created { .. } => None,
+        State::Running { started_at: then, .. } | State::Exited { finished_at: then, .. } => {
+            Some(same_age_until(*then, now))
+        }
+    }
+}
+
+/// How old something is, in seconds of the clock on the wall: those of all containers turn at the same moment, so that a
+/// list of many stays as it is in between.
+fn age_seconds(now: Timestamp, then: Timestamp) -> u64 {
+    u64::try_from(now.seconds.saturating_sub(then.seconds)).unwrap_or(0)
+}
+
+/// Until when [`human`] says the same as now, at least.
+fn same_age_until(then: Timestamp, now: Timestamp) -> Timestamp {
+    let age = age_seconds(now, then);
+    // It turns at multiples of these.
+    let step = match age {
+        0..60 => 1,
+        60..3600 => 60,
+        _ => 1800,
+    };
+    let next = i64::try_from((age / step + 1) * step).unwrap_or(i64::MAX);
+    Timestamp { seconds: then.seconds.saturating_add(next), nanos: 0 }
+}
+
 /// A duration in the one unit that suits it.
 fn human(now: Timestamp, then: Timestamp) -> String {
-    let seconds = now.since(then).as_secs();
+    let seconds = age_seconds(now, then);
     let (minutes, hours) = (seconds / 60, (seconds + 1800) / 3600);
     match seconds {
         0 => "Less than a second".to_owned(),
@@ -205,6 +241,19 @@ mod tests {
         for (seconds, text) in cases {
             let now = Timestamp { seconds: then.seconds + seconds, nanos: 0 };
             assert_eq!(human(now, then), text, "{seconds} s");
+        }
+    }
+
+    #[test]
+    fn words_stay_until_the_moment_that_is_told() {
+        let then = Timestamp { seconds: 1_000_000, nanos: 500 };
+        let mut now = then;
+        while age_seconds(now, then) < 800 * 86_400 {
+            let until = same_age_until(then, now);
+            assert!(until > now);
+            let last = Timestamp { seconds: until.seconds - 1, nanos: 999_999_999 };
+            assert_eq!(human(now, then), human(last, then), "from {now} on");
+            now = until;
         }
     }
 }

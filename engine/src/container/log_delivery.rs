@@ -179,6 +179,7 @@ fn send(engine: &Engine, record: &Arc<ContainerRecord>) -> Option<Arc<Control>> 
         connection,
         before,
         failing_since: None,
+        too_long: sender::TooLong::default(),
         control: Arc::clone(&control),
         done,
     };
@@ -198,26 +199,23 @@ fn driver_of(record: &ContainerRecord) -> &str {
     destination(record).map_or("", |(_, destination)| destination.name())
 }
 
-/// Fails unless there is such a plugin, where the driver is one.
-pub(crate) async fn check_plugin(engine: &Engine, log: Option<&LogPlan>) -> Result<()> {
+/// Fails unless there is such a plugin, where the driver is one. Blocks.
+pub(crate) fn check_plugin(engine: &Engine, log: Option<&LogPlan>) -> Result<()> {
     let destination = log.and_then(|log| log.destination.as_ref());
     let Some(Destination::Plugin { name, .. }) = destination else { return Ok(()) };
-    let (engine, name) = (engine.clone(), name.clone());
-    block(move || {
-        if engine.plugins.has(&name, plan::PLUGIN_KIND) {
-            Ok(())
-        } else {
-            Err(Error::NoSuchLogDriver(name))
-        }
-    })
-    .await
+    if engine.plugins.has(name, plan::PLUGIN_KIND) {
+        Ok(())
+    } else {
+        Err(Error::NoSuchLogDriver(name.clone()))
+    }
 }
 
 /// Fails unless the daemon's own driver and options make sense.
 pub(crate) async fn check_defaults(engine: &Engine) -> Result<()> {
     let log = plan::resolve_log(&mut LogConfig::default(), &engine.settings.logs)?;
     clear(&engine.settings);
-    check_plugin(engine, log.as_ref()).await
+    let engine = engine.clone();
+    block(move || check_plugin(&engine, log.as_ref())).await
 }
 
 /// How a destination is reached, as often as that is needed.

@@ -27,7 +27,8 @@ pub(super) async fn rename_now(task: &mut Task, name: ContainerName) -> Result<(
     if name == task.record.name {
         return Err(Error::invalid("Renaming a container with the same name as its current name"));
     }
-    task.engine.containers.reserve(&name, &task.record.id)?;
+    let reserved = task.engine.containers.reserve(&name, &task.record.id);
+    reserved.map_err(|source| Error::NewName { source: Box::new(source) })?;
     let old = task.record.name.clone();
     let record = ContainerRecord { name: name.clone(), ..ContainerRecord::clone(&task.record) };
     let saved = task.save(Arc::new(record)).await;

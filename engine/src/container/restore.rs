@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use gantry_shim_protocol::task::TaskStatus;
 use gantry_shims::{ExitNotice, Shim, Shims};
 use tokio::sync::mpsc;
 
@@ -10,14 +11,26 @@ use super::{connections, health, leftovers, log_delivery, names, restart_policy,
 use crate::blocking::block;
 use crate::engine::Engine;
 use crate::record::{ContainerRecord, State};
-use crate::{Result, cgroups, exec};
+use crate::{Result, cgroups, exec, volume};
 
 /// Gives a container from the database its task again, and finds its shim if it was running.
 pub(crate) async fn restore(engine: &Engine, mut record: ContainerRecord) -> Result<()> {
     let was_broken_off = std::mem::take(&mut record.changes_networks);
+    let before_start = record.before_start.take();
     let mut record = Arc::new(record);
     engine.containers.reserve(&record.name, &record.id)?;
+    if let Some(before) = before_start {
+        record = as_it_became(engine, record, before).await;
+    }
     let shim = find_shim(engine, &record).await;
+    if let Some(shim) = &shim {
+        record = unpaused(engine, record, Arc::clone(shim)).await;
+    }
+    let pid = match (&shim, &record.state) {
+        (Some(_), State::Running { pid, .. }) => Some(*pid),
+        _ => None,
+    };
+    record = connections::give_back(engine, record, pid).await;
     if was_broken_off && shim.is_some() {
         record = connections::settle(engine, record).await;
     }
@@ -40,6 +53,42 @@ pub(crate) async fn restore(engine: &Engine, mut record: ContainerRecord) -> Res
     block(move || log_delivery::resume(&found, &record, snapshots)).await;
     task.spawn(commands);
     Ok(())
+}
+
+/// The record of a container of whose last start nobody wrote down what became of it. A process that still waits at its gate never runs: the
+/// container is what it was before, and what it has been given for the start goes back. In all other cases the start came to pass.
+async fn as_it_became(
+    engine: &Engine,
+    record: Arc<ContainerRecord>,
+    before: State,
+) -> Arc<ContainerRecord> {
+    let (working, noted) = (engine.clone(), Arc::clone(&record));
+    let waits = block(move || {
+        let bundle = working.settings.bundle(noted.id.as_str());
+        let shim = leftovers::find_shim(&working.shims, &bundle, noted.id.as_str());
+        let status = shim.and_then(|shim| shim.state("").ok()).map(|state| state.status);
+        let waits = status == Some(TaskStatus::Created);
+        if waits {
+            volume::give_back(&working, &noted);
+        }
+        waits
+    });
+    if !waits.await {
+        return record;
+    }
+    tracing::info!(id = %record.id, "a start that was broken off is undone");
+    let record = Arc::new(ContainerRecord {
+        state: before,
+        endpoints: Vec::new(),
+        joining: record.endpoints.clone(),
+        health: None,
+        ..ContainerRecord::clone(&record)
+    });
+    if let Err(error) = task::save(engine, &record).await {
+        let error = gantry_types::error_chain(&error);
+        tracing::warn!(error, id = %record.id, "cannot record that a start was undone");
+    }
+    record
 }
 
 /// The shim of a container that was running; what another has left behind is taken down, because its record never said
@@ -67,6 +116,25 @@ async fn find_shim(engine: &Engine, record: &Arc<ContainerRecord>) -> Option<Arc
         shim.map(Arc::new)
     })
     .await
+}
+
+/// The record without its pause, where the processes go on all the same.
+async fn unpaused(
+    engine: &Engine,
+    record: Arc<ContainerRecord>,
+    shim: Arc<Shim>,
+) -> Arc<ContainerRecord> {
+    let State::Running { pid, started_at, paused: true } = record.state else { return record };
+    if !block(move || stillness::went_on_in_another_life(&shim)).await {
+        return record;
+    }
+    let state = State::Running { pid, started_at, paused: false };
+    let record = Arc::new(ContainerRecord { state, ..ContainerRecord::clone(&record) });
+    if let Err(error) = task::save(engine, &record).await {
+        let error = gantry_types::error_chain(&error);
+        tracing::warn!(error, id = %record.id, "cannot record that a container goes on");
+    }
+    record
 }
 
 /// The shim is gone. The bundle may still say how the process ended; what is left of it is killed.

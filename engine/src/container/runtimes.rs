@@ -12,6 +12,7 @@ use gantry_shim_protocol::wire::Message;
 use crate::Result;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::plan::CgroupPlace;
 use crate::record::ContainerRecord;
 use crate::settings::{OWN_RUNTIME, RuntimeSettings};
 
@@ -19,12 +20,16 @@ use crate::settings::{OWN_RUNTIME, RuntimeSettings};
 /// are below `/run`, where many hosts let nothing be executed.
 const WRAPPER: &str = "runtime.sh";
 
-/// What the shim is told of the runtime; nothing for our own.
-pub(super) fn options(engine: &Engine, record: &ContainerRecord) -> Result<Option<Any>> {
+/// What the shim is told of the runtime.
+pub(super) fn options(
+    engine: &Engine,
+    record: &ContainerRecord,
+    cgroup: &CgroupPlace,
+) -> Result<Option<Any>> {
     let name = record.plan.host_config.runtime.as_str();
     // Records of earlier versions name none.
     if matches!(name, "" | OWN_RUNTIME) {
-        return Ok(None);
+        return Ok(own_options(cgroup));
     }
     let defaults = &engine.live().containers;
     let Some(settings) = defaults.runtimes.get(name) else {
@@ -40,9 +45,20 @@ pub(super) fn options(engine: &Engine, record: &ContainerRecord) -> Result<Optio
         root: settings.root.clone(),
         no_pivot_root: settings.no_pivot_root,
         no_new_keyring: settings.no_new_keyring,
+        systemd_cgroup: cgroup.unit.is_some(),
         ..RuncOptions::default()
     };
-    Ok(Some(Any { type_url: RUNC_OPTIONS_TYPE_URL.to_owned(), value: options.encode() }))
+    Ok(Some(written(&options)))
+}
+
+/// What the shim is told of our own runtime: nothing, unless systemd is to know of the cgroup.
+pub(crate) fn own_options(cgroup: &CgroupPlace) -> Option<Any> {
+    cgroup.unit.as_ref()?;
+    Some(written(&RuncOptions { systemd_cgroup: true, ..RuncOptions::default() }))
+}
+
+fn written(options: &RuncOptions) -> Any {
+    Any { type_url: RUNC_OPTIONS_TYPE_URL.to_owned(), value: options.encode() }
 }
 
 /// A program for whoever gives no words of his own. It stays until the next start, or as long as the container.

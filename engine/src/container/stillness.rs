@@ -120,6 +120,12 @@ pub(super) async fn thaw(task: &mut Task) -> Result<()> {
     resumed.map_err(|error| failed(task, "unpause", error))
 }
 
+/// Whether the processes go on although the record of an earlier daemon says that they are paused: it died before it could write down
+/// that they are so no more.
+pub(super) fn went_on_in_another_life(shim: &Shim) -> bool {
+    shim.state("").is_ok_and(|state| state.status == TaskStatus::Running)
+}
+
 /// Lets processes go on that a daemon kept still when it died. Nobody else freezes them.
 pub(super) fn end_of_another_life(shim: &Shim) {
     let is_frozen = shim.state("").is_ok_and(|state| state.status == TaskStatus::Paused);

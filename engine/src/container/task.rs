@@ -322,6 +322,7 @@ impl Task {
             snapshot.shim.clone_from(&self.shim);
             snapshot.exits += u64::from(exited);
         });
+        self.engine.containers.changed();
     }
 
     /// The way to this task for those that work for it, as long as anybody else has one.

@@ -30,6 +30,7 @@ pub(super) async fn unpause_now(task: &mut Task, quiet: bool) -> Result<()> {
         task.still.goes_on();
         resumed.map_err(|error| stillness::failed(task, "unpause", error))?;
     }
+    task.engine.failpoint("unpause-record")?;
     task.enter(State::Running { pid, started_at, paused: false }).await?;
     if !quiet {
         announce::tell(&task.engine, &task.record, "unpause");

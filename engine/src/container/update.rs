@@ -26,12 +26,7 @@ pub async fn update(engine: &Engine, container: &str, change: HostConfig) -> Res
 /// The task's side of [`update`]: the processes first, the record when they have it.
 pub(super) async fn update_now(task: &mut Task, change: Change) -> Result<Vec<String>> {
     let before = Arc::clone(&task.record);
-    let updated = before.plan.with_update(&change, &task.engine.host);
-    let (plan, warnings) = updated.map_err(|error| Error::Container {
-        action: "update",
-        id: before.id.to_string(),
-        source: Box::new(error),
-    })?;
+    let (plan, warnings) = before.plan.with_update(&change, &task.engine.host)?;
     let has_new_limits = plan.resources != before.plan.resources
         || block_devices::differ(&plan.host_config, &before.plan.host_config);
     if let Some(shim) = task.shim.clone().filter(|_| before.state.is_running() && has_new_limits) {

@@ -11,12 +11,12 @@ use tokio::net::UnixStream;
 use tokio::sync::oneshot;
 
 use super::{ExecSession, ExecState, restore};
-use crate::Result;
 use crate::blocking::block;
 use crate::container::{Attachment, connect};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::plan;
+use crate::{Result, apparmor};
 
 /// Runs a session, once.
 ///
@@ -94,19 +94,25 @@ async fn steps(
         console_size: start.console_size.or(session.request.console_size),
         ..session.request.clone()
     };
-    let process = plan::exec_process(plan, &request, &engine.host.all_capabilities());
+    let mut process = plan::exec_process(plan, &request, &engine.host.all_capabilities());
     let (stdin, stdout, stderr) = stdio(&request, attach);
-    let options = ExecOptions {
-        process: serde_json::to_vec(&process).map_err(|error| Error::invalid(error.to_string()))?,
+    let mut options = ExecOptions {
+        process: Vec::new(),
         terminal: request.tty,
         stdin: stdin.to_string(),
         stdout: stdout.to_string(),
         stderr: stderr.to_string(),
     };
     let (made, kept) = (Arc::clone(&shim), Arc::clone(session));
+    let host = engine.clone();
     block(move || {
+        apparmor::provide(&host.host, &mut process)?;
+        options.process =
+            serde_json::to_vec(&process).map_err(|error| Error::invalid(error.to_string()))?;
         restore::keep(made.bundle(), &kept);
-        made.exec(kept.id.as_str(), &options).inspect_err(|_| restore::forget(made.bundle(), &kept))
+        made.exec(kept.id.as_str(), &options)
+            .inspect_err(|_| restore::forget(made.bundle(), &kept))
+            .map_err(|source| Error::ExecFailed { source })
     })
     .await?;
     let started = start_prepared(engine, session, &shim, attach).await;
@@ -139,7 +145,8 @@ async fn start_prepared(
     // Before it can end.
     engine.events.tell(session.event(format!("exec_start: {}", session.words())));
     let (running, id) = (Arc::clone(shim), session.id.to_string());
-    let pid = block(move || running.start(&id)).await?;
+    let pid = block(move || running.start(&id)).await;
+    let pid = pid.map_err(|source| Error::ExecFailed { source })?;
     session.state.send_if_modified(|state| {
         // It may have ended already.
         let running = *state == ExecState::Running { pid: 0 };

@@ -54,6 +54,11 @@ impl Changes {
         Arc::clone(&self.creates).read_owned().await
     }
 
+    /// [`Self::creating`] for who must not wait; nothing while somebody removes layers, or is about to.
+    pub(crate) fn creating_at_once(&self) -> Option<LayersStay> {
+        Arc::clone(&self.creates).try_read_owned().ok()
+    }
+
     /// To be held from the first layer until the image's record. Removals go on meanwhile, and leave these layers.
     pub(crate) async fn pin(&self, chain: Vec<Digest>) -> Pin {
         let _no_removal = self.creating().await;
@@ -117,15 +122,17 @@ mod tests {
         assert!(changes.pinned().is_empty());
     }
 
-    #[tokio::test]
-    async fn a_create_waits_for_a_removal() {
-        let dir = tempfile::TempDir::new().unwrap();
+    /// An engine that runs nothing, and a request for a container of an image that it has.
+    async fn engine(
+        dir: &tempfile::TempDir,
+    ) -> (crate::Engine, gantry_api::container::CreateRequest) {
         let settings = crate::Settings {
             plugins: gantry_plugins::Config::default(),
             data_root: dir.path().join("data"),
             exec_root: dir.path().join("exec"),
             shim: "/nowhere/gantry-shim".into(),
             init: "/nowhere/gantry-init".into(),
+            cgroup_driver: crate::CgroupDriver::Cgroupfs,
             cgroup_parent: "/gantry-test".to_owned(),
             live: crate::LiveSettings::default(),
             logs: crate::LogDefaults::default(),
@@ -146,10 +153,46 @@ mod tests {
         let request = serde_json::json!({
             "Image": image, "Cmd": ["x"], "HostConfig": {"NetworkMode": "none"},
         });
-        let request = serde_json::from_value(request).unwrap();
+        (engine, serde_json::from_value(request).unwrap())
+    }
+
+    async fn create(
+        engine: &crate::Engine,
+        request: &gantry_api::container::CreateRequest,
+    ) -> crate::Result<gantry_api::container::CreateResponse> {
+        let query = crate::container::CreateQuery::default();
+        crate::container::create(engine, query, request.clone()).await
+    }
+
+    #[test]
+    fn creates_that_wait_leave_a_removal_the_threads_that_it_needs() {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().max_blocking_threads(2).build().unwrap();
+        let dir = tempfile::TempDir::new().unwrap();
+        runtime.block_on(async {
+            let (engine, request) = engine(&dir).await;
+            let removal = engine.image_changes.removing().await;
+            let creates =
+                async { tokio::join!(create(&engine, &request), create(&engine, &request)) };
+            let remove = async {
+                for _ in 0..1000 {
+                    crate::blocking::block(|| ()).await;
+                }
+                drop(removal);
+            };
+            let all = Box::pin(async { tokio::join!(creates, remove) });
+            let patience = std::time::Duration::from_secs(30);
+            let ((one, other), ()) = tokio::time::timeout(patience, all).await.unwrap();
+            assert_ne!(one.unwrap().id, other.unwrap().id);
+        });
+    }
+
+    #[tokio::test]
+    async fn a_create_waits_for_a_removal() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let (engine, request) = engine(&dir).await;
         let removal = engine.image_changes.removing().await;
-        let create =
-            crate::container::create(&engine, crate::container::CreateQuery::default(), request);
+        let create = create(&engine, &request);
         let listen = async {
             // Far longer than an unguarded create takes.
             for _ in 0..1000 {

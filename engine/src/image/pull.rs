@@ -28,6 +28,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::{Result, housekeeping};
 use documents::Documents;
+pub(crate) use trust::judge;
 
 /// What to pull.
 #[derive(Debug, Clone)]
@@ -72,7 +73,7 @@ pub async fn pull(
 
     let (judging, asking, asked) = (engine.clone(), teller.clone(), reference.clone());
     let (repository, documents) = intake(move || {
-        let judge = |digests: &[Digest]| trust::judge(&judging, &repository, &asked, digests);
+        let judge = |digests: &[Digest]| judge(&judging, &repository, &asked, digests);
         let documents = documents::fetch(&repository, &asked, platform.as_ref(), &asking, &judge)?;
         Ok((repository, documents))
     })

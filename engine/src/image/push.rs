@@ -1,5 +1,6 @@
 //! `push`: an image to a registry. What the registry has already is not sent.
 
+mod artifact;
 mod blobs;
 mod compressed;
 mod counted;
@@ -25,12 +26,14 @@ use crate::Result;
 use crate::blocking::block;
 use crate::engine::Engine;
 use crate::error::Error;
+pub(crate) use artifact::push_artifact;
 use blobs::Push;
+pub(crate) use compressed::pack;
 
 /// What to push.
 #[derive(Debug, Clone)]
 pub struct PushRequest {
-    /// The image, by the name that it will have there.
+    /// The image, by the name that it will have there; one with a digest gets no tag.
     pub reference: ImageReference,
     /// The platform that it is for; all that are here, when that is all that its index lists.
     pub platform: Option<Platform>,
@@ -38,6 +41,8 @@ pub struct PushRequest {
     pub compression: Compression,
     /// For the registry.
     pub credentials: Option<Credentials>,
+    /// The registry may be spoken to as those in `insecure-registries` are.
+    pub is_insecure: bool,
 }
 
 /// Pushes every tag that images here have in the repository that `request` names.
@@ -57,6 +62,8 @@ pub async fn push_all(
     })
     .await?;
     if tags.is_empty() {
+        // Nobody may listen any more.
+        drop(progress.send(where_to(&request.reference)).await);
         let repository = request.reference.familiar_repository();
         return Err(Error::NothingToPush { repository });
     }
@@ -93,8 +100,15 @@ async fn pins(engine: &Engine, reference: &ImageReference) -> Vec<Pin> {
     pins
 }
 
+/// What clients are told first, whatever comes of it.
+fn where_to(reference: &ImageReference) -> ProgressMessage {
+    let repository = reference.repository();
+    ProgressMessage::status("", format!("The push refers to repository [{repository}]"))
+}
+
 fn push_one(engine: &Engine, request: PushRequest, teller: &Teller) -> Result<()> {
-    let PushRequest { reference, platform, compression, credentials } = request;
+    let PushRequest { reference, platform, compression, credentials, is_insecure } = request;
+    teller.tell(where_to(&reference));
     let all = engine.images.resolve_all(&reference.to_string()).map_err(|error| match error {
         gantry_images::Error::NoSuchImage { .. } => {
             Error::NothingToPush { repository: reference.familiar_repository() }
@@ -106,7 +120,6 @@ fn push_one(engine: &Engine, request: PushRequest, teller: &Teller) -> Result<()
         None => &all[0],
     };
     let whole = if platform.is_none() { index::whole(engine, &all)? } else { None };
-    teller.say("", format!("The push refers to repository [{}]", reference.repository()));
     let document = document(engine, &image.manifest)?;
     let name = document.digest.to_string();
     let manifest: Manifest = serde_json::from_slice(&document.bytes).map_err(|source| {
@@ -115,9 +128,11 @@ fn push_one(engine: &Engine, request: PushRequest, teller: &Teller) -> Result<()
     // Its digest is how others know it.
     let came_from_afar =
         image.references.iter().any(|name| name.digest() == Some(&document.digest));
+    let registries = engine.live.registries();
+    let registries = if is_insecure { registries.trusting(reference.domain()) } else { registries };
     let push = Push {
         engine,
-        repository: engine.live.registries().repository(&reference, credentials, Access::Push),
+        repository: registries.repository(&reference, credentials, Access::Push),
         teller,
         domain: reference.domain(),
         path: reference.path(),
@@ -129,7 +144,7 @@ fn push_one(engine: &Engine, request: PushRequest, teller: &Teller) -> Result<()
         },
         gives_foreign: is_listed(reference.domain(), &engine.live().nondistributable),
     };
-    let tag = reference.tag().unwrap_or("latest");
+    let tag = place_of(&reference);
     if let Some(whole) = whole {
         push.whole(&whole, tag)?;
         return tell(&push, &all, &whole.index);
@@ -163,12 +178,18 @@ fn tell(push: &Push<'_>, images: &[Image], document: &Document) -> Result<()> {
     if images.first().is_some_and(|first| !first.is_sibling()) {
         engine.images.name_by_digest(images, &digest_name(reference, &document.digest)?)?;
     }
-    let (tag, size) = (reference.tag().unwrap_or("latest"), document.bytes.len());
+    let (tag, size) = (place_of(reference), document.bytes.len());
     push.teller.say("", format!("{tag}: digest: {} size: {size}", document.digest));
     let digest = document.digest.as_str();
     push.teller.aux(serde_json::json!({ "Tag": tag, "Digest": digest, "Size": size }));
     told::transferred(engine, "push", reference);
     Ok(())
+}
+
+/// Under what a registry has it: a digest, or a tag.
+fn place_of(reference: &ImageReference) -> &str {
+    let digest = reference.digest().map(Digest::as_str);
+    digest.or(reference.tag()).unwrap_or("latest")
 }
 
 /// A manifest or index as it is in the store.
@@ -181,7 +202,7 @@ fn document(engine: &Engine, blob: &Descriptor) -> Result<Document> {
 }
 
 /// `repository@digest`.
-pub(super) fn digest_name(reference: &ImageReference, digest: &Digest) -> Result<ImageReference> {
+pub(crate) fn digest_name(reference: &ImageReference, digest: &Digest) -> Result<ImageReference> {
     let text = format!("{}@{digest}", reference.repository());
     text.parse().map_err(|error| Error::invalid(format!("{text}: {error}")))
 }

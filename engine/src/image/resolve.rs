@@ -3,16 +3,15 @@
 use gantry_api::container::HealthConfig;
 use gantry_api::image::ImageConfig;
 use gantry_images::Image;
-use gantry_oci::image::{ContainerConfig, Platform};
+use gantry_oci::image::{ContainerConfig, InvalidPlatform, Platform};
 
 use crate::Result;
-use crate::blocking::block;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::record::ImageUsed;
 
-/// The image that `text` means, with the settings that it brings.
-pub(crate) async fn for_container(
+/// The image that `text` means, with the settings that it brings. Blocks.
+pub(crate) fn for_container(
     engine: &Engine,
     text: &str,
     platform: Option<&str>,
@@ -20,9 +19,7 @@ pub(crate) async fn for_container(
     if text.is_empty() {
         return Err(Error::invalid("no image specified"));
     }
-    let (engine_, text_) = (engine.clone(), text.to_owned());
-    let wanted = platform.filter(|wanted| !wanted.is_empty()).map(str::to_owned);
-    let image = block(move || of_platform(&engine_, &text_, wanted.as_deref())).await?;
+    let image = of_platform(engine, text, platform.filter(|wanted| !wanted.is_empty()))?;
     let defaults = to_api(&image);
     Ok((ImageUsed { id: image.id.digest().clone(), chain: image.diff_ids().to_vec() }, defaults))
 }
@@ -78,29 +75,7 @@ pub(super) fn to_api(image: &Image) -> ImageConfig {
 
 /// `os/arch[/variant]` or `arch`, with the kernel's names for architectures taken as well.
 pub(crate) fn parse_platform(text: &str) -> Result<Platform> {
-    let parts: Vec<&str> = text.split('/').collect();
-    let (os, architecture, variant) = match parts[..] {
-        [architecture] => ("linux", architecture, None),
-        [os, architecture] => (os, architecture, None),
-        [os, architecture, variant] => (os, architecture, Some(variant.to_owned())),
-        _ => ("", "", None),
-    };
-    if os.is_empty() || architecture.is_empty() {
-        return Err(Error::invalid(format!(
-            "invalid platform {text:?}: os/architecture[/variant] is needed"
-        )));
-    }
-    let architecture = match architecture {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    };
-    Ok(Platform {
-        os: os.to_owned(),
-        architecture: architecture.to_owned(),
-        variant,
-        ..Platform::default()
-    })
+    text.parse().map_err(|error: InvalidPlatform| Error::invalid(error.to_string()))
 }
 
 /// Refuses an image that is for another platform.

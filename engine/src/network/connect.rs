@@ -8,8 +8,8 @@ use crate::engine::Engine;
 
 /// Connects a container to the network that `text` means.
 pub async fn connect(engine: &Engine, text: &str, request: NetworkConnect) -> Result<()> {
-    let network = engine.networks.find(text)?;
     let handle = engine.container(&request.container)?;
+    let network = engine.networks.find(text)?;
     let (network, settings) =
         (Box::new(network), Box::new(request.endpoint_config.unwrap_or_default()));
     task::ask(&handle, |reply| Command::Connect { network, settings, reply }).await

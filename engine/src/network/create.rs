@@ -8,10 +8,10 @@ use gantry_network::{Asked, CreateOptions, Driver, Ipam};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{new_id, tell};
-use crate::Result;
 use crate::blocking::block;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::{Result, plugin};
 
 /// Docker's other words for the two flags.
 const ENABLE_IPV4: &str = "com.docker.network.enable_ipv4";
@@ -19,6 +19,11 @@ const ENABLE_IPV6: &str = "com.docker.network.enable_ipv6";
 
 /// Makes a network.
 pub async fn create(engine: &Engine, mut request: NetworkCreateRequest) -> Result<NetworkCreated> {
+    for name in [&mut request.driver, &mut request.ipam.driver] {
+        if let Some(full) = plugin::full_name(engine, name) {
+            *name = full;
+        }
+    }
     let driver = if request.driver.is_empty() { "bridge" } else { &request.driver };
     if request.config_from.network.is_empty() && !request.config_only {
         for (key, value) in engine.settings.networks.options.get(driver).into_iter().flatten() {
@@ -59,9 +64,12 @@ fn options(mut request: NetworkCreateRequest) -> Result<CreateOptions> {
     }
     let ipam = match request.ipam.driver.as_str() {
         "" | "default" => Ipam::default(),
-        driver => {
-            Ipam { driver: driver.to_owned(), options: request.ipam.options, pools: Vec::new() }
-        }
+        driver => Ipam { driver: driver.to_owned(), ..Ipam::default() },
+    };
+    let ipam = Ipam {
+        names_options: request.ipam.options.is_some(),
+        options: request.ipam.options.unwrap_or_default(),
+        ..ipam
     };
     if ipam.is_nobody() && !(asked4.is_empty() && asked6.is_empty()) {
         let text = "null ipam driver does not handle specific address pool requests";
@@ -101,6 +109,11 @@ fn driver(name: &str) -> Result<Driver> {
 }
 
 fn check(request: &NetworkCreateRequest) -> Result<()> {
+    if ["host", "bridge", "none"].contains(&request.name.as_str()) {
+        let name = &request.name;
+        let reason = format!("operation is not permitted on predefined {name} network");
+        return Err(Error::Refused { reason });
+    }
     let refused = [
         (request.name.is_empty(), "network name is required"),
         (request.ingress, "Ingress network can only be created in swarm mode"),
@@ -118,7 +131,7 @@ fn check(request: &NetworkCreateRequest) -> Result<()> {
         return Err(Error::invalid(text));
     }
     let is_ours = matches!(request.ipam.driver.as_str(), "" | "default" | "null");
-    if let Some(key) = request.ipam.options.keys().next().filter(|_| is_ours) {
+    if let Some((key, _)) = request.ipam.options.iter().flatten().next().filter(|_| is_ours) {
         return Err(Error::invalid(format!("the IPAM option {key} is not known")));
     }
     Ok(())

@@ -9,11 +9,10 @@ use crate::engine::Engine;
 
 /// Disconnects a container from the network that `text` means. With `force`, one that is gone is no error.
 pub async fn disconnect(engine: &Engine, text: &str, request: NetworkDisconnect) -> Result<()> {
-    let network = engine.networks.find(text)?;
     let handle = match engine.container(&request.container) {
         Err(error) if request.force && error.kind() == ErrorKind::NotFound => return Ok(()),
         result => result?,
     };
-    let network = Box::new(network);
+    let network = Box::new(engine.networks.find(text)?);
     task::ask(&handle, |reply| Command::Disconnect { network, reply }).await
 }

@@ -83,7 +83,8 @@ pub(crate) fn document(network: &Network) -> NetworkInspect {
                 driver => driver.to_owned(),
             },
             config: ipv4.chain(ipv6).collect(),
-            options: network.ipam.options.clone(),
+            options: (network.ipam.names_options || !network.ipam.options.is_empty())
+                .then(|| network.ipam.options.clone()),
         },
         internal: network.internal,
         attachable: network.attachable,

@@ -30,7 +30,8 @@ enum Wanted {
     One(&'static str),
 }
 
-fn parse(text: &str) -> Result<Wanted, Error> {
+/// `list` is the field that it stands in.
+fn parse(list: &str, text: &str) -> Result<Wanted, Error> {
     let upper = text.trim().to_ascii_uppercase();
     if upper == "ALL" {
         return Ok(Wanted::All);
@@ -40,7 +41,7 @@ fn parse(text: &str) -> Result<Wanted, Error> {
         .iter()
         .find(|known| **known == name)
         .map(|known| Wanted::One(known))
-        .ok_or_else(|| Error::invalid(format!("invalid capability: {text:?}")))
+        .ok_or_else(|| Error::invalid(format!("invalid {list}: unknown capability: {name:?}")))
 }
 
 /// The capabilities whose bit is set in `mask`, as `/proc/<pid>/status` shows a bounding set.
@@ -67,8 +68,8 @@ pub(crate) fn resolve(
     host: u64,
 ) -> Result<Vec<String>, Error> {
     let mut set: BTreeSet<&str> = BTreeSet::new();
-    let added = add.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>()?;
-    let dropped = drop.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>()?;
+    let added = add.iter().map(|text| parse("CapAdd", text)).collect::<Result<Vec<_>, _>>()?;
+    let dropped = drop.iter().map(|text| parse("CapDrop", text)).collect::<Result<Vec<_>, _>>()?;
     if privileged || added.iter().any(|wanted| matches!(wanted, Wanted::All)) {
         set.extend(within(host));
     } else if !dropped.iter().any(|wanted| matches!(wanted, Wanted::All)) {
@@ -133,6 +134,6 @@ mod tests {
     #[test]
     fn names_what_it_does_not_know() {
         let error = resolve(false, &["FLY".into()], &[], EVERYTHING).unwrap_err();
-        assert_eq!(error.to_string(), "invalid capability: \"FLY\"");
+        assert_eq!(error.to_string(), "invalid CapAdd: unknown capability: \"CAP_FLY\"");
     }
 }

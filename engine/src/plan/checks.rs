@@ -3,19 +3,16 @@
 use std::collections::BTreeMap;
 
 use gantry_api::container::{Config, HostConfig};
-use gantry_cgroup::CgroupPath;
 use gantry_oci::runtime::DeviceRule;
-use gantry_types::{ContainerId, error_chain};
 
 use crate::error::Error;
 
 /// Everything here but the score, which becomes another value.
-pub(super) fn all(config: &Config, host: &HostConfig, id: &ContainerId) -> Result<(), Error> {
+pub(super) fn all(config: &Config, host: &HostConfig) -> Result<(), Error> {
     texts(config, host)?;
     if host.shm_size < 0 {
         return Err(Error::invalid("SHM size can not be less than 0"));
     }
-    cgroup_parent(&host.cgroup_parent, id)?;
     annotations(&host.annotations)?;
     for rule in &host.device_cgroup_rules {
         device_rule(rule)?;
@@ -45,20 +42,6 @@ fn texts(config: &Config, host: &HostConfig) -> Result<(), Error> {
         }
         None => Ok(()),
     }
-}
-
-/// `--cgroup-parent`; empty is the engine's own.
-fn cgroup_parent(parent: &str, id: &ContainerId) -> Result<(), Error> {
-    if parent.is_empty() {
-        return Ok(());
-    }
-    // The parent has to be one by itself, and short enough for the container's cgroup in it.
-    for path in [parent, &format!("/{parent}/{id}")] {
-        path.parse::<CgroupPath>().map_err(|error| {
-            Error::invalid(format!("invalid cgroup parent: {}", error_chain(&error)))
-        })?;
-    }
-    Ok(())
 }
 
 /// `--oom-score-adj`; zero leaves the score as the engine has it.

@@ -69,12 +69,10 @@ fn depth(path: &str) -> usize {
 }
 
 /// The target without `.`, `..` and repeated slashes; the root itself cannot be a target.
-fn target(text: &str) -> Result<String, Error> {
-    refuse_nul(text)?;
+fn target(text: &str) -> Result<String, String> {
+    refuse_nul(text).map_err(|error| error.to_string())?;
     if !text.starts_with('/') {
-        return Err(Error::invalid(format!(
-            "invalid mount path: '{text}' mount path must be absolute"
-        )));
+        return Err(format!("invalid mount path: '{text}' mount path must be absolute"));
     }
     let mut parts: Vec<&str> = Vec::new();
     for part in text.split('/') {
@@ -85,7 +83,7 @@ fn target(text: &str) -> Result<String, Error> {
         }
     }
     if parts.is_empty() {
-        return Err(Error::invalid("invalid specification: destination can't be '/'"));
+        return Err("invalid specification: destination can't be '/'".to_owned());
     }
     Ok(format!("/{}", parts.join("/")))
 }
@@ -113,13 +111,18 @@ fn parse_bind(text: &str, driver: &str) -> Result<MountPlan, Error> {
         return Err(invalid());
     }
     refuse_nul(source)?;
+    refuse_nul(to)?;
     let words = words::parse(mode)?;
-    let source_ = if source.starts_with('/') {
-        MountSource::Bind(bind::of_words(source, &words, mode))
+    let (kind, source) = if source.starts_with('/') {
+        ("bind", MountSource::Bind(bind::of_words(source, &words, mode)))
     } else {
-        MountSource::Volume(volume::of_words(source, &words, (mode, driver))?)
+        ("volume", MountSource::Volume(volume::of_words(source, &words, (mode, driver))?))
     };
-    Ok(MountPlan { target: target(to)?, source: source_, read_only: words.read_only })
+    let target = target(to).map_err(|why| {
+        let config = format!("invalid mount config for type \"{kind}\": {why}");
+        Error::invalid(format!("invalid volume specification: '{text}': {config}"))
+    })?;
+    Ok(MountPlan { target, source, read_only: words.read_only })
 }
 
 /// One entry of `--mount`.
@@ -144,7 +147,7 @@ fn parse_mount(mount: &Mount, driver: &str) -> Result<MountPlan, Error> {
     if let Some(field) = foreign_options(mount) {
         return Err(invalid(format!("field {field} must not be specified")));
     }
-    Ok(MountPlan { target: target(&mount.target)?, source, read_only })
+    Ok(MountPlan { target: target(&mount.target).map_err(invalid)?, source, read_only })
 }
 
 /// Options that belong to another type of mount.
@@ -192,7 +195,7 @@ fn parse_tmpfs(to: &str, options: &str) -> Result<MountPlan, Error> {
         .map_err(|option| Error::invalid(format!("invalid tmpfs option [{option:?}]")))?;
     let read_only = options.read_only.unwrap_or_default();
     let source = MountSource::Tmpfs { options: options.words };
-    Ok(MountPlan { target: target(to)?, source, read_only })
+    Ok(MountPlan { target: target(to).map_err(Error::invalid)?, source, read_only })
 }
 
 impl MountPlan {

@@ -7,7 +7,6 @@ use crate::error::Error;
 /// Fails on the first thing that is not there yet or contradicts itself.
 pub(super) fn check(request: &CreateRequest) -> Result<(), Error> {
     let host = &request.host_config;
-    contradictions(host)?;
     let missing = host_features(host)
         .into_iter()
         .chain(config_features(&request.config))
@@ -18,25 +17,9 @@ pub(super) fn check(request: &CreateRequest) -> Result<(), Error> {
     Ok(())
 }
 
-fn contradictions(host: &HostConfig) -> Result<(), Error> {
-    // A size needs project quotas, which neither overlayfs's layers nor their file systems here have.
-    if let Some((key, value)) = host.storage_opt.iter().next() {
-        let reason = match key.to_ascii_lowercase().as_str() {
-            "size" => {
-                "--storage-opt is supported only for overlay over xfs with 'pquota' mount option"
-                    .to_owned()
-            }
-            _ => format!("unknown storage option {key}={value}: size is the only one"),
-        };
-        return Err(Error::invalid(reason));
-    }
-    Ok(())
-}
-
 fn host_features(host: &HostConfig) -> Vec<(bool, &'static str)> {
     vec![
         (!host.cgroup.is_empty(), "a shared cgroup"),
-        (!matches!(host.userns_mode.as_str(), "" | "host"), "user namespaces (--userns)"),
         (host.mounts.iter().any(|m| m.r#type == "cluster"), "cluster volumes"),
     ]
 }

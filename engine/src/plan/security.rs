@@ -6,7 +6,8 @@ use gantry_oci::runtime::Seccomp;
 use serde::{Deserialize, Serialize};
 
 use super::seccomp_profile::{self, Circumstances};
-use super::{CgroupNamespace, Surroundings};
+use super::{CgroupNamespace, HostFacts, Surroundings};
+use crate::apparmor::DEFAULT_PROFILE;
 use crate::error::Error;
 use crate::settings::DefaultSeccomp;
 
@@ -113,7 +114,7 @@ impl SecurityPlan {
                 .no_new_privileges
                 .unwrap_or(around.defaults.no_new_privileges),
             seccomp,
-            apparmor: apparmor(options.apparmor, around.host.apparmor, warnings)?,
+            apparmor: apparmor(options.apparmor, host.privileged, (around.host, warnings))?,
             writable_cgroups: options.writable_cgroups,
         })
     }
@@ -144,14 +145,19 @@ fn seccomp(
 /// The profile's name, where the kernel runs AppArmor.
 fn apparmor(
     asked: Option<&str>,
-    is_there: bool,
-    warnings: &mut Vec<String>,
+    privileged: bool,
+    (host, warnings): (&HostFacts, &mut Vec<String>),
 ) -> Result<String, Error> {
-    let Some(profile) = asked else { return Ok(String::new()) };
+    let Some(profile) = asked.filter(|profile| !profile.is_empty()) else {
+        // Where nothing can load it, containers go without, as in Docker.
+        let is_there = host.apparmor && host.apparmor_parser.is_some();
+        let default = if privileged { "unconfined" } else { DEFAULT_PROFILE };
+        return Ok(if is_there { default.to_owned() } else { String::new() });
+    };
     if profile.contains(['\0', '\n']) {
         return Err(Error::invalid(format!("invalid AppArmor profile {profile:?}")));
     }
-    if !is_there && profile != "unconfined" && !profile.is_empty() {
+    if !host.apparmor && profile != "unconfined" {
         warnings.push(format!(
             "Your kernel does not support AppArmor or it is not enabled. Profile {profile:?} discarded."
         ));

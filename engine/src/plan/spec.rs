@@ -2,6 +2,7 @@
 
 mod devices;
 mod mounts;
+mod project;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,9 @@ use gantry_oci::runtime::{
 };
 
 use super::device_edits::ContainerEdits;
-use super::{CgroupNamespace, ContainerPlan, Ipc, Network, SeccompPlan, Sharing, with_devices};
+use super::{
+    CgroupNamespace, ContainerPlan, Ipc, Network, SeccompPlan, Sharing, UserNamespace, with_devices,
+};
 
 const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -37,10 +40,32 @@ pub(crate) struct SpecFacts {
     pub cgroup_path: String,
     /// Whether the kernel makes mounts read-only with all that lies below them.
     pub recursive_read_only: bool,
+    /// Whether namespaces of networks have what [`sysctls`] sets in them.
+    pub network_sysctls: bool,
     /// Variables that links bring; the plan's own win.
     pub environment: Vec<String>,
     /// Where the volumes and images are found now, by target.
     pub sources: BTreeMap<String, FoundSource>,
+}
+
+impl SpecFacts {
+    /// Nothing found out, and nothing given.
+    pub(crate) fn none() -> Self {
+        Self {
+            container_dir: PathBuf::new(),
+            joined: JoinedNamespaces::default(),
+            init: None,
+            devices: Vec::new(),
+            host_queues: false,
+            block_io: BlockIo::default(),
+            edits: Vec::new(),
+            cgroup_path: String::new(),
+            recursive_read_only: true,
+            network_sysctls: false,
+            environment: Vec::new(),
+            sources: BTreeMap::new(),
+        }
+    }
 }
 
 /// Paths of namespaces that a container joins.
@@ -69,6 +94,8 @@ impl JoinedNamespaces {
 pub(crate) enum FoundSource {
     /// At a path of the host.
     Path(String),
+    /// The same, where something of the host's is: its ids are the host's.
+    Foreign(String),
     /// In a mount of its own.
     Mount { kind: String, options: Vec<String> },
 }
@@ -96,20 +123,13 @@ pub(crate) fn to_spec(plan: &ContainerPlan, facts: &SpecFacts) -> Spec {
 pub(crate) fn mount_points(plan: &ContainerPlan) -> Vec<String> {
     // Where the sources are and which devices there are does not matter.
     let facts = SpecFacts {
-        container_dir: PathBuf::new(),
         joined: JoinedNamespaces {
             shm: (plan.ipc == Ipc::Container).then(PathBuf::new),
             ..JoinedNamespaces::default()
         },
         init: Some(PathBuf::new()),
-        devices: Vec::new(),
         host_queues: true,
-        block_io: BlockIo::default(),
-        edits: Vec::new(),
-        cgroup_path: String::new(),
-        recursive_read_only: true,
-        environment: Vec::new(),
-        sources: BTreeMap::new(),
+        ..SpecFacts::none()
     };
     mounts::all(plan, &facts).into_iter().map(|mount| mount.destination).collect()
 }
@@ -215,26 +235,56 @@ fn capabilities(bounding: &[String]) -> LinuxCapabilities {
 fn linux(plan: &ContainerPlan, facts: &SpecFacts) -> Linux {
     let mut resources = with_devices(&plan.resources, facts.block_io.clone());
     resources.devices = devices::rules(&plan.host_config, &facts.devices);
-    let seccomp = match &plan.security.seccomp {
+    let mut seccomp = match &plan.security.seccomp {
         SeccompPlan::Default => Some(gantry_seccomp::default_profile(&plan.capabilities)),
         SeccompPlan::Unconfined => None,
         SeccompPlan::Own(profile) => Some(SeccompProfile::clone(profile)),
     };
+    // In a user namespace the kernel itself does not let it.
+    if plan.writable_layer_bytes.is_some() && plan.user_namespace.is_none() {
+        seccomp.iter_mut().for_each(project::keep);
+    }
     Linux {
         namespaces: namespaces(plan, facts),
+        uid_mappings: plan
+            .user_namespace
+            .as_ref()
+            .map(UserNamespace::user_mappings)
+            .unwrap_or_default(),
+        gid_mappings: plan
+            .user_namespace
+            .as_ref()
+            .map(UserNamespace::group_mappings)
+            .unwrap_or_default(),
         devices: facts.devices.iter().map(|(device, _)| device.clone()).collect(),
         resources: Some(resources),
         cgroups_path: facts.cgroup_path.clone(),
         seccomp,
-        sysctl: plan.host_config.sysctls.clone(),
+        sysctl: sysctls(plan, facts),
         masked_paths: plan.host_config.masked_paths.clone().unwrap_or_default(),
         readonly_paths: plan.host_config.readonly_paths.clone().unwrap_or_default(),
         ..Linux::default()
     }
 }
 
+/// What was asked for, and in a network of the container's own what Docker gives to all users there: low ports, and sockets for pings,
+/// of which those of other user namespaces are not to be had.
+fn sysctls(plan: &ContainerPlan, facts: &SpecFacts) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    if facts.network_sysctls && !matches!(plan.network, Network::Host | Network::Container) {
+        let mut set = |name: &str, value: &str| all.insert(name.to_owned(), value.to_owned());
+        set("net.ipv4.ip_unprivileged_port_start", "0");
+        if plan.user_namespace.is_none() {
+            set("net.ipv4.ping_group_range", "0 2147483647");
+        }
+    }
+    all.extend(plan.host_config.sysctls.clone());
+    all
+}
+
 fn namespaces(plan: &ContainerPlan, facts: &SpecFacts) -> Vec<Namespace> {
     let own = [
+        (NamespaceKind::User, plan.user_namespace.is_some()),
         (NamespaceKind::Mount, true),
         (NamespaceKind::Network, plan.network != Network::Host),
         (NamespaceKind::Uts, plan.uts == Sharing::Own),

@@ -22,8 +22,10 @@ fn host() -> HostFacts {
         hostname: "(none)".to_owned(),
         default_bridge: true,
         recursive_read_only: true,
+        network_sysctls: true,
         kernel: (6, 18),
         apparmor: false,
+        apparmor_parser: None,
         limits: LimitSupport::everything(2),
     }
 }
@@ -38,6 +40,7 @@ fn resolve(
         host: &host(),
         defaults: &ContainerDefaults::default(),
         logs: &LogDefaults::default(),
+        cgroup_driver: CgroupDriver::Cgroupfs,
     };
     ContainerPlan::resolve(id, request, image, around)
 }
@@ -70,6 +73,7 @@ fn facts() -> SpecFacts {
         edits: Vec::new(),
         cgroup_path: "/gantry/c".to_owned(),
         recursive_read_only: true,
+        network_sysctls: true,
         environment: Vec::new(),
         sources: std::collections::BTreeMap::new(),
     }
@@ -151,14 +155,14 @@ fn bad_requests_are_told_in_docker_s_words() {
         (r#"{"HostConfig":{"Binds":["/a:/b:weird"]}}"#, "invalid mode: weird"),
         (
             r#"{"HostConfig":{"Binds":["/a:b"]}}"#,
-            "invalid mount path: 'b' mount path must be absolute",
+            "invalid volume specification: '/a:b': invalid mount config for type \"bind\": invalid mount path: 'b' mount path must be absolute",
         ),
         (r#"{"HostConfig":{"Binds":["/a:/b","/c:/b/"]}}"#, "Duplicate mount point: /b"),
         (
             r#"{"HostConfig":{"Binds":["/a:/x/.."]}}"#,
-            "invalid specification: destination can't be '/'",
+            "invalid volume specification: '/a:/x/..': invalid mount config for type \"bind\": invalid specification: destination can't be '/'",
         ),
-        (r#"{"HostConfig":{"CapAdd":["FLY"]}}"#, "invalid capability: \"FLY\""),
+        (r#"{"HostConfig":{"CapAdd":["FLY"]}}"#, "invalid CapAdd: unknown capability: \"CAP_FLY\""),
         (r#"{"HostConfig":{"Ulimits":[{"Name":"x"}]}}"#, "invalid ulimit type: x"),
         (
             r#"{"HostConfig":{"AutoRemove":true,"RestartPolicy":{"Name":"always"}}}"#,
@@ -191,7 +195,7 @@ fn bad_requests_are_told_in_docker_s_words() {
 
 #[test]
 fn what_is_not_there_yet_is_refused_by_name() {
-    let cases = [(r#"{"HostConfig":{"UsernsMode":"keep-id"}}"#, "user namespaces (--userns)")];
+    let cases = [(r#"{"HostConfig":{"Cgroup":"container:x"}}"#, "a shared cgroup")];
     for (json, text) in cases {
         let error = plan(json).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotImplemented, "{json}: {error}");
@@ -229,7 +233,8 @@ fn volumes_are_named_nameless_or_of_the_image() {
         (r#""Binds":["a b:/d"]"#, "create a b: \"a b\" includes invalid characters"),
         (r#""Binds":["data:/d:rslave"]"#, invalid),
         (r#""Binds":["data:/d","/h:/d"]"#, "Duplicate mount point: /d"),
-        (r#""StorageOpt":{"size":"1G"}"#, "--storage-opt is supported only for overlay over xfs"),
+        (r#""StorageOpt":{"size":"much"}"#, "--storage-opt size: invalid size: 'much'"),
+        (r#""StorageOpt":{"size":"1k"}"#, "the size of a writable layer cannot be below 64 KiB"),
         (r#""StorageOpt":{"color":"red"}"#, "unknown storage option color=red"),
     ]);
 }
@@ -360,7 +365,10 @@ fn no_nul_byte_gets_through() {
             r#""Mounts":[{"Type":"bind","Source":"/a\u0000","Target":"/b"}]"#,
             &format!("invalid mount config for type \"bind\": {path}"),
         ),
-        (r#""Mounts":[{"Type":"bind","Source":"/b","Target":"/a\u0000"}]"#, path),
+        (
+            r#""Mounts":[{"Type":"bind","Source":"/b","Target":"/a\u0000"}]"#,
+            &format!("invalid mount config for type \"bind\": {path}"),
+        ),
         (r#""Devices":[{"PathOnHost":"/dev/\u0000"}]"#, r#"invalid device path "/dev/\0""#),
         (r#""MaskedPaths":["/\u0000"]"#, r#"invalid masked path "/\0""#),
         (r#""ReadonlyPaths":["/\u0000"]"#, r#"invalid read-only path "/\0""#),

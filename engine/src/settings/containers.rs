@@ -1,9 +1,12 @@
 //! What containers get that ask for nothing else: limits, modes, profiles, and the runtimes that they may ask for.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use gantry_api::container::Ulimit;
+
+use crate::plan::UserNamespace;
 
 /// The name of the runtime that is built in.
 pub const OWN_RUNTIME: &str = "gantry";
@@ -23,12 +26,16 @@ pub struct ContainerDefaults {
     pub no_new_privileges: bool,
     /// Whether a tiny init runs as their first process.
     pub init: bool,
+    /// Which ids of the host containers have instead of the host's own.
+    pub user_namespace: Option<UserNamespace>,
     /// The system call filter.
     pub seccomp_profile: DefaultSeccomp,
     /// Where specifications of the Container Device Interface are, the later the stronger; none turns it off.
     pub cdi_spec_dirs: Vec<PathBuf>,
     /// Other runtimes, by the name that containers ask for.
     pub runtimes: BTreeMap<String, RuntimeSettings>,
+    /// Bytes that a writable layer may hold; `None` is as many as there are.
+    pub writable_layer_bytes: Option<NonZeroU64>,
     /// One of them, or [`OWN_RUNTIME`].
     pub default_runtime: String,
     /// Microseconds of realtime in a period that all containers may share; cgroup v1 only, zero leaves it alone.
@@ -74,9 +81,11 @@ impl Default for ContainerDefaults {
             cgroupns_mode: None,
             no_new_privileges: false,
             init: false,
+            user_namespace: None,
             seccomp_profile: DefaultSeccomp::Builtin,
             cdi_spec_dirs: ["/etc/cdi", "/var/run/cdi"].map(PathBuf::from).to_vec(),
             runtimes: BTreeMap::new(),
+            writable_layer_bytes: None,
             default_runtime: OWN_RUNTIME.to_owned(),
             cpu_rt_runtime_us: 0,
             cpu_rt_period_us: 0,

@@ -31,6 +31,8 @@ pub struct EngineFigures {
     /// Probes of health checks, and those that failed.
     pub probes: u64,
     pub failed_probes: u64,
+    /// Builds that failed, by reason.
+    pub failed_builds: Vec<(&'static str, u64)>,
     pub images: u64,
     pub networks: u64,
     pub volumes: u64,
@@ -101,6 +103,7 @@ fn taken(engine: &Engine) -> Result<EngineFigures> {
         event_listeners: count(engine.events.listeners()),
         probes: engine.probes.all.load(Ordering::Relaxed),
         failed_probes: engine.probes.failed.load(Ordering::Relaxed),
+        failed_builds: engine.failed_builds.all(),
         images: count(engine.images.list()?.len()),
         networks: count(engine.networks.list().len()),
         volumes: count(engine.volumes.list().len()),

@@ -36,10 +36,17 @@ fn document(engine: &Engine) -> Result<Info> {
         containers_stopped: count(states.len() - running - paused),
         images: count(engine.images.list()?.len()),
         driver: text("overlay2"),
-        driver_status: vec![(text("Layer format"), text("overlay directories by diffID"))],
+        driver_status: vec![
+            (text("Layer format"), text("overlay directories by diffID")),
+            (text("Project quotas"), engine.layers.can_limit().is_ok().to_string()),
+        ],
         plugins: Plugins {
-            volume: vec![text("local")],
-            network: ["bridge", "host", "ipvlan", "macvlan", "null"].map(text).to_vec(),
+            volume: with_plugins(engine, &["local"], "VolumeDriver"),
+            network: with_plugins(
+                engine,
+                &["bridge", "host", "ipvlan", "macvlan", "null"],
+                "NetworkDriver",
+            ),
             log: log_drivers(engine),
             authorization: live.authorization_plugins.clone(),
         },
@@ -51,7 +58,7 @@ fn document(engine: &Engine) -> Result<Info> {
         system_time: gantry_sys::clock::now().to_string(),
         logging_driver: settings.logs.driver.clone(),
         n_events_listener: count(engine.events.listeners()),
-        cgroup_driver: text("cgroupfs"),
+        cgroup_driver: text(settings.cgroup_driver.name()),
         cgroup_version: text(if host.cgroup_v2 { "2" } else { "1" }),
         kernel_version: uname.release().to_string_lossy().into_owned(),
         operating_system: operating_system("PRETTY_NAME").unwrap_or_else(|| text("Linux")),
@@ -120,6 +127,12 @@ fn warnings(engine: &Engine) -> Vec<String> {
     let networks = networks
         .map(|reason| format!("WARNING: bridge networks cannot be used on this host: {reason}"));
     networks.into_iter().collect()
+}
+
+/// The drivers that are built in, and plugins that are managed here.
+fn with_plugins(engine: &Engine, own: &[&str], kind: &str) -> Vec<String> {
+    let own = own.iter().map(|name| (*name).to_owned());
+    own.chain(engine.plugins.managed_names(kind)).collect()
 }
 
 /// The drivers that are built in, and plugins.

@@ -1,7 +1,9 @@
 //! Volumes of plugins: what the plugin is asked, in the words of Docker's `VolumeDriver`.
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 
+use gantry_types::ErrorKind;
 use gantry_volumes::{LOCAL, Pins, Volume, VolumeName};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,6 +11,8 @@ use serde_json::Value;
 use super::tell;
 use crate::Result;
 use crate::engine::Engine;
+use crate::error::Error;
+use crate::plugin::{full_name, open_place, told_path};
 
 const KIND: &str = "VolumeDriver";
 
@@ -68,12 +72,20 @@ pub(super) fn create(
     options: gantry_volumes::CreateOptions,
     pins: &mut Pins,
 ) -> Result<(Volume, bool)> {
-    let driver = options.driver.clone();
+    let driver = full_name(engine, &options.driver).unwrap_or_else(|| options.driver.clone());
+    let options = gantry_volumes::CreateOptions { driver: driver.clone(), ..options };
     let is_foreign = !matches!(driver.as_str(), "" | LOCAL);
     let is_new = is_foreign && engine.volumes.find(name.as_str()).is_err();
     if is_new {
         let request = Request { opts: Some(&options.options), ..Request::of(name) };
-        ask::<Nothing>(engine, &driver, "Create", &request)?;
+        let asked = ask::<Nothing>(engine, &driver, "Create", &request);
+        asked.map_err(|error| match error {
+            Error::Plugins(source) if source.kind() == ErrorKind::NotFound => {
+                let (volume, driver, source) = (name.to_string(), driver.clone(), Box::new(source));
+                Error::VolumeDriver { volume, driver, source }
+            }
+            other => other,
+        })?;
     }
     let made = engine.volumes.create_pinned(name, options, gantry_sys::clock::now(), pins)?;
     if made.1 {
@@ -88,7 +100,8 @@ pub(super) fn create(
 /// What the plugin says of a volume.
 pub(super) fn told(engine: &Engine, volume: &Volume) -> Result<Told> {
     let got: Got = ask(engine, &volume.driver, "Get", &Request::of(&volume.name))?;
-    Ok(got.volume)
+    let path = got.volume.mountpoint.filter(|path| !path.is_empty());
+    Ok(Told { mountpoint: path.map(|path| told_path(engine, &volume.driver, &path)), ..got.volume })
 }
 
 /// Has the plugin forget a volume.
@@ -96,20 +109,38 @@ pub(super) fn remove(engine: &Engine, volume: &Volume) -> Result<()> {
     ask::<Nothing>(engine, &volume.driver, "Remove", &Request::of(&volume.name)).map(drop)
 }
 
+/// Where a plugin has mounted a volume: a path of the host's, or a directory of a managed plugin's, which is held open.
+pub(super) enum Place {
+    Path(String),
+    Held(OwnedFd),
+}
+
 /// Has the plugin mount a volume for a container; where it is then.
-pub(super) fn mount(engine: &Engine, volume: &Volume, user: &str) -> Result<String> {
+pub(super) fn mount(engine: &Engine, volume: &Volume, user: &str) -> Result<Place> {
     let request = Request { user: Some(user), ..Request::of(&volume.name) };
     let mounted: Mounted = ask(engine, &volume.driver, "Mount", &request)?;
     let path = mounted.mountpoint.filter(|path| path.starts_with('/'));
     let no_path = || {
         let (driver, name) = (&volume.driver, &volume.name);
-        crate::Error::invalid(format!(
-            "the plugin {driver} does not say where the volume {name} is"
-        ))
+        Error::invalid(format!("the plugin {driver} does not say where the volume {name} is"))
     };
     let path = path.ok_or_else(no_path)?;
-    engine.volumes.set_plugin_path(&volume.name, &path)?;
-    Ok(path)
+    let shown = told_path(engine, &volume.driver, &path);
+    engine.volumes.set_plugin_path(&volume.name, &shown)?;
+    match open_place(engine, &volume.driver, &path) {
+        Ok(Some(place)) => Ok(Place::Held(place)),
+        Ok(None) => Ok(Place::Path(path)),
+        Err(error) => {
+            // It is mounted, and nobody will ask for the end of that.
+            unmount(engine, volume, user).unwrap_or_else(|error| {
+                tracing::warn!(
+                    error = gantry_types::error_chain(&error),
+                    "a plugin keeps a volume mounted"
+                );
+            });
+            Err(error)
+        }
+    }
 }
 
 /// The container needs it no longer.

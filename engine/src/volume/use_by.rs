@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gantry_layers::Recipe;
 use gantry_types::error_chain;
@@ -38,7 +38,7 @@ pub(crate) fn take(
             MountSource::Volume(volume) => {
                 Some(of_volume(engine, record, (mount, volume), (&mut found, rollback))?)
             }
-            MountSource::Image(image) => Some(of_image(engine, image, &mut found)?),
+            MountSource::Image(image) => Some(of_image(engine, record, image, &mut found)?),
             MountSource::Bind(_) | MountSource::Tmpfs { .. } => None,
         };
         if let Some(source) = source {
@@ -65,25 +65,43 @@ fn of_volume(
     };
     let (row, _) = driver::create(engine, name, again, &mut engine.volumes.pins())?;
     let user = record.id.as_str();
-    let path = if row.is_local() {
-        engine.volumes.mount(name, user)?
+    let place = if row.is_local() {
+        let path = engine.volumes.mount(name, user)?;
+        driver::Place::Path(path.to_string_lossy().into_owned())
     } else {
-        driver::mount(engine, &row, user)?.into()
+        driver::mount(engine, &row, user)?
     };
     let undo = (engine.clone(), name.clone(), record.id.to_string());
     rollback.on_failure(move || unmount(&undo.0, &undo.1, &undo.2));
-    if engine.volumes.has_mount(name) && volume.copy && volume.subpath.is_empty() {
+    let has_mount = engine.volumes.has_mount(name);
+    if has_mount && volume.copy && volume.subpath.is_empty() {
         fill(engine, (name, &mount.target), &record.image.chain, &mut None)?;
     }
     tell(engine, "mount", record, (mount, volume));
-    if volume.subpath.is_empty() {
-        return Ok(FoundSource::Path(path.to_string_lossy().into_owned()));
+    let mut path = match place {
+        driver::Place::Path(path) => path,
+        driver::Place::Held(place) => found.hold(place),
+    };
+    if !volume.subpath.is_empty() {
+        let place = engine.volumes.open_subpath(Path::new(&path), name, &volume.subpath)?;
+        path = found.hold(place);
     }
-    let place = engine.volumes.open_subpath(&path, name, &volume.subpath)?;
-    Ok(found.hold(place))
+    let is_ours = row.is_local() && !has_mount;
+    Ok(if is_ours { FoundSource::Path(path) } else { FoundSource::Foreign(path) })
 }
 
-fn of_image(engine: &Engine, image: &ImageSource, found: &mut Found) -> Result<FoundSource> {
+fn of_image(
+    engine: &Engine,
+    record: &ContainerRecord,
+    image: &ImageSource,
+    found: &mut Found,
+) -> Result<FoundSource> {
+    if record.plan.user_namespace.is_some() {
+        let image = &image.reference;
+        return Err(Error::invalid(format!(
+            "the image {image} cannot be mounted in a container with ids of its own: run it with --userns=host"
+        )));
+    }
     let recipe = engine.layers.recipe_of_chain(&image.chain, &image.subpath)?;
     let mount = recipe.first().cloned();
     found.recipes.push(recipe);
@@ -93,10 +111,10 @@ fn of_image(engine: &Engine, image: &ImageSource, found: &mut Found) -> Result<F
 
 impl Found {
     /// Keeps what is open, and tells where other processes of this mount namespace find it.
-    fn hold(&mut self, place: OwnedFd) -> FoundSource {
+    fn hold(&mut self, place: OwnedFd) -> String {
         let path = path_of(&place);
         self.held.push(place);
-        FoundSource::Path(path.to_string_lossy().into_owned())
+        path.to_string_lossy().into_owned()
     }
 }
 

@@ -107,6 +107,7 @@ impl Rig {
 
 fn settings(dir: &Path) -> Settings {
     Settings {
+        cgroup_driver: gantry_engine::CgroupDriver::Cgroupfs,
         data_root: dir.join("data"),
         exec_root: dir.join("exec"),
         shim: PathBuf::from("/nowhere/gantry-shim"),

@@ -36,6 +36,7 @@ mod setting;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod unit;
 
 pub use cgroup::Cgroup;
 pub use error::Error;
@@ -46,3 +47,4 @@ pub use others::Other;
 pub use path::CgroupPath;
 pub use resources::cpu::weight as cpu_weight;
 pub use stats::{BlockIoStats, CpuStats, DeviceIo, MemoryStats, PidsStats, Stats};
+pub use unit::{Slice, is_unit_name};

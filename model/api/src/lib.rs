@@ -18,6 +18,7 @@ mod go;
 pub mod image;
 pub mod mount;
 pub mod network;
+pub mod plugin;
 pub mod system;
 pub mod volume;
 

@@ -195,8 +195,8 @@ pub struct ConfigReference {
 pub struct Ipam {
     #[serde(deserialize_with = "go::lenient")]
     pub driver: String,
-    #[serde(with = "go::nil")]
-    pub options: BTreeMap<String, String>,
+    /// Told as it was asked for: `null` and none are two things to clients.
+    pub options: Option<BTreeMap<String, String>>,
     #[serde(deserialize_with = "go::lenient")]
     pub config: Vec<IpamConfig>,
 }

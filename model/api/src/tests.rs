@@ -265,6 +265,10 @@ fn progress_lines() {
         text(&ProgressMessage::error("no")),
         r#"{"errorDetail":{"message":"no"},"error":"no"}"#
     );
+    assert_eq!(
+        text(&ProgressMessage::failed_with(9, "no")),
+        r#"{"errorDetail":{"code":9,"message":"no"},"error":"no"}"#
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! programs in Go write it. Digests are checked in form only; whether content has them is for those
 //! who hold the content.
 
+mod build_cache;
 mod config;
 mod descriptor;
 mod docker_archive;
@@ -12,8 +13,9 @@ mod manifest;
 pub mod media_type;
 mod tolerant;
 
+pub use build_cache::{BuildCache, CachedStep};
 pub use config::{ContainerConfig, Healthcheck, History, ImageConfig, RootFs};
-pub use descriptor::{Descriptor, Platform};
+pub use descriptor::{Descriptor, InvalidPlatform, Platform};
 pub use docker_archive::ArchiveManifest;
 pub use manifest::{Index, Layout, Manifest};
 

@@ -9,8 +9,9 @@
 //! ```
 //!
 //! An attacher that joined before Start sees every byte. The shim closes the connection when all
-//! outputs of the process ended and everything was delivered. An attacher that falls behind makes the
-//! process wait, unless the process has a limit to that (`stall-ms`, see [`crate::stdio`]).
+//! outputs of the process ended and everything was delivered. What an attacher that
+//! falls behind does not take waits on the disk, beside the process's log; when there is much of it, or no log, the
+//! process waits, unless it has a limit to that (`stall-ms`, see [`crate::stdio`]).
 
 use crate::{Error, MAX_ID_BYTES};
 

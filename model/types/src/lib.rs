@@ -3,6 +3,7 @@
 //! Each type is checked once, when it is parsed; from then on the type is the proof. Nothing here does I/O,
 //! reads a clock or knows the operating system.
 
+mod address;
 mod container_name;
 pub mod csv;
 mod digest;
@@ -19,6 +20,7 @@ mod signal;
 mod size;
 mod timestamp;
 
+pub use address::{percent_decoded, without_password};
 pub use container_name::{ContainerName, InvalidName};
 pub use digest::{Algorithm, Digest, InvalidDigest};
 pub use duration::duration_nanos;

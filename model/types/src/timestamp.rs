@@ -44,6 +44,18 @@ impl Timestamp {
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
+    /// Reads the form of dates in HTTP (RFC 9110, section 5.6.7) that is in use: `Wed, 21 Oct 2015 07:28:00 GMT`.
+    pub fn of_http_date(text: &str) -> Option<Self> {
+        const MONTHS: [&str; 12] =
+            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let (_, rest) = text.trim().split_once(", ")?;
+        let [day, month, year, time, "GMT"] = rest.split(' ').collect::<Vec<_>>()[..] else {
+            return None;
+        };
+        let month = MONTHS.iter().position(|name| *name == month)? + 1;
+        format!("{year}-{month:02}-{day}T{time}Z").parse().ok()
+    }
+
     /// RFC 3339 with all nine decimals, so that texts of different moments line up.
     pub fn to_fixed_string(self) -> String {
         let whole = Self { nanos: 0, ..self }.to_string();

@@ -24,6 +24,14 @@ impl Client {
         Self { transport: Transport::new(config), tokens: Tokens::default() }
     }
 
+    /// A client like this one that speaks to one registry more (`host[:port]`) as to those in [`Config::insecure`].
+    #[must_use]
+    pub fn trusting(&self, domain: &str) -> Arc<Self> {
+        let mut config = self.transport.config.clone();
+        config.insecure.push(domain.to_owned());
+        Arc::new(Self::new(config))
+    }
+
     /// The repository of a reference. Nothing is asked yet.
     pub fn repository(
         self: &Arc<Self>,

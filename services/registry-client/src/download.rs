@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use gantry_types::Digest;
+use gantry_types::{Digest, without_password};
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
@@ -30,7 +30,27 @@ pub struct Download {
     pub url: String,
     /// Its length, when the server says it.
     pub size_bytes: Option<u64>,
+    /// By what the server knows it again.
+    pub validators: Validators,
     body: Box<dyn Read + Send>,
+}
+
+/// By what a server knows a file again (RFC 9110, section 8.8), as it said it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Validators {
+    /// The header `ETag`.
+    pub tag: Option<String>,
+    /// The header `Last-Modified`.
+    pub modified: Option<String>,
+}
+
+/// What is asked of a file.
+#[derive(Default)]
+struct Ask<'a> {
+    /// The byte it begins with.
+    from: u64,
+    /// Nothing is wanted of a file that is still this one.
+    unless: Option<&'a Validators>,
 }
 
 impl Read for Download {
@@ -52,50 +72,73 @@ impl Client {
     /// # Errors
     /// [`Error::Url`] for other URLs, [`Error::Download`] for all that a server or the way to it does.
     pub fn download(&self, url: &str) -> Result<Download> {
-        self.fetch(url, 0, Reach::Anywhere)
+        let answer = self.fetch(url, &Ask::default(), Reach::Anywhere)?;
+        answer.ok_or_else(|| failed(url, "the server answered with status 304"))
     }
 
-    fn fetch(&self, url: &str, from: u64, mut reach: Reach) -> Result<Download> {
+    /// As [`Client::download`], for somebody who has the file already: `None` when it is still the one with these validators.
+    ///
+    /// # Errors
+    /// As [`Client::download`].
+    pub fn download_unless(&self, url: &str, known: &Validators) -> Result<Option<Download>> {
+        self.fetch(url, &Ask { from: 0, unless: Some(known) }, Reach::Anywhere)
+    }
+
+    /// `None` when what is asked for has not changed.
+    fn fetch(&self, url: &str, ask: &Ask<'_>, mut reach: Reach) -> Result<Option<Download>> {
+        let from = ask.from;
         let mut url = url.to_owned();
         for _ in 0..=MAX_REDIRECTS {
             check(&url)?;
             let answer;
-            (answer, reach) = self.get(&url, from, reach)?;
+            (answer, reach) = self.get(&url, ask, reach)?;
             if matches!(answer.status(), 301 | 302 | 303 | 307 | 308) {
                 let Some(location) = answer.header("location") else {
                     return Err(failed(&url, "it leads elsewhere and does not say where"));
                 };
                 let next = absolute(&url, location);
                 if url.starts_with("https:") && !next.starts_with("https:") {
-                    return Err(failed(&url, format!("it leads to {next} without TLS")));
+                    return Err(failed(
+                        &url,
+                        format!("it leads to {} without TLS", without_password(&next)),
+                    ));
                 }
                 url = next;
                 continue;
             }
             let skip = match answer.status() {
+                304 if ask.unless.is_some() => return Ok(None),
                 200 => from,
                 206 if from > 0 => 0,
                 status => {
                     return Err(failed(&url, format!("the server answered with status {status}")));
                 }
             };
+            let text = |name: &str| answer.header(name).map(str::to_owned);
+            let validators = Validators { tag: text("etag"), modified: text("last-modified") };
             let size_bytes = answer.number("content-length").filter(|_| skip == 0);
             let mut body = answer.response.into_body().into_with_config().limit(u64::MAX).reader();
             let skipped = io::copy(&mut (&mut body).take(skip), &mut io::sink());
             skipped.map_err(|error| failed(&url, format!("it broke off: {error}")))?;
-            return Ok(Download { url, size_bytes, body: Box::new(body) });
+            return Ok(Some(Download { url, size_bytes, validators, body: Box::new(body) }));
         }
         Err(failed(&url, "it leads on and on elsewhere"))
     }
 
     /// One request, and where its answer may lead.
-    fn get(&self, url: &str, from: u64, reach: Reach) -> Result<(Answer, Reach)> {
+    fn get(&self, url: &str, ask: &Ask<'_>, reach: Reach) -> Result<(Answer, Reach)> {
         let verify = !is_insecure(authority(url), &self.transport.config);
         let finder = Finder::new(reach);
         let agent = self.transport.download_agent(url, verify, finder.clone())?;
         let mut request = agent.get(url);
-        if from > 0 {
-            request = request.header("Range", format!("bytes={from}-"));
+        if ask.from > 0 {
+            request = request.header("Range", format!("bytes={}-", ask.from));
+        }
+        let known = ask.unless.cloned().unwrap_or_default();
+        for (name, value) in [("If-None-Match", known.tag), ("If-Modified-Since", known.modified)] {
+            if let Some(value) = value {
+                request = request.header(name, value);
+            }
         }
         let response = request.call().map_err(|error| failed(url, error.to_string()))?;
         Ok((Answer { url: url.to_owned(), response }, finder.reach_from_there()))
@@ -121,8 +164,9 @@ impl Repository {
         let reach = Reach::of_images_in(self.reference.domain(), &self.client.transport.config);
         let mut last = None;
         for url in urls.iter().take(MAX_URLS) {
-            match self.client.fetch(url, from, reach) {
-                Ok(body) => return pour(body, digest, size_bytes - from, sink),
+            match self.client.fetch(url, &Ask { from, unless: None }, reach) {
+                Ok(Some(body)) => return pour(body, digest, size_bytes - from, sink),
+                Ok(None) => last = Some(failed(url, "the server sent nothing")),
                 Err(error) => {
                     tracing::info!(%digest, url, %error, "a layer is not there");
                     last = Some(error);
@@ -173,12 +217,12 @@ fn pour(
 }
 
 fn failed(url: &str, reason: impl Into<String>) -> Error {
-    Error::Download { url: url.to_owned(), reason: reason.into() }
+    Error::Download { url: without_password(url), reason: reason.into() }
 }
 
 /// Only the web.
 fn check(url: &str) -> Result<()> {
-    let refused = |reason| Error::Url { url: url.to_owned(), reason };
+    let refused = |reason| Error::Url { url: without_password(url), reason };
     let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
     if !matches!(scheme, "http" | "https") {
         return Err(refused("only http and https URLs are fetched"));

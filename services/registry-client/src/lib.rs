@@ -32,7 +32,7 @@ mod upload;
 pub use client::Client;
 pub use config::{Config, Proxies};
 pub use credentials::Credentials;
-pub use download::Download;
+pub use download::{Download, Validators};
 pub use endpoint::is_listed;
 pub use error::Error;
 pub use inline::inline;

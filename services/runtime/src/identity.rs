@@ -63,7 +63,13 @@ fn find(root: &Root, user: &User) -> Result<Identity, Failure> {
         }
     } else {
         let passwd = read(root, "/etc/passwd")?;
-        Written::parse(&user.username).resolve(&passwd, || read(root, "/etc/group"))?
+        let mut found =
+            Written::parse(&user.username).resolve(&passwd, || read(root, "/etc/group"))?;
+        // As Docker does since CVE-2022-36109: what a group may not, its members may not, whichever group they change to.
+        if !found.groups.contains(&found.gid) {
+            found.groups.insert(0, found.gid);
+        }
+        found
     };
     identity.groups.extend(&user.additional_gids);
     if !user.additional_group_names.is_empty() {

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use gantry_cgroup::{Hierarchies, Layout};
+use gantry_cgroup::{Hierarchies, Layout, Slice, is_unit_name};
 use gantry_oci::runtime::LinuxResources;
 
 use crate::error::Error;
@@ -55,7 +55,7 @@ impl Instance {
 /// A container's unit and where it belongs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Scope {
-    slice: String,
+    slice: Slice,
     pub unit: String,
 }
 
@@ -91,26 +91,29 @@ impl Scope {
             "" => format!("{name}.scope"),
             prefix => format!("{prefix}-{name}.scope"),
         };
-        for slice in [Some(slice), Some(unit.as_str()).filter(|unit| unit.ends_with(SLICE))] {
-            if let Some(slice) = slice.filter(|slice| !is_slice(slice)) {
-                return Err(invalid(format!("{slice:?} is not the name of a slice")));
-            }
-        }
+        let parse = |name: &str| {
+            let slice: Result<Slice, _> = name.parse();
+            slice.map_err(|_| invalid(format!("{name:?} is not the name of a slice")))
+        };
+        let slice = parse(slice)?;
         if name.is_empty() || !is_unit_name(&unit) {
             return Err(invalid(format!("{unit:?} is not the name of a systemd unit")));
         }
-        let scope = Self { slice: slice.to_owned(), unit };
+        let scope = Self { slice, unit };
         // systemd puts a slice where its own name says.
-        if scope.is_slice() && scope.cgroup_path() != expand(&scope.unit) {
+        if scope.is_slice() && scope.cgroup_path() != parse(&scope.unit)?.cgroup_path() {
             let Self { slice, unit } = scope;
-            return Err(invalid(format!("the slice {unit:?} does not lie in {slice:?}")));
+            return Err(invalid(format!(
+                "the slice {unit:?} does not lie in {:?}",
+                slice.as_str()
+            )));
         }
         Ok(scope)
     }
 
     /// The cgroup that systemd gives to the unit, below the instance's own: `a-b.slice` lies in `a.slice`.
     pub(crate) fn cgroup_path(&self) -> String {
-        format!("{}/{}", expand(&self.slice), self.unit)
+        format!("{}/{}", self.slice.cgroup_path(), self.unit)
     }
 
     fn is_slice(&self) -> bool {
@@ -149,9 +152,9 @@ impl Scope {
         let mut list = vec![text("Description", format!("container {}", self.unit))];
         if self.is_slice() {
             // Where a slice lies its name says; processes are not given to one.
-            list.push(Property::new("Wants", Value::Texts(vec![self.slice.clone()])));
+            list.push(Property::new("Wants", Value::Texts(vec![self.slice.to_string()])));
         } else {
-            list.push(text("Slice", self.slice.clone()));
+            list.push(text("Slice", self.slice.to_string()));
             list.push(switch("Delegate", true));
             let pid = u32::try_from(start.pid).unwrap_or(0);
             list.push(Property::new("PIDs", Value::Pids(vec![pid])));
@@ -232,31 +235,6 @@ fn text_body(text: &str) -> Vec<u8> {
 
 fn layout() -> Result<Layout, Error> {
     Ok(Hierarchies::detect().map_err(Error::Cgroup)?.layout())
-}
-
-/// The cgroups of a slice and of those that it lies in.
-fn expand(slice: &str) -> String {
-    let mut path = String::new();
-    let parts = slice.strip_suffix(SLICE).unwrap_or_default();
-    if parts != "-" {
-        let ends = parts.match_indices('-').map(|(at, _)| at).chain([parts.len()]);
-        for end in ends {
-            path.push('/');
-            path.push_str(&parts[..end]);
-            path.push_str(SLICE);
-        }
-    }
-    path
-}
-
-fn is_slice(name: &str) -> bool {
-    let parts = name.strip_suffix(SLICE).filter(|_| is_unit_name(name));
-    parts.is_some_and(|parts| parts == "-" || parts.split('-').all(|part| !part.is_empty()))
-}
-
-fn is_unit_name(name: &str) -> bool {
-    name.len() < 256
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":-_.\\@".contains(&byte))
 }
 
 #[cfg(test)]

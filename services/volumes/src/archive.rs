@@ -21,7 +21,7 @@ impl Volumes {
         }
         let held = self.hold(&volume.name)?;
         let dir = dirs::open_dir(held.path())?;
-        let options = ArchiveOptions { whiteouts: Whiteouts::Plain };
+        let options = ArchiveOptions { whiteouts: Whiteouts::Plain, ..ArchiveOptions::default() };
         gantry_archive::create(dir.as_fd(), begin(), options).map(drop).map_err(|source| {
             Error::Files { action: "export", volume: volume.name.clone(), source }
         })
@@ -42,7 +42,8 @@ impl Volumes {
             let failed = |source| Error::Files { action: "import", volume: name.clone(), source };
             let dir = volumes.dirs.open_data(name)?;
             let options = ApplyOptions { whiteouts: Whiteouts::Plain, ..ApplyOptions::default() };
-            let archive = gantry_archive::decompress(archive, &options.limits).map_err(failed)?;
+            let archive =
+                gantry_archive::decompress_any(archive, &options.limits).map_err(failed)?;
             gantry_archive::apply(archive, dir.as_fd(), &options).map(drop).map_err(failed)
         })
     }

@@ -1,12 +1,13 @@
 //! Files out of a container, and what is at a path of it.
 
+use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::io::Errno;
 
 use super::place::{self, Path, PathStat};
-use super::{root, stopped};
+use super::{ids, root, stopped};
 use crate::archive_stream::{self, Pieces};
 use crate::engine::Engine;
 use crate::error::Error;
@@ -37,9 +38,17 @@ pub async fn copy_out(engine: &Engine, container: &str, path: &str) -> Result<(P
             let output = opening.begin();
             // What the kernel shows there is no file of the container's.
             let hollow = ["/dev", "/proc", "/sys"].map(|path| path.as_bytes().to_vec()).into();
-            gantry_archive::create_entry(found.dir.as_fd(), &found.name, name, &hollow, output)
-                .map(drop)
-                .map_err(|source| Error::Copy { container: work.record.id.to_string(), source })
+            let create = |output: &mut dyn Write| {
+                gantry_archive::create_entry(found.dir.as_fd(), &found.name, name, &hollow, output)
+                    .map(drop)
+            };
+            let created = match work.record.ids_on_host() {
+                Some(namespace) => {
+                    ids::out_of_container(namespace, output, |mut plain| create(&mut plain))
+                }
+                None => create(&mut { output }),
+            };
+            created.map_err(|source| Error::Copy { container: work.record.id.to_string(), source })
         })
     })
     .await?;

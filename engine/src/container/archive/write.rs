@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use rustix::process::{chroot, fchdir};
 
 use super::place::{self, Path};
-use super::{owner, root, stopped};
+use super::{ids, owner, root, stopped};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::plan::MountPlan;
@@ -91,6 +91,11 @@ impl Writing {
         } else {
             None
         };
+        let namespace = self.record.ids_on_host();
+        let owner = owner.map(|owner| match namespace {
+            Some(namespace) => ids::owner_on_host(namespace, owner),
+            None => owner,
+        });
         let failed = |source| Error::Copy { container: self.record.id.to_string(), source };
         let options = ApplyOptions {
             whiteouts: Whiteouts::Plain,
@@ -110,8 +115,17 @@ impl Writing {
             .map_err(Error::file("enter the files of", &self.container))?;
         fchdir(root).map_err(away)?;
         chroot(".").map_err(away)?;
-        let archive = gantry_archive::decompress(archive, &options.limits).map_err(failed)?;
-        gantry_archive::apply(archive, dir.as_fd(), &options).map(drop).map_err(failed)
+        let archive = gantry_archive::decompress_any(archive, &options.limits).map_err(failed)?;
+        let apply = |archive: &mut dyn Read| {
+            gantry_archive::apply(archive, dir.as_fd(), &options).map(drop)
+        };
+        match namespace {
+            Some(namespace) => {
+                ids::into_container(namespace, archive, |mut mapped| apply(&mut mapped))
+            }
+            None => apply(&mut { archive }),
+        }
+        .map_err(failed)
     }
 
     /// The directory that the archive goes into, which must be one that can be written to.

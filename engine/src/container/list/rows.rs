@@ -2,13 +2,13 @@
 //! is made anew when its container, the words for its state, an image or a network has become another.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 
 use gantry_api::container::ContainerSummary;
 use gantry_images::Image;
 use gantry_types::Timestamp;
 
-use super::{row, status};
+use super::{row, same_until, status};
 use crate::engine::Engine;
 use crate::record::ContainerRecord;
 use crate::{Result, image};
@@ -23,6 +23,7 @@ pub(crate) struct Rows([Mutex<Option<Told>>; 2]);
 #[derive(Debug)]
 struct Told {
     around: Around,
+    moment: Moment,
     each: Vec<(Weak<ContainerRecord>, String)>,
     rows: Summaries,
 }
@@ -41,48 +42,80 @@ impl PartialEq for Around {
     }
 }
 
+/// When containers were looked at.
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    /// [`crate::registry::Registry::changes`], asked before the containers were.
+    changes: u64,
+    now: Timestamp,
+    /// When the first of the states gets other words.
+    until: Option<Timestamp>,
+}
+
+impl Moment {
+    /// Whether all containers, and the words for their states, are still as they were.
+    fn lasts(&self, changes: u64, now: Timestamp) -> bool {
+        self.changes == changes && self.now <= now && self.until.is_none_or(|until| now < until)
+    }
+}
+
 /// What is to be told.
 pub(super) struct Question {
     all: bool,
     around: Around,
+    moment: Moment,
     /// The containers, each with the words for its state.
     each: Vec<(Arc<ContainerRecord>, String)>,
-    now: Timestamp,
+}
+
+impl Around {
+    fn new(engine: &Engine, images: Arc<[Image]>) -> Self {
+        let networks = engine.networks.list();
+        let networks = networks.into_iter().map(|it| (it.id.to_string(), it.name)).collect();
+        Self { images, networks }
+    }
 }
 
 impl Question {
     /// As things are now. It waits for nobody.
     pub(super) fn new(engine: &Engine, all: bool, images: Arc<[Image]>) -> Self {
+        let changes = engine.containers.changes();
         let now = gantry_sys::clock::now();
         let records = engine.containers.snapshots().into_iter().map(|snapshot| snapshot.record);
         let mut records: Vec<_> =
             records.filter(|record| all || record.state.is_active()).collect();
         records.sort_by_key(|record| std::cmp::Reverse(record.created_at));
-        let networks = engine.networks.list();
-        let networks = networks.into_iter().map(|it| (it.id.to_string(), it.name)).collect();
+        let until = records.iter().filter_map(|record| same_until(record, now)).min();
         let told = |record: Arc<ContainerRecord>| {
             let words = status(&record, now);
             (record, words)
         };
         let each = records.into_iter().map(told).collect();
-        Self { all, around: Around { images, networks }, each, now }
+        let moment = Moment { changes, now, until };
+        Self { all, around: Around::new(engine, images), moment, each }
     }
 }
 
 impl Rows {
-    fn place(&self, all: bool) -> std::sync::MutexGuard<'_, Option<Told>> {
+    fn place(&self, all: bool) -> MutexGuard<'_, Option<Told>> {
         self.0[usize::from(all)].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The answer, where it is the same as last time.
-    pub(super) fn known(&self, question: &Question) -> Option<Summaries> {
-        let place = self.place(question.all);
-        let told = place.as_ref().filter(|told| told.around == question.around)?;
-        let is_same = |(known, asked): (&(Weak<ContainerRecord>, String), &(_, String))| {
-            is_of(&known.0, &asked.0) && known.1 == asked.1
+    /// The answer, where it is the same as last time and nobody is about to make another. It waits for nobody.
+    pub(super) fn known(
+        &self,
+        engine: &Engine,
+        all: bool,
+        images: Arc<[Image]>,
+    ) -> Option<Summaries> {
+        let place = match self.0[usize::from(all)].try_lock() {
+            Ok(place) => place,
+            Err(TryLockError::Poisoned(place)) => place.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
         };
-        let is_known = told.each.len() == question.each.len()
-            && told.each.iter().zip(&question.each).all(is_same);
+        let told = place.as_ref()?;
+        let lasts = told.moment.lasts(engine.containers.changes(), gantry_sys::clock::now());
+        let is_known = lasts && told.around == Around::new(engine, images);
         is_known.then(|| Arc::clone(&told.rows))
     }
 
@@ -104,17 +137,22 @@ impl Rows {
             });
             rows.push(match last {
                 Some(row) => row,
-                None => Arc::new(row(engine, record, question.now, false, &mut names)?),
+                None => Arc::new(row(engine, record, question.moment.now, false, &mut names)?),
             });
         }
+        let is_same = told.is_some_and(|told| {
+            told.rows.len() == rows.len()
+                && told.rows.iter().zip(&rows).all(|(last, row)| Arc::ptr_eq(last, row))
+        });
+        // The same list lets others know that nothing has changed.
+        let rows = match told {
+            Some(told) if is_same => Arc::clone(&told.rows),
+            _ => Summaries::from(rows),
+        };
         let each = question.each.iter();
         let each = each.map(|(record, words)| (Arc::downgrade(record), words.clone())).collect();
-        let (around, rows) = (question.around.clone(), Summaries::from(rows));
-        *place = Some(Told { around, each, rows: Arc::clone(&rows) });
+        let (around, moment) = (question.around.clone(), question.moment);
+        *place = Some(Told { around, moment, each, rows: Arc::clone(&rows) });
         Ok(rows)
     }
-}
-
-fn is_of(known: &Weak<ContainerRecord>, record: &Arc<ContainerRecord>) -> bool {
-    std::ptr::eq(known.as_ptr(), Arc::as_ptr(record))
 }

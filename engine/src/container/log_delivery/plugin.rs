@@ -15,6 +15,7 @@ use crate::Result;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::plan::PLUGIN_KIND;
+use crate::plugin::log_folder;
 use crate::record::ContainerRecord;
 use crate::settings::Settings;
 
@@ -25,6 +26,8 @@ pub(super) struct PluginLog {
     /// The folder of all fifos, and this one.
     folder: PathBuf,
     fifo: PathBuf,
+    /// What the plugin calls it.
+    told: String,
     info: Info,
 }
 
@@ -87,13 +90,22 @@ impl PluginLog {
         name: &str,
         options: &BTreeMap<String, String>,
     ) -> Self {
-        let folder = folder(&engine.settings);
+        let (folder, seen) = match log_folder(engine, name) {
+            Some((folder, seen)) => (folder, Some(seen)),
+            None => (folder(&engine.settings), None),
+        };
         // Another one for each run: an earlier one's may still be read.
         let moment = gantry_sys::clock::monotonic().as_nanos();
+        let file = format!("{}-{moment}", record.id);
+        let fifo = folder.join(&file);
         Self {
             plugins: Arc::clone(&engine.plugins),
             name: name.to_owned(),
-            fifo: folder.join(format!("{}-{moment}", record.id)),
+            told: seen.map_or_else(
+                || fifo.to_string_lossy().into_owned(),
+                |seen| format!("{seen}/{file}"),
+            ),
+            fifo,
             folder,
             info: info(record, options),
         }
@@ -108,8 +120,7 @@ impl PluginLog {
         rustix::fs::mknodat(rustix::fs::CWD, &self.fifo, rustix::fs::FileType::Fifo, mode, 0)
             .map_err(|errno| Error::file("make the fifo", &self.fifo)(errno.into()))?;
         let mut entries = PluginEntries::open(self.fifo.clone())?;
-        let file = self.fifo.to_string_lossy();
-        let request = Start { file: &file, info: &self.info };
+        let request = Start { file: &self.told, info: &self.info };
         let started: Result<Done, _> =
             self.plugins.call(&self.name, PLUGIN_KIND, "StartLogging", &request);
         if let Err(error) = started {
@@ -128,9 +139,8 @@ impl PluginLog {
         if !self.fifo.exists() {
             return;
         }
-        let file = self.fifo.to_string_lossy();
         let stopped: Result<Done, _> =
-            self.plugins.call(&self.name, PLUGIN_KIND, "StopLogging", &Stop { file: &file });
+            self.plugins.call(&self.name, PLUGIN_KIND, "StopLogging", &Stop { file: &self.told });
         if let Err(error) = stopped {
             tracing::warn!(
                 error = error_chain(&error),

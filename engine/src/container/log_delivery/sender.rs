@@ -24,6 +24,31 @@ const BATCH: usize = 32;
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 
+/// How often lines that are too long are told of.
+const TELL_PAUSE: Duration = Duration::from_mins(1);
+
+/// Lines that were given up because they are longer than the remote takes.
+#[derive(Debug, Default)]
+pub(super) struct TooLong {
+    untold: u64,
+    told: Option<Instant>,
+}
+
+impl TooLong {
+    /// One more. How many are to be told of now, if any: the first at once, later ones together.
+    fn add(&mut self, now: Instant) -> Option<u64> {
+        self.untold += 1;
+        let due = self.told.is_none_or(|told| now.saturating_duration_since(told) >= TELL_PAUSE);
+        due.then(|| self.take(now)).flatten()
+    }
+
+    /// Those that nobody was told of.
+    fn take(&mut self, now: Instant) -> Option<u64> {
+        self.told = Some(now);
+        Some(std::mem::take(&mut self.untold)).filter(|count| *count > 0)
+    }
+}
+
 /// Everything that the thread needs.
 pub(super) struct Sender {
     pub(super) engine: Engine,
@@ -37,6 +62,7 @@ pub(super) struct Sender {
     pub(super) before: Option<Arc<Control>>,
     /// Since when the remote takes nothing.
     pub(super) failing_since: Option<Instant>,
+    pub(super) too_long: TooLong,
     pub(super) control: Arc<Control>,
     pub(super) done: watch::Sender<bool>,
 }
@@ -77,6 +103,9 @@ impl Sender {
             if !self.control.pause(LONGEST_PAUSE) {
                 break;
             }
+        }
+        if let Some(lines) = self.too_long.take(Instant::now()) {
+            self.tell_too_long(lines, "the last of them was told of before");
         }
         self.connection = None;
         self.way.end();
@@ -129,8 +158,10 @@ impl Sender {
                         self.remember(place, batch.places[sent - 1])?;
                     }
                     if is_too_long {
-                        tracing::warn!(error = error_chain(&error), %id, driver, "a line of a container's output is too long for its log driver, and given up");
-                        self.tell("1 line was too long");
+                        if let Some(lines) = self.too_long.add(Instant::now()) {
+                            let error = error_chain(&error);
+                            self.tell_too_long(lines, &error);
+                        }
                         sent += 1;
                         self.remember(place, batch.places[sent - 1])?;
                         continue;
@@ -172,10 +203,13 @@ impl Sender {
         }
         let Some(connection) = &mut self.connection else { return Ok(()) };
         connection.deliver(messages).map_err(|failure| {
-            self.connection = None;
-            // Before it is told to read again.
-            self.way.end();
             let is_too_long = failure.error.is_too_long();
+            // Of a message that is too long nothing was sent: the connection is as good as before.
+            if !is_too_long {
+                self.connection = None;
+                // Before it is told to read again.
+                self.way.end();
+            }
             Box::new(Refused {
                 delivered: failure.delivered,
                 error: failure.error.into(),
@@ -194,6 +228,13 @@ impl Sender {
             tracing::warn!(id = %self.record.id, driver, files = missed, "files of a container's log fell away before all of them was delivered");
             self.tell(&format!("{missed} files of the log fell away"));
         }
+    }
+
+    fn tell_too_long(&self, lines: u64, error: &str) {
+        let driver = driver_of(&self.record);
+        tracing::warn!(error, id = %self.record.id, driver, lines, "lines of a container's output are too long for its log driver, and given up");
+        let (noun, verb) = if lines == 1 { ("line", "was") } else { ("lines", "were") };
+        self.tell(&format!("{lines} {noun} {verb} too long"));
     }
 
     fn tell(&self, what: &str) {
@@ -233,4 +274,20 @@ fn message(entry: Entry, before: Position, unfinished: &mut Unfinished) -> Messa
         line.pop();
     }
     Message { time: entry.time, is_stderr, line, partial }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_are_too_long_are_told_of_now_and_then_and_all_of_them() {
+        let (mut too_long, begin) = (TooLong::default(), Instant::now());
+        let after = |seconds| begin + Duration::from_secs(seconds);
+        assert_eq!(too_long.add(begin), Some(1));
+        assert_eq!((0..59).find_map(|second| too_long.add(after(second))), None);
+        assert_eq!(too_long.add(after(60)), Some(60));
+        assert_eq!((too_long.add(after(61)), too_long.take(after(62))), (None, Some(1)));
+        assert_eq!(too_long.take(after(63)), None);
+    }
 }

@@ -10,7 +10,7 @@ use crate::Result;
 use crate::engine::Engine;
 
 /// Lets the image pass, or says what is missing. Without a policy, everything passes.
-pub(super) fn judge(
+pub(crate) fn judge(
     engine: &Engine,
     repository: &Repository,
     reference: &ImageReference,

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, ScopedJoinHandle};
 
-use gantry_archive::{Compression, compress};
+use gantry_archive::{Compression, compress_at};
 use gantry_images::{Blob, BlobWriter, Committed};
 use gantry_oci::image::{Descriptor, media_type};
 use gantry_types::Algorithm;
@@ -31,9 +31,10 @@ impl Push<'_> {
         let follower = writer.follow()?;
         let stopped = AtomicBool::new(false);
         let (sent, committed) = thread::scope(|scope| {
-            let mut packing = Packing::Runs(
-                scope.spawn(|| pack(Until { blob: plain, stopped: &stopped }, writer, format)),
-            );
+            let mut packing =
+                Packing::Runs(scope.spawn(|| {
+                    pack(Until { blob: plain, stopped: &stopped }, writer, (format, None))
+                }));
             let open = |from| -> io::Result<Box<dyn Read + Send>> {
                 let told = Some((self.teller.clone(), blob.clone()));
                 Ok(Box::new(Counted::new(follower.another(from)?, from, told)))
@@ -58,9 +59,14 @@ impl Push<'_> {
     }
 }
 
-fn pack(plain: Until<'_>, mut writer: BlobWriter, format: Compression) -> Result<Committed> {
+/// Compresses a layer into a blob, at a level where one is given.
+pub(crate) fn pack(
+    plain: impl Read + Send,
+    mut writer: BlobWriter,
+    format: (Compression, Option<u32>),
+) -> Result<Committed> {
     let threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
-    compress(format, plain, &mut writer, threads).map_err(Error::file("compress", "a layer"))?;
+    compress_at(format, plain, &mut writer, threads).map_err(Error::file("compress", "a layer"))?;
     Ok(writer.commit(None)?)
 }
 

@@ -20,7 +20,8 @@ fn plan(driver: &str, options: &[(&str, &str)]) -> Result<LogPlan, String> {
 
 #[test]
 fn logs_are_bounded_by_default() {
-    for (driver, form) in [("", (LogFormat::JsonFile, false)), ("local", (LogFormat::Local, true))]
+    for (driver, form) in
+        [("", (LogFormat::Local, true)), ("json-file", (LogFormat::JsonFile, false))]
     {
         let own = plan(driver, &[]).unwrap();
         assert_eq!((own.format, own.compress), form, "{driver}");

@@ -51,7 +51,7 @@ pub(crate) fn complete(
         }
     }
     for text in volumes {
-        let target = target(text)?;
+        let target = target(text).map_err(Error::invalid)?;
         if mounts.iter().all(|mount| mount.target != target) {
             let source = MountSource::Volume(VolumeSource::nameless(driver));
             mounts.push(MountPlan { target, source, read_only: false });

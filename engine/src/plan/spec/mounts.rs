@@ -1,6 +1,7 @@
 //! The mounts of a container: the kernel's file systems, the files the engine writes, then the user's own.
 
 use gantry_oci::runtime::Mount;
+use gantry_volumes::LOCAL;
 
 use super::super::{ContainerPlan, Ipc, MountPlan, MountSource, Network};
 use super::{FoundSource, SpecFacts};
@@ -15,7 +16,28 @@ pub(super) fn all(plan: &ContainerPlan, facts: &SpecFacts) -> Vec<Mount> {
     mounts.extend(engine_files(plan, facts));
     mounts.retain(|mount| plan.mounts.iter().all(|own| own.target != mount.destination));
     mounts.extend(plan.mounts.iter().map(|own| user(own, facts)));
+    if plan.user_namespace.is_some() {
+        for mount in &mut mounts {
+            if is_ours(mount, plan, facts) {
+                // The container's ids are those of the files, as they are on the disk.
+                mount.options.push("idmap".to_owned());
+            }
+        }
+    }
     mounts
+}
+
+/// Whether a mount shows files that the engine keeps for containers, and not something of the host's.
+fn is_ours(mount: &Mount, plan: &ContainerPlan, facts: &SpecFacts) -> bool {
+    let user = plan.mounts.iter().find(|own| own.target == mount.destination);
+    // A volume's options may have mounted any directory of the host's: mapped, the container's root would be root there.
+    let is_foreign = matches!(facts.sources.get(&mount.destination), Some(FoundSource::Foreign(_)));
+    match user.map(|own| &own.source) {
+        Some(MountSource::Volume(volume)) => volume.driver == LOCAL && !is_foreign,
+        Some(_) => false,
+        None => ["/etc/resolv.conf", "/etc/hostname", "/etc/hosts"]
+            .contains(&mount.destination.as_str()),
+    }
 }
 
 fn mount(destination: &str, kind: &str, source: &str, options: &[&str]) -> Mount {
@@ -121,7 +143,7 @@ fn user(plan: &MountPlan, facts: &SpecFacts) -> Mount {
             mount(&plan.target, "bind", &bind.path, &[how, access, &bind.propagation])
         }
         MountSource::Volume(volume) => match facts.sources.get(&plan.target) {
-            Some(FoundSource::Path(path)) => {
+            Some(FoundSource::Path(path) | FoundSource::Foreign(path)) => {
                 mount(&plan.target, "bind", path, &["rbind", deep, "rprivate"])
             }
             _ => mount(&plan.target, "bind", &volume.path, &["rbind", deep, "rprivate"]),
@@ -132,7 +154,7 @@ fn user(plan: &MountPlan, facts: &SpecFacts) -> Mount {
                     options.iter().map(String::as_str).chain(["ro", "nodev"]).collect();
                 mount(&plan.target, kind, kind, &options)
             }
-            Some(FoundSource::Path(path)) => {
+            Some(FoundSource::Path(path) | FoundSource::Foreign(path)) => {
                 mount(&plan.target, "bind", path, &["bind", "ro", "nodev", "rprivate"])
             }
             None => mount(&plan.target, "bind", &image.reference, &["bind", "ro"]),

@@ -11,7 +11,8 @@ fn with(
     defaults: &ContainerDefaults,
 ) -> (ContainerPlan, Vec<String>) {
     let request = request(&format!(r#"{{"HostConfig":{{{json}}}}}"#));
-    let around = Surroundings { host, defaults, logs: &LogDefaults::default() };
+    let logs = &LogDefaults::default();
+    let around = Surroundings { host, defaults, logs, cgroup_driver: CgroupDriver::Cgroupfs };
     ContainerPlan::resolve(&ContainerId::from_bytes([7; 32]), request, &image(), around).unwrap()
 }
 
@@ -257,4 +258,21 @@ fn annotations_and_device_rules_reach_the_specification() {
         .map(|rule| (rule.kind.as_str(), rule.major, rule.minor, rule.access.as_str()))
         .collect();
     assert_eq!(last, [("b", None, Some(7), "w"), ("c", Some(42), None, "rm")]);
+}
+
+#[test]
+fn users_have_low_ports_and_pings_in_a_network_of_their_own() {
+    let of = |json: &str| {
+        let json = format!(r#"{{"Cmd":["a"],"HostConfig":{{{json}}}}}"#);
+        spec(&json).linux.unwrap().sysctl
+    };
+    let ports = "net.ipv4.ip_unprivileged_port_start";
+    for json in ["", r#""NetworkMode":"none""#] {
+        let set = of(json);
+        assert_eq!(set[ports], "0");
+        assert_eq!(set["net.ipv4.ping_group_range"], "0 2147483647");
+    }
+    assert!(of(r#""NetworkMode":"host""#).is_empty());
+    assert!(of(r#""NetworkMode":"container:x""#).is_empty());
+    assert_eq!(of(&format!(r#""Sysctls":{{"{ports}":"80"}}"#))[ports], "80");
 }

@@ -66,13 +66,20 @@ fn security_options(engine: &Engine, defaults: &ContainerDefaults) -> Vec<String
         DefaultSeccomp::Unconfined => "unconfined".to_owned(),
         DefaultSeccomp::Profile { path, .. } => path.to_string_lossy().into_owned(),
     };
-    let mut options = vec![format!("name=seccomp,profile={profile}")];
+    let mut options = Vec::new();
+    if engine.host.apparmor && engine.host.apparmor_parser.is_some() {
+        options.push("name=apparmor".to_owned());
+    }
+    options.push(format!("name=seccomp,profile={profile}"));
     let is_default = match defaults.cgroupns_mode.as_deref() {
         Some(mode) => mode == "private",
         None => engine.host.cgroup_v2,
     };
     if is_default {
         options.push("name=cgroupns".to_owned());
+    }
+    if defaults.user_namespace.is_some() {
+        options.push("name=userns".to_owned());
     }
     if defaults.no_new_privileges {
         options.push("name=no-new-privileges".to_owned());

@@ -44,8 +44,13 @@ impl ProgressMessage {
 
     /// The last line of an operation that failed after its 200 went out.
     pub fn error(message: impl Into<String>) -> Self {
+        Self::failed_with(0, message)
+    }
+
+    /// The same of an operation that ran a command: how that ended, which Docker's command line ends with.
+    pub fn failed_with(code: u8, message: impl Into<String>) -> Self {
         let message = message.into();
-        let detail = ErrorDetail { code: 0, message: message.clone() };
+        let detail = ErrorDetail { code: code.into(), message: message.clone() };
         Self { error_detail: Some(detail), error: message, ..Self::default() }
     }
 }

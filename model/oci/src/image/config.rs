@@ -6,6 +6,7 @@ use gantry_types::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::Platform;
+use super::build_cache::{self, BuildCache};
 use super::tolerant::{null_default, set};
 
 /// The configuration document of an image (image-spec, `config.md`). The digest of its raw bytes is
@@ -36,6 +37,14 @@ pub struct ImageConfig {
     /// The version of Docker that made it.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "String::is_empty")]
     pub docker_version: String,
+    /// What the steps gave that made it, where builds elsewhere are to find that.
+    #[serde(
+        rename = "gantry.build-cache.v1",
+        default,
+        deserialize_with = "build_cache::lenient",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub build_cache: Option<Box<BuildCache>>,
 }
 
 impl ImageConfig {

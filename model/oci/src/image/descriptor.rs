@@ -98,3 +98,40 @@ impl std::fmt::Display for Platform {
         }
     }
 }
+
+/// A text that names no platform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidPlatform(pub String);
+
+impl std::fmt::Display for InvalidPlatform {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "invalid platform {:?}: os/architecture[/variant] is needed", self.0)
+    }
+}
+
+impl std::error::Error for InvalidPlatform {}
+
+/// `os/arch[/variant]` or `arch`, with the kernel's names for architectures taken as well.
+impl std::str::FromStr for Platform {
+    type Err = InvalidPlatform;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPlatform> {
+        let parts: Vec<&str> = text.split('/').collect();
+        let (os, architecture, variant) = match parts[..] {
+            [architecture] => ("linux", architecture, None),
+            [os, architecture] => (os, architecture, None),
+            [os, architecture, variant] => (os, architecture, Some(variant.to_owned())),
+            _ => ("", "", None),
+        };
+        if os.is_empty() || architecture.is_empty() {
+            return Err(InvalidPlatform(text.to_owned()));
+        }
+        let architecture = match architecture {
+            "x86_64" => "amd64",
+            "aarch64" => "arm64",
+            other => other,
+        };
+        let (os, architecture) = (os.to_owned(), architecture.to_owned());
+        Ok(Self { architecture, os, variant, ..Self::default() })
+    }
+}

@@ -14,6 +14,8 @@ pub const OCI_LAYER_GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 pub const OCI_LAYER_ZSTD: &str = "application/vnd.oci.image.layer.v1.tar+zstd";
 /// The empty descriptor's content, `{}`: an artifact without a configuration.
 pub const OCI_EMPTY: &str = "application/vnd.oci.empty.v1+json";
+/// What the steps of a build gave, beside the layers that they made: the configuration of a cache's manifest.
+pub const BUILD_CACHE: &str = "application/vnd.gantry.build-cache.v1+json";
 /// Docker's manifest list.
 pub const DOCKER_MANIFEST_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 /// Docker's manifest.
