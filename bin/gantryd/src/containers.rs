@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::pairs::{self, Pair};
+use crate::subordinate::{Files, mapping};
 
 /// Names of runtimes that mean the one that is built in.
 const RESERVED: [&str; 3] = [OWN_RUNTIME, "runc", "io.containerd.runc.v2"];
@@ -64,7 +65,7 @@ pub(crate) struct ContainerKeys {
     /// The length of that period in microseconds (cgroup v1)
     #[arg(long, value_name = "MICROSECONDS")]
     pub cpu_rt_period: Option<i64>,
-    /// A user namespace for containers: none but the host's
+    /// Give containers other ids than the host's: default, the user[:group] whose subordinate ids they get, or map:FIRST[:COUNT]
     #[arg(long, value_name = "USER")]
     pub userns_remap: Option<String>,
 }
@@ -137,10 +138,7 @@ pub(crate) fn resolve(
     keys: &ContainerKeys,
     features: &BTreeMap<String, bool>,
 ) -> Result<ContainerDefaults, Error> {
-    if let Some(user) = keys.userns_remap.as_deref().filter(|user| !user.is_empty()) {
-        let why = "user namespaces for containers are not there yet in this version of Gantry";
-        return Err(refused("userns-remap", user, why));
-    }
+    let remap = keys.userns_remap.as_deref().filter(|user| !user.is_empty());
     let default = ContainerDefaults::default();
     let runtimes: BTreeMap<_, _> = pairs::map(keys.runtimes.clone())
         .into_iter()
@@ -163,6 +161,7 @@ pub(crate) fn resolve(
             .transpose()?,
         no_new_privileges: keys.no_new_privileges.unwrap_or(false),
         init: keys.init.unwrap_or(false),
+        user_namespace: remap.map(|user| mapping(user, &Files::default())).transpose()?,
         seccomp_profile: seccomp_profile(profile)?,
         // One empty name turns the interface off, as in Docker.
         cdi_spec_dirs: dirs
@@ -171,6 +170,8 @@ pub(crate) fn resolve(
             .collect(),
         default_runtime: default_runtime(keys.default_runtime.as_deref(), &runtimes)?,
         runtimes,
+        // Among the keys of storage drivers.
+        writable_layer_bytes: None,
         cpu_rt_runtime_us: keys.cpu_rt_runtime.unwrap_or(0),
         cpu_rt_period_us: keys.cpu_rt_period.unwrap_or(0),
     })

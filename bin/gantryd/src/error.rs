@@ -73,6 +73,8 @@ pub(crate) enum Error {
     Log { source: Box<dyn std::error::Error + Send + Sync> },
     #[error("start the daemon's threads and signal handlers")]
     Runtime { source: io::Error },
+    #[error("take the new settings")]
+    Reload { source: gantry_engine::Error },
     #[error("open the engine")]
     Engine { source: gantry_engine::Error },
     #[error("serve the API")]

@@ -3,6 +3,9 @@
 
 #![expect(clippy::doc_markdown, reason = "the help of the command is made of it")]
 
+use std::num::NonZeroU64;
+
+use gantry_types::ByteSize;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -31,12 +34,9 @@ pub(crate) struct ForeignKeys {
     /// overlay2 is the only one
     #[arg(short = 's', long, value_name = "DRIVER")]
     pub storage_driver: Option<String>,
-    /// overlay2.override_kernel_check is the only one, and passed over
+    /// overlay2.size=SIZE, what a container's writable layer may hold unless it says otherwise
     #[arg(long = "storage-opt", value_name = "OPTION")]
     pub storage_opts: Option<Vec<String>>,
-    /// native.cgroupdriver=cgroupfs is the only one
-    #[arg(long = "exec-opt", value_name = "OPTION")]
-    pub exec_opts: Option<Vec<String>>,
     /// Cannot be switched off: the daemon's rules are a table of nftables of its own
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub iptables: Option<bool>,
@@ -98,6 +98,31 @@ pub(crate) struct ForeignKeys {
     pub api_cors_header: Option<String>,
 }
 
+/// What a writable layer may hold: the last size that was given.
+pub(crate) fn default_layer_size(keys: &ForeignKeys) -> Result<Option<NonZeroU64>, Error> {
+    let mut size = None;
+    for option in keys.storage_opts.iter().flatten() {
+        size = storage_option(option)?.or(size);
+    }
+    Ok(size)
+}
+
+/// The size that an option asks for; others are passed over.
+fn storage_option(option: &str) -> Result<Option<NonZeroU64>, Error> {
+    let refuse = |why: &str| refused("storage-opts", option, why);
+    let (name, value) =
+        option.split_once('=').ok_or_else(|| refuse("it takes the form opt=value"))?;
+    match name.trim().to_ascii_lowercase().as_str() {
+        "overlay2.override_kernel_check" => Ok(None),
+        "overlay2.size" => {
+            let size: ByteSize =
+                value.trim().parse().map_err(|_| refuse("it takes a size such as 10G"))?;
+            gantry_engine::writable_layer_bytes(size).map_err(|why| refuse(&why))
+        }
+        _ => Err(refuse("there is no such option")),
+    }
+}
+
 /// Refuses what cannot be had; tells what is passed over.
 pub(crate) fn check(keys: &ForeignKeys) -> Result<Vec<String>, Error> {
     storage(keys)?;
@@ -118,21 +143,7 @@ fn storage(keys: &ForeignKeys) -> Result<(), Error> {
         return Err(refused("storage-driver", driver, "overlay2 is the only one that there is"));
     }
     for option in keys.storage_opts.iter().flatten() {
-        if !option.starts_with("overlay2.override_kernel_check=") {
-            return Err(refused("storage-opts", option, "there is no such option"));
-        }
-    }
-    for option in keys.exec_opts.iter().flatten() {
-        match option.split_once('=').map(|(name, value)| (name.trim(), value.trim())) {
-            Some(("native.cgroupdriver", "cgroupfs")) => {}
-            Some(("native.cgroupdriver", _)) => {
-                return Err(refused("exec-opts", option, "cgroupfs is the only cgroup driver"));
-            }
-            Some((name, value)) if !name.is_empty() && !value.is_empty() => {
-                return Err(refused("exec-opts", option, "there is no such option"));
-            }
-            _ => return Err(refused("exec-opts", option, "it takes the form opt=value")),
-        }
+        storage_option(option)?;
     }
     Ok(())
 }
@@ -259,7 +270,7 @@ mod tests {
         for json in [
             "{}",
             r#"{"live-restore":true,"storage-driver":"overlay2","storage-opts":["overlay2.override_kernel_check=true"]}"#,
-            r#"{"exec-opts":["native.cgroupdriver=cgroupfs"],"iptables":true,"firewall-backend":"nftables"}"#,
+            r#"{"iptables":true,"firewall-backend":"nftables"}"#,
             r#"{"userland-proxy":true,"raw-logs":true,"ip-forward-no-drop":true,"selinux-enabled":false}"#,
         ] {
             assert_eq!(checked(json).unwrap(), [""; 0], "{json}");
@@ -284,9 +295,10 @@ mod tests {
     fn what_somebody_would_rely_on_is_refused() {
         for (json, says) in [
             (r#"{"storage-driver":"btrfs"}"#, "storage-driver cannot be btrfs"),
-            (r#"{"storage-opts":["overlay2.size=1G"]}"#, "overlay2.size=1G"),
-            (r#"{"exec-opts":["native.cgroupdriver=systemd"]}"#, "cgroupfs"),
-            (r#"{"exec-opts":["x"]}"#, "opt=value"),
+            (r#"{"storage-opts":["overlay2.size"]}"#, "opt=value"),
+            (r#"{"storage-opts":["overlay2.size=much"]}"#, "a size such as 10G"),
+            (r#"{"storage-opts":["overlay2.size=1k"]}"#, "64 KiB"),
+            (r#"{"storage-opts":["dm.basesize=1G"]}"#, "dm.basesize=1G"),
             (r#"{"iptables":false}"#, "bridge=none"),
             (r#"{"ip6tables":false}"#, "ip6tables cannot be false"),
             (r#"{"firewall-backend":"iptables"}"#, "nftables"),

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
+use crate::cgroup_keys::CgroupKeys;
 use crate::containers::ContainerKeys;
 use crate::foreign::ForeignKeys;
 use crate::layer_archives::LayerArchives;
@@ -39,9 +40,9 @@ pub(crate) struct Given {
     /// Where to write the daemon's process id [default: <exec-root>/gantryd.pid]
     #[arg(short = 'p', long, value_name = "FILE")]
     pub pidfile: Option<PathBuf>,
-    /// The cgroup below which containers get theirs [default: /gantry]
-    #[arg(long, value_name = "PATH")]
-    pub cgroup_parent: Option<String>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub cgroups: CgroupKeys,
     /// A label of this daemon, as key=value; may be repeated
     #[arg(long = "label", value_name = "LABEL")]
     pub labels: Option<Vec<String>>,
@@ -82,7 +83,7 @@ pub(crate) struct Given {
     #[command(flatten)]
     #[serde(flatten)]
     pub containers: ContainerKeys,
-    /// Where containers' output goes that ask for nothing else [default: json-file]
+    /// Where containers' output goes that ask for nothing else [default: local]
     #[arg(long, value_name = "DRIVER")]
     pub log_driver: Option<String>,
     /// An option of that log driver, as name=value; may be repeated

@@ -2,6 +2,7 @@
 //!
 //! Wiring only. What the engine does is in `engine`, how it is spoken to in `edge/docker-http`.
 
+mod cgroup_keys;
 mod claim;
 mod config_file;
 mod containers;
@@ -22,6 +23,7 @@ mod pairs;
 mod reload;
 mod settings;
 mod signals;
+mod subordinate;
 mod tls;
 mod told;
 
@@ -32,6 +34,7 @@ use clap::Parser;
 use gantry_docker_http::tls::Acceptor;
 use gantry_docker_http::{Config, serve, serve_metrics};
 use gantry_engine::Engine;
+use gantry_types::error_chain;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -48,13 +51,14 @@ use crate::told::Told;
 static HELLO_WORLD: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/hello-world.tar"));
 
 fn main() -> ExitCode {
+    gantry_sys::heaps::one_for_each_processor();
     let flags = Flags::parse();
     let told = Told::new(&flags);
     match start(told, flags.validate) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Before and beside the log, so that whoever started us reads the reason as the last line.
-            eprintln!("gantryd: {}", gantry_types::error_chain(&error));
+            eprintln!("gantryd: {}", error_chain(&error));
             ExitCode::FAILURE
         }
     }
@@ -144,7 +148,12 @@ async fn daemon(
             },
             ended = servers.join_next() => match ended {
                 None => break,
-                Some(Ok(served)) => result = result.and(served.map_err(|source| Error::Server { source })),
+                Some(Ok(Ok(()))) => {}
+                Some(Ok(Err(source))) => {
+                    // Now, because the others go on, and the daemon ends when they do.
+                    tracing::error!(error = error_chain(&source), "clients are served at one place less");
+                    result = result.and(Err(Error::Server { source }));
+                }
                 Some(Err(panic)) => result = result.and(Err(Error::Panicked { source: panic })),
             },
             () = notify.keep_well(&engine) => {}

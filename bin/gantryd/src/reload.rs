@@ -101,7 +101,7 @@ impl Reloader {
         let certificates = certificates.transpose().map_err(|source| Error::Tls { source })?;
         system::reload(engine, settings.engine.live)
             .await
-            .map_err(|source| Error::Engine { source })?;
+            .map_err(|source| Error::Reload { source })?;
         if let (Some(acceptor), Some(certificates)) = (&self.acceptor, certificates) {
             acceptor.replace(certificates);
         }

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use gantry_docker_http::{ApiVersion, Versions};
-use gantry_engine::{LogDefaults, PluginConfig};
+use gantry_engine::{ContainerDefaults, LogDefaults, PluginConfig};
 
 use crate::HELLO_WORLD;
 use crate::error::Error;
@@ -15,11 +15,10 @@ use crate::given::{Given, LayerFormat, LogFormat, LogLevel};
 use crate::listen::{Host, HostDefaults};
 use crate::networks::{self, Bridge};
 use crate::tls::{self, Tls};
-use crate::{containers, foreign, live, names, pairs};
+use crate::{cgroup_keys, containers, foreign, live, names, pairs};
 
 const DATA_ROOT: &str = "/var/lib/gantry";
 const EXEC_ROOT: &str = "/run/gantry";
-const CGROUP_PARENT: &str = "/gantry";
 
 /// Everything the daemon does as it was told.
 #[derive(Debug)]
@@ -43,6 +42,10 @@ impl Settings {
     pub(crate) fn resolve(given: Given) -> Result<Self, Error> {
         let warnings = foreign::check(&given.foreign)?;
         let features = pairs::map(given.features);
+        let containers = ContainerDefaults {
+            writable_layer_bytes: foreign::default_layer_size(&given.foreign)?,
+            ..containers::resolve(&given.containers, &features)?
+        };
         let debug = given.debug.unwrap_or(false);
         let live = live::resolve(
             given.registries,
@@ -50,7 +53,7 @@ impl Settings {
                 debug,
                 experimental: given.experimental.unwrap_or(false),
                 labels: given.labels.unwrap_or_default(),
-                containers: containers::resolve(&given.containers, &features)?,
+                containers,
                 features,
                 authorization_plugins: given.authorization_plugins.unwrap_or_default(),
                 shutdown_timeout_s: given.shutdown_timeout,
@@ -58,6 +61,7 @@ impl Settings {
         )?;
         let signature_policy = live.signature_policy;
         let bridge = given.bridge.unwrap_or(Bridge::Auto);
+        let (cgroup_driver, cgroup_parent) = cgroup_keys::resolve(given.cgroups)?;
         let data_root = absolute("--data-root", given.data_root, DATA_ROOT)?;
         let exec_root = absolute("--exec-root", given.exec_root, EXEC_ROOT)?;
         let tls = tls::resolve(given.tls);
@@ -79,7 +83,8 @@ impl Settings {
                 exec_root,
                 shim: program("gantry-shim")?,
                 init: given.containers.init_path.map_or_else(|| program("gantry-init"), Ok)?,
-                cgroup_parent: cgroup_parent(given.cgroup_parent)?,
+                cgroup_driver,
+                cgroup_parent,
                 layer_format: given.layer_format.and_then(LayerFormat::choice),
                 layer_archives: given.layer_archives.unwrap_or_default().quiet(),
                 default_bridge: bridge != Bridge::None,
@@ -154,18 +159,6 @@ fn plugins(mut own: Vec<PathBuf>) -> PluginConfig {
     let default = PluginConfig::default();
     own.extend(default.sockets);
     PluginConfig { sockets: own, ..default }
-}
-
-/// A path from the root of each hierarchy, with or without its first slash.
-fn cgroup_parent(given: Option<String>) -> Result<String, Error> {
-    let Some(path) = given else { return Ok(CGROUP_PARENT.to_owned()) };
-    let names = path.trim_matches('/');
-    let valid = |name: &str| !matches!(name, "" | "." | "..") && !name.contains('\0');
-    if names.split('/').all(valid) {
-        Ok(format!("/{names}"))
-    } else {
-        Err(Error::CgroupParent { path })
-    }
 }
 
 /// A program of ours: beside this one, or in `PATH`.

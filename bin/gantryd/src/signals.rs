@@ -1,4 +1,7 @@
-//! The signals that the daemon hears: SIGTERM and SIGINT end it, SIGHUP has it read its settings again.
+//! The signals that the daemon hears: SIGTERM and SIGINT end it, a second one of them at once, SIGHUP has it read its settings again.
+//!
+//! Docker's daemon takes the third for that. Nothing is lost by it: containers run on, and a daemon that dies at any moment leaves
+//! what the next one finds.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -27,14 +30,14 @@ impl Signals {
         let hang_up = listen(SignalKind::hangup())?;
         let (sender, ending) = watch::channel(false);
         tokio::spawn(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
+            asked_to_end(&mut terminate, &mut interrupt).await;
             tracing::info!("asked to end");
+            // Not dropped before the process ends, because whoever looks later shall see it too.
             sender.send_replace(true);
-            // Whoever looks later shall see it too.
-            sender.closed().await;
+            let kind = asked_to_end(&mut terminate, &mut interrupt).await;
+            tracing::warn!("asked again: ending at once, with requests under way broken off");
+            // As a shell tells of an end by a signal.
+            std::process::exit(128 + kind.as_raw_value());
         });
         Ok(Self { ending, hang_up, told: false })
     }
@@ -57,5 +60,12 @@ impl Signals {
             }
             Some(()) = self.hang_up.recv() => Asked::Reload,
         }
+    }
+}
+
+async fn asked_to_end(terminate: &mut Signal, interrupt: &mut Signal) -> SignalKind {
+    tokio::select! {
+        _ = terminate.recv() => SignalKind::terminate(),
+        _ = interrupt.recv() => SignalKind::interrupt(),
     }
 }

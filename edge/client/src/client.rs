@@ -1,6 +1,6 @@
 //! The client itself: its daemon, the version agreed upon, an idle connection, and how any call is made.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
@@ -34,7 +34,8 @@ const REFUSAL_LIMIT_BYTES: usize = 1 << 20;
 pub struct Client {
     host: Host,
     tls: Option<Tls>,
-    version: ApiVersion,
+    /// Agreed upon with the daemon, or said by the user; not yet when nothing has been asked.
+    version: OnceLock<ApiVersion>,
     /// A connection whose last answer was read to its end.
     idle: Mutex<Option<Sender>>,
 }
@@ -104,6 +105,18 @@ impl Call {
         self
     }
 
+    /// The same once more, where its body can be sent twice.
+    fn again(&self) -> Option<Self> {
+        let Upload::Whole(body) = &self.body else { return None };
+        Some(Self {
+            method: self.method.clone(),
+            path: self.path.clone(),
+            body: Upload::Whole(body.clone()),
+            content_type: self.content_type,
+            headers: self.headers.clone(),
+        })
+    }
+
     /// What errors call it: the method and the path without its query.
     pub(crate) fn name(&self) -> String {
         let path = self.path.split('?').next().unwrap_or_default();
@@ -114,7 +127,7 @@ impl Call {
 impl Client {
     /// A client of the daemon at `host` that speaks the newest version. Nothing is sent yet.
     pub fn new(host: Host) -> Self {
-        Self { host, tls: None, version: ApiVersion::NEWEST, idle: Mutex::new(None) }
+        Self { host, tls: None, version: ApiVersion::NEWEST.into(), idle: Mutex::new(None) }
     }
 
     /// Connects to the daemon at `host` and agrees with it on a version.
@@ -124,16 +137,23 @@ impl Client {
 
     /// The same by TLS, where the host is one of TCP.
     pub async fn connect_over(host: Host, tls: Option<Tls>) -> Result<Self> {
-        let mut client = Self { tls, ..Self::new(host) };
-        let ping = client.ping().await?;
-        client.version = agree(&ping.api_version)?;
+        let client = Self { tls, version: OnceLock::new(), ..Self::new(host) };
+        client.agreed().await?;
+        Ok(client)
+    }
+
+    /// Connects to the daemon at `host`. The version is agreed upon with the first call, which mostly costs no call of its
+    /// own: a daemon that does not speak ours says so.
+    pub async fn reach(host: Host) -> Result<Self> {
+        let client = Self { version: OnceLock::new(), ..Self::new(host) };
+        client.put_back(dial(&client.host, None).await?);
         Ok(client)
     }
 
     /// The same daemon in another version, whatever it says that it speaks.
     #[must_use]
     pub fn with_version(mut self, version: ApiVersion) -> Self {
-        self.version = version;
+        self.version = version.into();
         self
     }
 
@@ -144,7 +164,16 @@ impl Client {
 
     /// The version that requests are made in.
     pub fn version(&self) -> ApiVersion {
-        self.version
+        self.version.get().copied().unwrap_or(ApiVersion::NEWEST)
+    }
+
+    /// The same; asks the daemon where that has not been done.
+    pub(crate) async fn agreed(&self) -> Result<ApiVersion> {
+        if let Some(version) = self.version.get() {
+            return Ok(*version);
+        }
+        let version = agree(&self.ping().await?.api_version)?;
+        Ok(*self.version.get_or_init(|| version))
     }
 
     /// Carries bytes between `input`, the daemon and `output` on a connection of its own, until the daemon ends it. The end
@@ -254,9 +283,28 @@ impl Client {
     }
 
     async fn send(&self, call: Call, upgrade: bool) -> Result<(Sender, Response<Incoming>)> {
+        if self.version.get().is_none()
+            && let Some(first) = call.again()
+        {
+            let (sender, response) = self.send_in(ApiVersion::NEWEST, first, upgrade).await?;
+            let theirs = response.headers().get("api-version").and_then(|text| text.to_str().ok());
+            let version = agree(theirs.unwrap_or_default())?;
+            let version = *self.version.get_or_init(|| version);
+            if version == ApiVersion::NEWEST || response.status() != StatusCode::BAD_REQUEST {
+                return Ok((sender, response));
+            }
+        }
+        self.send_in(self.agreed().await?, call, upgrade).await
+    }
+
+    async fn send_in(
+        &self,
+        version: ApiVersion,
+        call: Call,
+        upgrade: bool,
+    ) -> Result<(Sender, Response<Incoming>)> {
         let name = call.name();
-        let prefix = format!("/v{}", self.version);
-        self.send_request(&name, build(&self.host, call, prefix, upgrade)?).await
+        self.send_request(&name, build(&self.host, call, format!("/v{version}"), upgrade)?).await
     }
 
     /// Sends over the idle connection when there is one; when that turns out to be closed, over a new one.

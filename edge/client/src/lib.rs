@@ -17,6 +17,7 @@ mod hijack;
 mod host;
 mod image;
 mod network;
+mod plugin;
 mod query;
 mod ssh;
 mod system;
@@ -27,7 +28,7 @@ mod volume;
 
 pub use archive::CopyInQuery;
 pub use body::{BodyReader, JsonLines};
-pub use build::BuildQuery;
+pub use build::{BuildLimits, BuildPruneQuery, BuildQuery, BuildResults, BuildSources};
 pub use client::Client;
 pub use container::{
     AttachQuery, CommitQuery, ListQuery, LogsQuery, PendingWait, RemoveQuery, StopQuery,
@@ -35,12 +36,13 @@ pub use container::{
 };
 pub use error::Error;
 pub use frames::{FramesError, demultiplex};
+pub use gantry_tls::Error as InvalidTls;
 pub use hijack::Hijacked;
 pub use host::{Host, InvalidHost};
 pub use image::{ImageListQuery, ImageRemoveQuery, ImportQuery, Progress, PullQuery, PushQuery};
 pub use ssh::SshHost;
 pub use system::Ping;
-pub use tls::{InvalidTls, Tls, TlsFiles};
+pub use tls::{Tls, TlsFiles};
 pub use upload::Upload;
 pub use version::{ApiVersion, InvalidVersion};
 

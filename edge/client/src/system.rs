@@ -80,7 +80,7 @@ impl Client {
             build_cache: Option<Vec<BuildCacheRecord>>,
         }
         const NEW_SHAPE: ApiVersion = ApiVersion { major: 1, minor: 52 };
-        if self.version() >= NEW_SHAPE {
+        if self.agreed().await? >= NEW_SHAPE {
             return self.json(Call::get("/system/df?verbose=1")).await;
         }
         let old: Old = self.json(Call::get("/system/df")).await?;

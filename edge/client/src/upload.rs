@@ -33,7 +33,7 @@ pub enum Upload {
 
 impl Upload {
     /// No body.
-    pub(crate) fn empty() -> Self {
+    pub fn empty() -> Self {
         Self::Whole(Bytes::new())
     }
 

@@ -18,7 +18,8 @@ use crate::reply::Reply;
 use crate::tls::Peer;
 
 /// They hold credentials.
-const SECRET: [&str; 3] = ["authorization", "x-registry-auth", "x-registry-config"];
+const SECRET: [&str; 4] =
+    ["authorization", "x-gantry-secrets", "x-registry-auth", "x-registry-config"];
 /// Its body is credentials.
 const LOGIN: &str = "/auth";
 
@@ -119,9 +120,12 @@ mod tests {
     #[test]
     fn headers_are_shown_without_credentials() {
         let mut headers = HeaderMap::new();
-        for (name, value) in
-            [("content-type", "application/json"), ("x-registry-auth", "secret"), ("x-a--b", "1")]
-        {
+        for (name, value) in [
+            ("content-type", "application/json"),
+            ("x-registry-auth", "secret"),
+            ("x-gantry-secrets", "secret"),
+            ("x-a--b", "1"),
+        ] {
             headers.insert(name, value.parse().unwrap());
         }
         let shown = shown(&headers);

@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 
 use crate::body;
 use crate::error::Error;
+use crate::local_peer::LocalPeer;
 use crate::query::Query;
 use crate::serve::Server;
 use crate::version::ApiVersion;
@@ -19,6 +20,8 @@ pub(crate) struct Call {
     pub(crate) name: String,
     pub(crate) query: Query,
     pub(crate) headers: HeaderMap,
+    /// The client, where it is a process of this machine.
+    pub(crate) local_peer: Option<LocalPeer>,
     pub(crate) body: body::RequestBody,
 }
 

@@ -1,8 +1,10 @@
 //! Older versions of the API: one file per version that changed a shape we have, each undoing what its version brought.
 //!
 //! Handlers know the newest version only. Requests go through the steps of all versions newer than the client's, and so
-//! do answers; every step is a pure function of the document and is tested with data in and data out.
+//! do answers; every step is a pure function of the document and is tested with data in and data out. What a client needs
+//! whatever version it speaks is in a file of its name.
 
+pub(crate) mod docker_py;
 mod v1_41;
 mod v1_42;
 mod v1_43;

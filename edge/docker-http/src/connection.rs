@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use crate::dispatch::{self, Outcome};
 use crate::hijack::{self, Takeover};
 use crate::listener::Newcomer;
+use crate::local_peer::LocalPeer;
 use crate::reply::{self, ReplyBody};
 use crate::serve::Server;
 use crate::socket::EofHold;
@@ -38,6 +39,7 @@ pub(crate) async fn run(newcomer: Newcomer, server: Server, mut ending: watch::R
             return;
         }
     };
+    let local_peer = LocalPeer::of(&socket);
     // Whether nothing is lost when the connection ends: nobody has asked for anything, or somebody only looks on.
     let (idle, mut idling) = watch::channel(true);
     let hold = socket.eof_hold();
@@ -51,6 +53,9 @@ pub(crate) async fn run(newcomer: Newcomer, server: Server, mut ending: watch::R
         }
         if let Some(peer) = &peer {
             request.extensions_mut().insert(Arc::clone(peer));
+        }
+        if let Some(local) = local_peer {
+            request.extensions_mut().insert(local);
         }
         let idle = idle.clone();
         idle.send_replace(false);

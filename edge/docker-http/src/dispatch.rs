@@ -18,7 +18,7 @@ use crate::reply::{self, Reply};
 use crate::route::{self, Endpoint, Found, Target};
 use crate::serve::Server;
 use crate::version::{ApiVersion, Versions};
-use crate::{body, build, container, exec, image, network, system, volume};
+use crate::{body, build, container, exec, image, network, plugin, system, volume};
 
 /// What becomes of a request.
 pub(crate) enum Outcome {
@@ -105,7 +105,6 @@ fn endpoint(
             let method = route.method.to_string();
             Err(Error::NotThereYet { method, route: route.pattern, reason })
         }
-        Target::NoSuch(before, after) => Err(Error::NoSuchObject(format!("{before}{name}{after}"))),
         Target::NoSwarm(reason) => Err(Error::NoSwarm(reason)),
     }
 }
@@ -142,12 +141,32 @@ async fn served(request: Request<RequestBody>, server: Server) -> Result<Outcome
     };
     let engine = server.engine.clone();
     let is_head = head.method == Method::HEAD;
-    let call = Call { server, version, is_head, name, query, headers: head.headers, body };
+    let local_peer = head.extensions.get().copied();
+    let headers = head.headers;
+    let call = Call { server, version, is_head, name, query, headers, local_peer, body };
     // Attach, wait, logs and check end with their client. The rest goes on to its end even when nobody waits for the
     // answer any more: a client that is interrupted must not leave half a container.
     match endpoint {
+        Endpoint::BuildCancel => Ok(build::cancel::handle(&engine, &call)?.into()),
+        Endpoint::BuildMountExport => {
+            Ok(build::cache_mount::handle_export(engine, call).await?.into())
+        }
+        Endpoint::BuildMountImport => {
+            to_its_end(build::cache_mount::handle_import(engine, call)).await
+        }
+        Endpoint::BuildBring => Ok(build::exchange::handle_bring(engine, call).await?.into()),
+        Endpoint::BuildTake => Ok(build::exchange::handle_take(engine, call).await?.into()),
+        Endpoint::BuildHistoryInspect => {
+            Ok(build::history_inspect::handle(engine, call).await?.into())
+        }
+        Endpoint::BuildHistoryList => Ok(build::history_list::handle(engine).await?.into()),
+        Endpoint::BuildHistoryLogs => Ok(build::history_logs::handle(engine, call).await?.into()),
+        Endpoint::BuildHistoryPrune => to_its_end(build::history_prune::handle(engine)).await,
+        Endpoint::BuildHistoryRemove => {
+            to_its_end(build::history_remove::handle(engine, call)).await
+        }
         Endpoint::BuildPrune => to_its_end(build::prune::handle(engine, call)).await,
-        Endpoint::BuildStart => Ok(build::start::handle(engine, call).await?.into()),
+        Endpoint::BuildStart => Ok(Box::pin(build::start::handle(engine, call)).await?.into()),
         Endpoint::SystemAuth => to_its_end(system::auth::handle(engine, call)).await,
         Endpoint::SystemCheck => Ok(system::check::handle(engine, call).await?.into()),
         Endpoint::SystemDf => to_its_end(system::df::handle(engine, call)).await,
@@ -196,6 +215,23 @@ async fn images_and_networks(
         Endpoint::NetworkList => to_its_end(network::list::handle(engine, call)).await,
         Endpoint::NetworkPrune => to_its_end(network::prune::handle(engine, call)).await,
         Endpoint::NetworkRemove => to_its_end(network::remove::handle(engine, call)).await,
+        other => Box::pin(plugins(other, engine, call)).await,
+    }
+}
+
+async fn plugins(endpoint: Endpoint, engine: Engine, call: Call) -> Result<Outcome, Error> {
+    match endpoint {
+        Endpoint::PluginCreate => to_its_end(plugin::create::handle(engine, call)).await,
+        Endpoint::PluginDisable => to_its_end(plugin::disable::handle(engine, call)).await,
+        Endpoint::PluginEnable => to_its_end(plugin::enable::handle(engine, call)).await,
+        Endpoint::PluginInspect => Ok(plugin::inspect::handle(&engine, &call)?.into()),
+        Endpoint::PluginList => Ok(plugin::list::handle(&engine, &call)?.into()),
+        Endpoint::PluginPrivileges => to_its_end(plugin::privileges::handle(engine, call)).await,
+        Endpoint::PluginPull => to_its_end(plugin::pull::handle(engine, call)).await,
+        Endpoint::PluginPush => to_its_end(plugin::push::handle(engine, call)).await,
+        Endpoint::PluginRemove => to_its_end(plugin::remove::handle(engine, call)).await,
+        Endpoint::PluginSet => to_its_end(plugin::set::handle(engine, call)).await,
+        Endpoint::PluginUpgrade => to_its_end(plugin::upgrade::handle(engine, call)).await,
         other => Box::pin(containers(other, engine, call)).await,
     }
 }

@@ -1,7 +1,6 @@
 //! What can go wrong between a client and a use case. The statuses that follow stand in `status`.
 
 use std::io;
-use std::path::PathBuf;
 
 use gantry_types::{ErrorKind, InvalidFilter};
 
@@ -10,13 +9,14 @@ use crate::version::ApiVersion;
 /// Why a request was not served, or a server could not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The client's directory cannot be read as it is; it may send it.
+    #[error("the context cannot be read in place: send it")]
+    NotInPlace,
     /// The use case failed; its text is the answer.
     #[error(transparent)]
     Engine(#[from] gantry_engine::Error),
     #[error("page not found")]
     NoSuchRoute,
-    #[error("{0}")]
-    NoSuchObject(String),
     #[error("{method} {route} is not there yet: {reason}")]
     NotThereYet { method: String, route: &'static str, reason: &'static str },
     #[error("{0}")]
@@ -56,21 +56,30 @@ pub enum Error {
     Body { source: Box<dyn std::error::Error + Send + Sync> },
     #[error("write the answer as JSON: {source}")]
     Answer { source: serde_json::Error },
-    #[error("{path}: {reason}")]
-    Certificate { path: PathBuf, reason: String },
-    #[error("accept a connection: {source}")]
-    Accept { source: io::Error },
+    #[error(transparent)]
+    Certificate(#[from] gantry_tls::Error),
+    #[error("accept a connection at {place}: {source}")]
+    Accept { place: String, source: io::Error },
     /// A handler panicked; the log has the reason.
     #[error("internal error: the handler of this request failed; see the daemon's log")]
     Panicked,
 }
 
 impl Error {
+    /// What a command of a build ended with, where that is the failure.
+    pub(crate) fn exit_code(&self) -> Option<u8> {
+        match self {
+            Self::Engine(error) => error.exit_code(),
+            _ => None,
+        }
+    }
+
     /// What sort of failure this is.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Engine(error) => error.kind(),
-            Self::NoSuchRoute | Self::NoSuchObject(_) => ErrorKind::NotFound,
+            Self::NotInPlace => ErrorKind::Conflict,
+            Self::NoSuchRoute => ErrorKind::NotFound,
             Self::NotThereYet { .. } => ErrorKind::NotImplemented,
             Self::NoSwarm(_) => ErrorKind::Unavailable,
             Self::TooLarge { .. } => ErrorKind::TooLarge,
@@ -85,8 +94,8 @@ impl Error {
             | Self::NoBody
             | Self::ContentType(_)
             | Self::BodyTimeout { .. }
-            | Self::Certificate { .. }
             | Self::Body { .. } => ErrorKind::InvalidParameter,
+            Self::Certificate(error) => error.kind(),
             Self::Answer { .. } | Self::Accept { .. } | Self::Panicked => ErrorKind::Internal,
         }
     }

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::net::sockopt::set_socket_keepalive;
+use rustix::net::sockopt::{set_socket_keepalive, set_socket_send_buffer_size_force};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 
 use crate::socket::{ClientSocket, Transport};
@@ -12,6 +12,9 @@ use crate::tls::{Acceptor, Peer};
 
 /// How long a client may take to shake hands.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// What the kernel takes of an answer before its client reads: a list of a thousand containers.
+const SENT_AT_ONCE_BYTES: usize = 1 << 20;
 
 /// An open listener.
 #[derive(Debug)]
@@ -30,11 +33,31 @@ pub(crate) enum Newcomer {
 }
 
 impl Listener {
+    /// Where it is, as clients name it.
+    pub(crate) fn place(&self) -> String {
+        match self {
+            Self::Unix(listener) => {
+                let address = listener.local_addr().ok();
+                let path = address.as_ref().and_then(|it| it.as_pathname());
+                path.map_or_else(
+                    || "a unix socket".to_owned(),
+                    |it| format!("unix://{}", it.display()),
+                )
+            }
+            Self::Tcp(listener) | Self::Tls(listener, _) => {
+                let address = listener.local_addr();
+                address.map_or_else(|_| "a TCP port".to_owned(), |it| format!("tcp://{it}"))
+            }
+        }
+    }
+
     /// Waits for the next client.
     pub(crate) async fn accept(&self) -> io::Result<Newcomer> {
         Ok(match self {
             Self::Unix(listener) => {
                 let stream = listener.accept().await?.0;
+                // Who may not have more gets long answers in several pieces.
+                set_socket_send_buffer_size_force(&stream, SENT_AT_ONCE_BYTES).ok();
                 Newcomer::Ready(ClientSocket::new(Transport::Unix(stream)))
             }
             Self::Tcp(listener) => {

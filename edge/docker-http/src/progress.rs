@@ -48,7 +48,9 @@ pub(crate) async fn reply(
         }
         drop(messages);
         if let Err(error) = finish(work).await {
-            send(&sender, &ProgressMessage::error(gantry_types::error_chain(&error))).await;
+            let code = error.exit_code().unwrap_or_default();
+            let text = gantry_types::error_chain(&error);
+            send(&sender, &ProgressMessage::failed_with(code, text)).await;
         }
     });
     Ok(reply::typed(StatusCode::OK, reply::JSON, ReplyBody::Pieces(pieces)))

@@ -117,6 +117,9 @@ pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json"
 /// Docker's type for archives.
 pub(crate) const TAR: HeaderValue = HeaderValue::from_static("application/x-tar");
 
+/// Text that is sent as it is.
+pub(crate) const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
 /// A status without a body.
 pub(crate) fn empty(status: StatusCode) -> Reply {
     let mut response = Response::new(ReplyBody::Empty);

@@ -27,8 +27,6 @@ pub(crate) enum Target {
     Serve(Endpoint),
     /// Docker has it, we do not; the text says why in a few words.
     NotYet(&'static str),
-    /// Asks for one object of a kind of which there can be none yet; the text goes around its name.
-    NoSuch(&'static str, &'static str),
     /// Needs a swarm; the text is what an engine outside of one says.
     NoSwarm(&'static str),
 }
@@ -36,8 +34,18 @@ pub(crate) enum Target {
 /// Every endpoint that is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Endpoint {
+    BuildBring,
+    BuildCancel,
+    BuildHistoryInspect,
+    BuildHistoryList,
+    BuildHistoryLogs,
+    BuildHistoryPrune,
+    BuildHistoryRemove,
+    BuildMountExport,
+    BuildMountImport,
     BuildPrune,
     BuildStart,
+    BuildTake,
     ContainerArchiveGet,
     ContainerArchivePut,
     ContainerArchiveStat,
@@ -90,6 +98,17 @@ pub(crate) enum Endpoint {
     NetworkList,
     NetworkPrune,
     NetworkRemove,
+    PluginCreate,
+    PluginDisable,
+    PluginEnable,
+    PluginInspect,
+    PluginList,
+    PluginPrivileges,
+    PluginPull,
+    PluginPush,
+    PluginRemove,
+    PluginSet,
+    PluginUpgrade,
     SystemAuth,
     SystemCheck,
     SystemDf,

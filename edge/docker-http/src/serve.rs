@@ -66,7 +66,7 @@ pub async fn serve(
                     tracing::warn!(%error, "cannot accept a connection now");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
-                Err(source) => break Err(Error::Accept { source }),
+                Err(source) => break Err(Error::Accept { place: listener.place(), source }),
             },
         }
     };

@@ -93,6 +93,13 @@ impl ClientSocket {
         Self { transport, hold: EofHold::default() }
     }
 
+    /// The process id and the user id of a client on this machine, as the kernel noted them when it connected.
+    pub(crate) fn credentials(&self) -> Option<(i32, u32)> {
+        let Transport::Unix(stream) = &self.transport else { return None };
+        let credentials = stream.peer_cred().ok()?;
+        Some((credentials.pid()?, credentials.uid()))
+    }
+
     /// The switch for this connection's end of file.
     pub(crate) fn eof_hold(&self) -> EofHold {
         self.hold.clone()

@@ -8,10 +8,8 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
@@ -43,18 +41,14 @@ pub struct Certificates {
 impl Certificates {
     fn read(files: Files) -> Result<Self, Error> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let invalid =
-            |path: &Path, reason: String| Error::Certificate { path: path.to_owned(), reason };
+        let invalid = |path: &Path, reason: String| gantry_tls::Error::file(path, reason);
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(|error| invalid(&files.certificate, error.to_string()))?;
         let builder = match &files.ca {
             None => builder.with_no_client_auth(),
             Some(path) => {
-                let mut roots = RootCertStore::empty();
-                for certificate in certificates(path)? {
-                    roots.add(certificate).map_err(|error| invalid(path, error.to_string()))?;
-                }
+                let roots = gantry_tls::authorities(path)?;
                 let verifier =
                     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
                 let verifier =
@@ -62,26 +56,13 @@ impl Certificates {
                 builder.with_client_cert_verifier(verifier)
             }
         };
-        let own = certificates(&files.certificate)?;
-        let key = PrivateKeyDer::from_pem_file(&files.key)
-            .map_err(|error| invalid(&files.key, format!("read its key: {error}")))?;
+        let own = gantry_tls::certificates(&files.certificate)?;
+        let key = gantry_tls::private_key(&files.key)?;
         let config = builder
             .with_single_cert(own, key)
             .map_err(|error| invalid(&files.certificate, error.to_string()))?;
         Ok(Self { files, config: Arc::new(config) })
     }
-}
-
-/// All certificates in a file; at least one.
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let invalid = |reason: String| Error::Certificate { path: path.to_owned(), reason };
-    let found = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| invalid(format!("read its certificates: {error}")))?;
-    if found.is_empty() {
-        return Err(invalid("there is no certificate in it".to_owned()));
-    }
-    Ok(found)
 }
 
 /// Speaks TLS with clients, by certificates that can be replaced while it does.

@@ -81,7 +81,8 @@ fn what_makes_no_sense_is_named() {
         (r#"{"runtimes":{"x":{}}}"#, "no path"),
         (r#"{"runtimes":{"x":{"path":"bin/x"}}}"#, "neither absolute"),
         (r#"{"default-runtime":"x"}"#, "does not exist"),
-        (r#"{"userns-remap":"default"}"#, "not there yet"),
+        (r#"{"userns-remap":"nobody-has-this-name"}"#, "/etc/subuid"),
+        (r#"{"userns-remap":"root"}"#, "own ids"),
     ] {
         let error = gantry_types::error_chain(&of_file(json).unwrap_err());
         assert!(error.contains(words), "{json}: {error}");

@@ -200,15 +200,19 @@ impl Daemon {
     }
 
     /// Asks the daemon to end and waits until it has.
-    pub(crate) fn end(mut self) {
-        let pid = Pid::from_child(&self.0);
-        kill_process(pid, Signal::TERM).unwrap();
+    pub(crate) fn end(self) {
+        self.signal(Signal::TERM);
+        assert_eq!(self.code(), Some(0));
+    }
+
+    /// Waits for its end; its exit code.
+    pub(crate) fn code(mut self) -> Option<i32> {
         let mut status = None;
         until("the daemon's end", || {
             status = self.0.try_wait().unwrap();
             status.is_some()
         });
-        assert!(status.unwrap().success());
+        status.unwrap().code()
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::daemon::{PATIENCE, Places};
+use crate::daemon::{PATIENCE, Places, until};
 
 #[test]
 fn clients_who_look_on_do_not_keep_the_daemon() {
@@ -43,8 +43,30 @@ fn a_request_that_does_not_end_is_waited_for_as_long_as_was_said() {
     slow.read_exact(&mut head).unwrap();
     assert_eq!(&head, b"HTTP/1.1 100");
     let asked = Instant::now();
-    daemon.signal(Signal::TERM);
     daemon.end();
     let took = asked.elapsed();
     assert!((Duration::from_millis(900)..Duration::from_secs(20)).contains(&took), "{took:?}");
+}
+
+#[test]
+fn who_asks_twice_does_not_want_to_wait() {
+    let dir = TempDir::new().unwrap();
+    let places = Places::below(&dir, "own").with(&["--shutdown-timeout=-1"]);
+    let daemon = places.start();
+    let mut slow = UnixStream::connect(&places.socket).unwrap();
+    slow.set_read_timeout(Some(PATIENCE)).unwrap();
+    slow.write_all(
+        b"POST /volumes/create HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\
+          Expect: 100-continue\r\n\r\n",
+    )
+    .unwrap();
+    let mut head = [0; 12];
+    slow.read_exact(&mut head).unwrap();
+    daemon.signal(Signal::TERM);
+    until("nobody to be let in any more", || UnixStream::connect(&places.socket).is_err());
+    daemon.signal(Signal::INT);
+    // As a shell tells of an end by this signal.
+    assert_eq!(daemon.code(), Some(130));
+    // What it left behind is no obstacle.
+    places.start().end();
 }

@@ -62,7 +62,7 @@ fn a_service_manager_hears_of_the_whole_life() {
     }
     daemon.signal(Signal::TERM);
     assert!(supervisor.hears().starts_with("STOPPING=1\n"));
-    daemon.end();
+    assert_eq!(daemon.code(), Some(0));
 }
 
 #[test]
@@ -81,5 +81,5 @@ fn names_that_no_file_has_are_reached() {
     assert!(supervisor.hears_anything().starts_with("READY=1\n"));
     daemon.signal(Signal::TERM);
     assert!(supervisor.hears_anything().starts_with("STOPPING=1\n"));
-    daemon.end();
+    assert_eq!(daemon.code(), Some(0));
 }

@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
 use gantry_api::container::CreateRequest;
-use gantry_client::{ApiVersion, Client, Host, ImportQuery, ListQuery, StopQuery, Upload};
+use gantry_client::{
+    ApiVersion, Client, CopyInQuery, Host, ImportQuery, ListQuery, StopQuery, Upload,
+};
 use gantry_types::{ErrorKind, Filters};
 
 use crate::server::Server;
@@ -25,6 +27,57 @@ async fn the_version_is_agreed_upon() {
         assert_eq!(client.version().to_string(), agreed);
         assert!(client.container_list(&ListQuery::default()).await.unwrap().is_empty());
     }
+}
+
+#[tokio::test]
+async fn the_first_call_agrees_on_the_version() {
+    let list = |version: &str| format!("GET /v{version}/containers/json HTTP/1.1");
+    for (theirs, refuses, agreed) in [
+        ("1.55", false, "1.55"),
+        ("1.99", false, "1.55"),
+        ("1.50", true, "1.50"),
+        ("1.41", false, "1.41"),
+    ] {
+        let server = Server::start(move |mut peer| {
+            while let Some(request) = peer.request() {
+                let too_new = refuses && request.line == list("1.55");
+                let (status, body) =
+                    if too_new { ("400 Bad Request", "{}") } else { ("200 OK", "[]") };
+                let expected = [list("1.55"), list(agreed)];
+                assert!(expected.contains(&request.line), "{}", request.line);
+                let head = format!("HTTP/1.1 {status}\r\nApi-Version: {theirs}\r\n");
+                peer.send(format!("{head}Content-Length: 2\r\n\r\n{body}"));
+            }
+        });
+        let client = Client::reach(server.host()).await.unwrap();
+        for _ in 0..2 {
+            assert!(client.container_list(&ListQuery::default()).await.unwrap().is_empty());
+            assert_eq!(client.version().to_string(), agreed);
+        }
+    }
+    let server = Server::start(|mut peer| {
+        peer.request().unwrap();
+        peer.send("HTTP/1.1 400 Bad Request\r\nApi-Version: 1.24\r\nContent-Length: 2\r\n\r\n{}");
+    });
+    let client = Client::reach(server.host()).await.unwrap();
+    let error = client.container_list(&ListQuery::default()).await.unwrap_err().to_string();
+    assert!(error.contains("1.24"), "{error}");
+    let nobody = Client::reach(Host::Unix("/nonexistent".into())).await.unwrap_err();
+    assert!(nobody.nobody_listens(), "{nobody}");
+}
+
+#[tokio::test]
+async fn what_can_be_sent_once_is_sent_in_a_version_that_is_known() {
+    let server = Server::start(|mut peer| {
+        assert_eq!(peer.request().unwrap().line, "HEAD /_ping HTTP/1.1");
+        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nApi-Version: 1.44\r\n\r\n");
+        let request = peer.request().unwrap();
+        assert!(request.line.starts_with("PUT /v1.44/containers/x/archive"), "{}", request.line);
+        peer.answer("200 OK", "");
+    });
+    let client = Client::reach(server.host()).await.unwrap();
+    let archive = Upload::stream(&b"bytes"[..]);
+    client.container_copy_in("x", "/", CopyInQuery::default(), archive).await.unwrap();
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Reply, Error> {
         platform: call.query.get("platform").map(platform).transpose()?.flatten(),
         compression: compression(call.query.get("compression").unwrap_or_default())?,
         credentials: registry_auth::from_headers(&call.headers)?,
+        is_insecure: false,
     };
     let (sender, messages) = mpsc::channel(progress::LINES_IN_FLIGHT);
     let work = async move {

@@ -36,6 +36,11 @@ pub(super) fn written(engine: &EngineFigures, requests: &Figures) -> String {
     let mut page = Page(String::with_capacity(32 << 10));
     let builds = of_route(&requests, "POST", "/build", |_| true);
     page.one("builder_builds_triggered_total", COUNTER, "Builds that were asked for", builds.count);
+    let name = "builder_builds_failed_total";
+    page.head(name, COUNTER, "Builds that failed");
+    for (reason, count) in &engine.failed_builds {
+        page.sample(name, &[("reason", *reason)], count);
+    }
     page.actions("engine_daemon_container_actions_seconds", &requests, &CONTAINER_ACTIONS);
     page.actions("engine_daemon_host_info_functions_seconds", &requests, &HOST_INFO);
     page.actions("engine_daemon_image_actions_seconds", &requests, &IMAGE_ACTIONS);
@@ -218,6 +223,7 @@ mod tests {
         let figures = Figures::default();
         let engine = EngineFigures {
             running: 2,
+            failed_builds: vec![("build_canceled", 3)],
             info: vec![("os", "a \"b\"\\\n".to_owned())],
             ..EngineFigures::default()
         };
@@ -229,6 +235,7 @@ mod tests {
             "engine_daemon_container_actions_seconds_count{action=\"create\"} 0",
             "engine_daemon_engine_info{os=\"a \\\"b\\\"\\\\\\n\"} 1",
             "builder_builds_triggered_total 0",
+            "builder_builds_failed_total{reason=\"build_canceled\"} 3",
         ] {
             assert!(text.lines().any(|there| there == line), "{line} is not in\n{text}");
         }

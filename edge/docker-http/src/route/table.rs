@@ -3,7 +3,9 @@
 use hyper::Method;
 
 use super::Endpoint::{
-    BuildPrune, BuildStart, ContainerArchiveGet, ContainerArchivePut, ContainerArchiveStat,
+    BuildBring, BuildCancel, BuildHistoryInspect, BuildHistoryList, BuildHistoryLogs,
+    BuildHistoryPrune, BuildHistoryRemove, BuildMountExport, BuildMountImport, BuildPrune,
+    BuildStart, BuildTake, ContainerArchiveGet, ContainerArchivePut, ContainerArchiveStat,
     ContainerAttach, ContainerAttachWs, ContainerCommit, ContainerCreate, ContainerDiff,
     ContainerExport, ContainerInspect, ContainerKill, ContainerList, ContainerLogs, ContainerPause,
     ContainerPrune, ContainerRemove, ContainerRename, ContainerResize, ContainerRestart,
@@ -12,15 +14,16 @@ use super::Endpoint::{
     ImageDistribution, ImageHistory, ImageInspect, ImageLayerFiles, ImageLayers, ImageList,
     ImageLoad, ImagePrune, ImagePush, ImageRemove, ImageSave, ImageSearch, ImageTag,
     NetworkConnect, NetworkCreate, NetworkDisconnect, NetworkInspect, NetworkList, NetworkPrune,
-    NetworkRemove, SystemAuth, SystemCheck, SystemDf, SystemEvents, SystemInfo, SystemPing,
-    SystemVersion, VolumeClone, VolumeCreate, VolumeExport, VolumeImport, VolumeInspect,
-    VolumeList, VolumePrune, VolumeRemove, VolumeRename,
+    NetworkRemove, PluginCreate, PluginDisable, PluginEnable, PluginInspect, PluginList,
+    PluginPrivileges, PluginPull, PluginPush, PluginRemove, PluginSet, PluginUpgrade, SystemAuth,
+    SystemCheck, SystemDf, SystemEvents, SystemInfo, SystemPing, SystemVersion, VolumeClone,
+    VolumeCreate, VolumeExport, VolumeImport, VolumeInspect, VolumeList, VolumePrune, VolumeRemove,
+    VolumeRename,
 };
 use super::{Endpoint, Route, Target};
 
 const BUILDKIT: &str = "this version of Gantry has no BuildKit";
 const CLUSTER: &str = "volumes of swarms have no other settings here";
-const PLUGINS: &str = "this version of Gantry has no plugins";
 const SWARMS: &str = "this version of Gantry does not join swarms";
 const NO_MANAGER: &str = "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to \
                           connect this node to swarm and try again.";
@@ -32,10 +35,6 @@ const fn serve(method: Method, pattern: &'static str, endpoint: Endpoint) -> Rou
 
 const fn not_yet(method: Method, pattern: &'static str, reason: &'static str) -> Route {
     Route { method, pattern, target: Target::NotYet(reason) }
-}
-
-const fn no_such(pattern: &'static str, before: &'static str, after: &'static str) -> Route {
-    Route { method: Method::GET, pattern, target: Target::NoSuch(before, after) }
 }
 
 const fn no_swarm(method: Method, pattern: &'static str) -> Route {
@@ -104,7 +103,16 @@ pub(super) static ROUTES: &[Route] = &[
     // Builds
     serve(Method::POST, "/build", BuildStart),
     serve(Method::POST, "/build/prune", BuildPrune),
-    not_yet(Method::POST, "/build/cancel", BUILDKIT),
+    serve(Method::POST, "/build/cancel", BuildCancel),
+    serve(Method::GET, "/gantry/build/exchange/{name}", BuildTake),
+    serve(Method::POST, "/gantry/build/exchange/{name}", BuildBring),
+    serve(Method::GET, "/gantry/build/mounts", BuildMountExport),
+    serve(Method::POST, "/gantry/build/mounts", BuildMountImport),
+    serve(Method::GET, "/gantry/builds", BuildHistoryList),
+    serve(Method::POST, "/gantry/builds/prune", BuildHistoryPrune),
+    serve(Method::GET, "/gantry/builds/{name}/logs", BuildHistoryLogs),
+    serve(Method::GET, "/gantry/builds/{name}", BuildHistoryInspect),
+    serve(Method::DELETE, "/gantry/builds/{name}", BuildHistoryRemove),
     not_yet(Method::POST, "/session", BUILDKIT),
     not_yet(Method::POST, "/grpc", BUILDKIT),
     // Volumes
@@ -128,17 +136,17 @@ pub(super) static ROUTES: &[Route] = &[
     serve(Method::GET, "/networks/{name}", NetworkInspect),
     serve(Method::DELETE, "/networks/{name}", NetworkRemove),
     // Plugins
-    not_yet(Method::GET, "/plugins", PLUGINS),
-    not_yet(Method::GET, "/plugins/privileges", PLUGINS),
-    not_yet(Method::POST, "/plugins/create", PLUGINS),
-    not_yet(Method::POST, "/plugins/pull", PLUGINS),
-    no_such("/plugins/{name}/json", "plugin \"", "\" not found"),
-    not_yet(Method::POST, "/plugins/{name}/enable", PLUGINS),
-    not_yet(Method::POST, "/plugins/{name}/disable", PLUGINS),
-    not_yet(Method::POST, "/plugins/{name}/push", PLUGINS),
-    not_yet(Method::POST, "/plugins/{name}/upgrade", PLUGINS),
-    not_yet(Method::POST, "/plugins/{name}/set", PLUGINS),
-    not_yet(Method::DELETE, "/plugins/{name}", PLUGINS),
+    serve(Method::GET, "/plugins", PluginList),
+    serve(Method::GET, "/plugins/privileges", PluginPrivileges),
+    serve(Method::POST, "/plugins/create", PluginCreate),
+    serve(Method::POST, "/plugins/pull", PluginPull),
+    serve(Method::GET, "/plugins/{name}/json", PluginInspect),
+    serve(Method::POST, "/plugins/{name}/enable", PluginEnable),
+    serve(Method::POST, "/plugins/{name}/disable", PluginDisable),
+    serve(Method::POST, "/plugins/{name}/push", PluginPush),
+    serve(Method::POST, "/plugins/{name}/upgrade", PluginUpgrade),
+    serve(Method::POST, "/plugins/{name}/set", PluginSet),
+    serve(Method::DELETE, "/plugins/{name}", PluginRemove),
     // Swarm
     not_yet(Method::POST, "/swarm/init", SWARMS),
     not_yet(Method::POST, "/swarm/join", SWARMS),

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use gantry_tls::Trust;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
@@ -39,26 +40,15 @@ fn files(dir: &TempDir) -> Files {
 
 /// A server that was told `told`, and a client that has the certificate of `files`.
 async fn pair(files: &Files, told: Files) -> (TlsStream<TcpStream>, client::TlsStream<TcpStream>) {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(files.ca.as_ref().unwrap()).unwrap() {
-        roots.add(certificate).unwrap();
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_client_auth_cert(
-            certificates(&files.certificate).unwrap(),
-            PrivateKeyDer::from_pem_file(&files.key).unwrap(),
-        )
-        .unwrap();
+    let roots = gantry_tls::authorities(files.ca.as_ref().unwrap()).unwrap();
+    let identity = (files.certificate.clone(), files.key.clone());
+    let config = gantry_tls::client(Trust::Authorities(roots), Some(&identity)).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let accepted = listener.accept().await.unwrap().0;
     let acceptor = Acceptor::new(told).unwrap();
     let name = ServerName::try_from("127.0.0.1").unwrap();
-    let connector = TlsConnector::from(Arc::new(config));
+    let connector = TlsConnector::from(config);
     let (server, client) = tokio::join!(acceptor.accept(accepted), connector.connect(name, stream));
     (server.unwrap(), client.unwrap())
 }

@@ -110,6 +110,7 @@ fn settings(dir: &TempDir) -> Settings {
         exec_root: dir.path().join("exec"),
         shim: PathBuf::from("/nowhere/gantry-shim"),
         init: PathBuf::from("/nowhere/gantry-init"),
+        cgroup_driver: gantry_engine::CgroupDriver::Cgroupfs,
         cgroup_parent: "/gantry-test".to_owned(),
         live: gantry_engine::LiveSettings::default(),
         logs: gantry_engine::LogDefaults::default(),
