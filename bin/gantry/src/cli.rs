@@ -5,6 +5,7 @@ mod parse;
 mod table;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
@@ -41,6 +42,15 @@ pub(crate) trait Verb: Args {
 /// Gantry, a container platform
 #[derive(Debug, Args)]
 struct Globals {
+    /// Location of client config files [default: DOCKER_CONFIG, or ~/.docker]
+    #[arg(long, value_name = "DIR")]
+    config: Option<PathBuf>,
+    /// Docker's: the command line says all that it has to say in any case
+    #[arg(short = 'D', long, hide = true)]
+    debug: bool,
+    /// Docker's, as the one before
+    #[arg(short = 'l', long, hide = true, value_parser = ["debug", "info", "warn", "error", "fatal"])]
+    log_level: Option<String>,
     /// Daemon socket to connect to: unix:///path, tcp://host:port or ssh://user@host
     #[arg(short = 'H', long)]
     host: Option<String>,
@@ -58,7 +68,7 @@ struct Globals {
 }
 
 /// Runs the command that `arguments` name.
-pub(crate) fn run(arguments: Vec<OsString>, environment: Environment) -> Result<u8, Error> {
+pub(crate) fn run(arguments: Vec<OsString>, mut environment: Environment) -> Result<u8, Error> {
     let frame = Globals::augment_args(Command::new("gantry"));
     let place = parse::Place { path: "gantry", usage: "[OPTIONS] COMMAND [ARG...]", takes: None };
     let Some(matches) = parse::parse(frame, &place, arguments)? else {
@@ -71,6 +81,9 @@ pub(crate) fn run(arguments: Vec<OsString>, environment: Environment) -> Result<
     }
     if globals.context.is_some_and(|name| name != "default") {
         return Err(Error::refused("contexts are not there yet: name the daemon with -H"));
+    }
+    if let Some(folder) = globals.config {
+        environment.use_config_dir(folder);
     }
     match globals.command.split_first() {
         None => print_help(&[]),

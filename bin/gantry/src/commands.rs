@@ -3,10 +3,12 @@
 mod archive;
 pub(crate) mod build;
 pub(crate) mod builder;
+pub(crate) mod builds;
 mod confirm;
 pub(crate) mod container;
 pub(crate) mod image;
 pub(crate) mod network;
+pub(crate) mod plugin;
 mod progress;
 pub(crate) mod registry;
 pub(crate) mod system;

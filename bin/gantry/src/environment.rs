@@ -48,6 +48,16 @@ impl Environment {
     }
 }
 
+impl Environment {
+    /// Another folder than the usual one; certificates are there, too, unless they have one of their own.
+    pub(crate) fn use_config_dir(&mut self, folder: PathBuf) {
+        if self.certificates == self.config_dir {
+            self.certificates = Some(folder.clone());
+        }
+        self.config_dir = Some(folder);
+    }
+}
+
 /// The folder of Docker's own client.
 fn config_dir() -> Option<PathBuf> {
     let home = || Some(PathBuf::from(variable("HOME")?).join(".docker"));

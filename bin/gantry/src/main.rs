@@ -26,6 +26,11 @@ use std::process::ExitCode;
 
 use environment::Environment;
 use error::Error;
+use gantry_sys::heap::Heap;
+
+/// Most commands are over in milliseconds. Those that stay use their blocks again and have few threads.
+#[global_allocator]
+static HEAP: Heap = Heap::new();
 
 fn main() -> ExitCode {
     let arguments = std::env::args_os().skip(1).collect();

@@ -90,7 +90,14 @@ impl Session {
     }
 
     async fn reach(&self) -> Result<Client, Error> {
-        match Client::connect_over(self.host.clone(), self.tls.clone()).await {
+        let connected = match &self.host {
+            // On the way to another machine whoever refuses us should do so first.
+            Host::Tcp { .. } | Host::Ssh(_) => {
+                Client::connect_over(self.host.clone(), self.tls.clone()).await
+            }
+            Host::Unix(_) => Client::reach(self.host.clone()).await,
+        };
+        match connected {
             Err(error)
                 if error.nobody_listens() && self.is_default && self.environment.autostart =>
             {

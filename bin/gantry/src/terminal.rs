@@ -27,7 +27,16 @@ pub(crate) fn check_input(needed: bool) -> Result<(), Error> {
 
 /// Rows and columns of the terminal at standard output; `None` when there is none or it has no size.
 pub(crate) fn size() -> Option<TerminalSize> {
-    let size = tcgetwinsize(rustix::stdio::stdout()).ok()?;
+    size_of(rustix::stdio::stdout())
+}
+
+/// The same of the terminal at standard error.
+pub(crate) fn size_at_stderr() -> Option<TerminalSize> {
+    size_of(rustix::stdio::stderr())
+}
+
+fn size_of(terminal: std::os::fd::BorrowedFd<'_>) -> Option<TerminalSize> {
+    let size = tcgetwinsize(terminal).ok()?;
     (size.ws_row > 0 && size.ws_col > 0)
         .then_some(TerminalSize { rows: size.ws_row, columns: size.ws_col })
 }

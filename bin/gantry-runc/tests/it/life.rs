@@ -149,8 +149,9 @@ fn force_deletes_a_container_in_any_state() {
 fn a_signal_reaches_the_process_with_its_default_disposition() {
     let mut bed = Bed::new();
     // The first process of a pid namespace is immune to signals it has no handler for.
-    bed.script("trap 'exit 3' TERM; while :; do sleep 0.01; done");
+    bed.script("trap 'exit 3' TERM; touch /ready; while :; do sleep 0.01; done");
     bed.start();
+    crate::bed::wait_until("the handler is there", || bed.rootfs().join("ready").exists());
     bed.ok(&["kill", &bed.id, "15"]);
     bed.wait_for_status("stopped");
     bed.ok(&["delete", &bed.id]);

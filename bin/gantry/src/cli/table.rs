@@ -3,7 +3,9 @@
 use clap::{ArgMatches, Command};
 
 use super::{Takes, Verb, run_verb};
-use crate::commands::{build, builder, container, image, network, registry, system, volume};
+use crate::commands::{
+    build, builder, builds, container, image, network, plugin, registry, system, volume,
+};
 use crate::error::Error;
 use crate::session::Session;
 
@@ -67,7 +69,6 @@ pub(crate) const NOT_THERE_YET: &[&str] = &[
     "config",
     "context",
     "node",
-    "plugin",
     "secret",
     "service",
     "stack",
@@ -80,6 +81,7 @@ pub(crate) static TOP: &[Node] = &[
     verb::<container::attach::Attach>(&["attach"]),
     verb::<build::Build>(&["build"]),
     Node::Group { name: "builder", about: "Manage builds", nodes: BUILDER },
+    Node::Group { name: "builds", about: "Look at builds that were", nodes: BUILDS },
     verb::<container::commit::Commit>(&["commit"]),
     Node::Group { name: "container", about: "Manage containers", nodes: CONTAINER },
     verb::<container::copy::Copy>(&["cp"]),
@@ -104,6 +106,7 @@ pub(crate) static TOP: &[Node] = &[
     verb::<container::port::Port>(&["port"]),
     verb::<container::list::List>(&["ps"]),
     Node::Group { name: "manifest", about: "Look at manifests in registries", nodes: MANIFEST },
+    Node::Group { name: "plugin", about: "Manage plugins", nodes: PLUGIN },
     verb::<image::pull::Pull>(&["pull"]),
     verb::<image::push::Push>(&["push"]),
     verb::<container::rename::Rename>(&["rename"]),
@@ -126,8 +129,25 @@ pub(crate) static TOP: &[Node] = &[
     verb::<container::wait::Wait>(&["wait"]),
 ];
 
-static BUILDER: &[Node] =
-    &[verb::<build::Build>(&["build"]), verb::<builder::prune::Prune>(&["prune"])];
+static BUILDER: &[Node] = &[
+    verb::<build::Build>(&["build"]),
+    Node::Group { name: "cache", about: "Carry what cache mounts hold", nodes: BUILDER_CACHE },
+    verb::<builder::disk_usage::DiskUsage>(&["du"]),
+    verb::<builder::prune::Prune>(&["prune"]),
+];
+
+static BUILDER_CACHE: &[Node] = &[
+    verb::<builder::cache::export::Export>(&["export"]),
+    verb::<builder::cache::import::Import>(&["import"]),
+];
+
+static BUILDS: &[Node] = &[
+    verb::<builds::inspect::Inspect>(&["inspect"]),
+    verb::<builds::logs::Logs>(&["logs"]),
+    verb::<builds::list::List>(&["ls", "list"]),
+    verb::<builds::prune::Prune>(&["prune"]),
+    verb::<builds::remove::Remove>(&["rm", "remove"]),
+];
 
 static VOLUME: &[Node] = &[
     verb::<volume::clone::Clone>(&["clone"]),
@@ -193,6 +213,19 @@ static NETWORK: &[Node] = &[
     verb::<network::list::List>(&["ls", "list"]),
     verb::<network::prune::Prune>(&["prune"]),
     verb::<network::remove::Remove>(&["rm", "remove"]),
+];
+
+static PLUGIN: &[Node] = &[
+    verb::<plugin::create::Create>(&["create"]),
+    verb::<plugin::disable::Disable>(&["disable"]),
+    verb::<plugin::enable::Enable>(&["enable"]),
+    verb::<plugin::inspect::Inspect>(&["inspect"]),
+    verb::<plugin::install::Install>(&["install"]),
+    verb::<plugin::list::List>(&["ls", "list"]),
+    verb::<plugin::push::Push>(&["push"]),
+    verb::<plugin::remove::Remove>(&["rm", "remove"]),
+    verb::<plugin::set::Set>(&["set"]),
+    verb::<plugin::upgrade::Upgrade>(&["upgrade"]),
 ];
 
 static MANIFEST: &[Node] = &[verb::<registry::manifest::Inspect>(&["inspect"])];

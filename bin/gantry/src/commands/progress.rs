@@ -22,17 +22,6 @@ pub(super) async fn show(
     Ok(())
 }
 
-/// Hands each message to `take` until the operation is done; its failure is an error.
-pub(super) async fn follow(
-    messages: &mut Progress,
-    mut take: impl FnMut(&ProgressMessage) -> Result<(), Error>,
-) -> Result<(), Error> {
-    while let Some(message) = messages.next().await? {
-        take(&message)?;
-    }
-    Ok(())
-}
-
 /// Shows the messages on standard output as they come, until the operation is done; its failure is an error.
 pub(super) async fn draw(messages: &mut Progress) -> Result<(), Error> {
     if !terminal::stdout_is_terminal() {

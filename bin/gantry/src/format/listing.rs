@@ -1,10 +1,12 @@
 //! Lists of things: as a table, as JSON, or as the user's template says; in the same words for every command.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 use super::json::escaped;
 use super::table::layout;
-use super::template::Template;
+use super::template::{LABEL, Template};
 use crate::error::Error;
 
 /// A list's rows and how its columns are called. A row's fields are texts.
@@ -24,8 +26,11 @@ impl Listing {
             Some("") => Ok(self.default_table()),
             Some(template) if template.starts_with([' ', '\t']) => self.table(template.trim()),
             _ if format == "json" => {
-                let lines =
-                    self.rows.into_iter().map(|row| escaped(&Value::Object(row).to_string()));
+                let line = |mut row: Map<String, Value>| {
+                    row.remove(LABEL);
+                    escaped(&Value::Object(row).to_string())
+                };
+                let lines = self.rows.into_iter().map(line);
                 Ok(lines.map(|line| line + "\n").collect())
             }
             _ => {
@@ -57,6 +62,7 @@ impl Listing {
             .headings
             .iter()
             .map(|(field, heading)| ((*field).into(), (*heading).into()))
+            .chain([(LABEL.to_owned(), Value::Null)])
             .collect();
         let mut lines = vec![template.render(&Value::Object(headings))?];
         for row in self.rows {
@@ -91,6 +97,16 @@ pub(crate) fn row<const N: usize>(fields: [(&str, String); N]) -> Map<String, Va
     fields.into_iter().map(|(name, value)| (name.to_owned(), Value::String(value))).collect()
 }
 
+/// The row with labels for `.Label "key"`.
+pub(crate) fn with_labels(
+    mut row: Map<String, Value>,
+    labels: &BTreeMap<String, String>,
+) -> Map<String, Value> {
+    let labels = labels.iter().map(|(key, value)| (key.clone(), value.clone().into()));
+    row.insert(LABEL.to_owned(), Value::Object(labels.collect()));
+    row
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,6 +132,24 @@ mod tests {
             ("{{json .Names}}", "\"a\"\n\"b\"\n"),
         ] {
             assert_eq!(listing().render(format).unwrap(), expected, "{format}");
+        }
+        let labelled = || {
+            let mut listing = listing();
+            let labels = BTreeMap::from([("com.team_x".to_owned(), "blue".to_owned())]);
+            listing.rows[0] = with_labels(listing.rows[0].clone(), &labels);
+            listing.rows[1] = with_labels(listing.rows[1].clone(), &BTreeMap::new());
+            listing
+        };
+        for (format, expected) in [
+            ("{{.ID}}{{.Label \"com.team_x\"}}", "1blue\n2\n"),
+            (
+                "table {{.Label \"com.team_x\"}}\\t{{.ID}}",
+                "team x    CONTAINER ID\nblue      1\n          2\n",
+            ),
+            ("json", "{\"ID\":\"1\",\"Names\":\"a\"}\n{\"ID\":\"2\",\"Names\":\"b\"}\n"),
+            ("{{json .}}", "{\"ID\":\"1\",\"Names\":\"a\"}\n{\"ID\":\"2\",\"Names\":\"b\"}\n"),
+        ] {
+            assert_eq!(labelled().render(format).unwrap(), expected, "{format}");
         }
         assert!(listing().render("{{.Nope}}").is_err());
         assert!(listing().render("{{.ID").is_err());

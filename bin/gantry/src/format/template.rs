@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::error::Error;
 use crate::exit;
+pub(crate) use evaluate::LABEL;
 use parse::Node;
 
 /// A template that was read.

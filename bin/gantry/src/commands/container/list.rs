@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::cli::{Takes, Verb};
 use crate::error::Error;
-use crate::format::listing::{Listing, column, row};
+use crate::format::listing::{Listing, column, row, with_labels};
 use crate::format::{ellipsis, quoted, short_id, size, time};
 use crate::output;
 use crate::session::Session;
@@ -117,7 +117,7 @@ pub(crate) fn row_of(container: &ContainerSummary, no_trunc: bool) -> Map<String
     });
     let volumes = container.mounts.iter().filter(|mount| mount.driver == "local").count();
     let networks = container.network_settings.networks.keys().cloned();
-    row([
+    let row = row([
         ("ID", if no_trunc { container.id.clone() } else { short_id(&container.id) }),
         ("Image", image_of(container, no_trunc)),
         ("Command", quoted(&command)),
@@ -132,7 +132,8 @@ pub(crate) fn row_of(container: &ContainerSummary, no_trunc: bool) -> Map<String
         ("Mounts", mounts.collect::<Vec<_>>().join(",")),
         ("LocalVolumes", volumes.to_string()),
         ("Networks", networks.collect::<Vec<_>>().join(",")),
-    ])
+    ]);
+    with_labels(row, &container.labels)
 }
 
 fn image_of(container: &ContainerSummary, no_trunc: bool) -> String {

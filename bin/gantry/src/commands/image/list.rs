@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::cli::{Takes, Verb};
 use crate::error::Error;
-use crate::format::listing::{Listing, column, row};
+use crate::format::listing::{Listing, column, row, with_labels};
 use crate::format::{short_id, size, time};
 use crate::output;
 use crate::session::Session;
@@ -124,7 +124,7 @@ fn row_of(image: &ImageSummary, name: [&str; 3], no_trunc: bool) -> Map<String, 
     let [repository, tag, digest] = name.map(str::to_owned);
     let counted = |count: i64, text: String| if count < 0 { "N/A".to_owned() } else { text };
     let own = image.size - image.shared_size;
-    row([
+    let row = row([
         ("Repository", repository),
         ("Tag", tag),
         ("Digest", digest),
@@ -136,7 +136,8 @@ fn row_of(image: &ImageSummary, name: [&str; 3], no_trunc: bool) -> Map<String, 
         ("SharedSize", counted(image.shared_size, size::exact(image.shared_size))),
         ("UniqueSize", counted(image.shared_size, size::exact(own))),
         ("VirtualSize", size::exact(image.size)),
-    ])
+    ]);
+    with_labels(row, &image.labels)
 }
 
 #[cfg(test)]

@@ -104,7 +104,7 @@ impl Create {
             ipam: Ipam {
                 driver: self.ipam_driver,
                 config,
-                options: self.ipam_opt.into_iter().collect(),
+                options: Some(self.ipam_opt.into_iter().collect()),
             },
             options: self.opt.into_iter().collect(),
             labels: labels(&self.label),

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::cli::{Takes, Verb};
 use crate::error::Error;
-use crate::format::listing::{Listing, column, row};
+use crate::format::listing::{Listing, column, row, with_labels};
 use crate::format::short_id;
 use crate::output;
 use crate::session::Session;
@@ -63,7 +63,7 @@ impl List {
     fn row(&self, network: &NetworkInspect) -> Map<String, Value> {
         let labels: Vec<String> =
             network.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        row([
+        let row = row([
             ("ID", if self.no_trunc { network.id.clone() } else { short_id(&network.id) }),
             ("Name", network.name.clone()),
             ("Driver", network.driver.clone()),
@@ -73,6 +73,7 @@ impl List {
             ("Internal", network.internal.to_string()),
             ("Labels", labels.join(",")),
             ("CreatedAt", network.created.clone()),
-        ])
+        ]);
+        with_labels(row, &network.labels)
     }
 }

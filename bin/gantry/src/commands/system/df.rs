@@ -112,7 +112,7 @@ fn rows(usage: &DiskUsage) -> [Vec<Map<String, Value>>; 4] {
     [images.collect(), containers.collect(), volumes.collect(), cache.collect()]
 }
 
-fn cache_row(one: &BuildCacheRecord) -> Map<String, Value> {
+pub(crate) fn cache_row(one: &BuildCacheRecord) -> Map<String, Value> {
     let ago = |time: Option<&str>| {
         let time = time.and_then(|time| time.parse::<Timestamp>().ok());
         time.map(|time| time::ago(time.seconds)).unwrap_or_default()

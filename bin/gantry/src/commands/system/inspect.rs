@@ -33,6 +33,7 @@ pub(crate) enum Kind {
     Container,
     Image,
     Network,
+    Plugin,
     Volume,
 }
 
@@ -41,11 +42,12 @@ fn kind(text: &str) -> Result<Kind, String> {
         "container" => Ok(Kind::Container),
         "image" => Ok(Kind::Image),
         "network" => Ok(Kind::Network),
+        "plugin" => Ok(Kind::Plugin),
         "volume" => Ok(Kind::Volume),
-        "config" | "node" | "plugin" | "secret" | "service" | "task" => {
+        "config" | "node" | "secret" | "service" | "task" => {
             Err(format!("objects of type {text} are not there yet"))
         }
-        _ => Err("it takes container, image or network".to_owned()),
+        _ => Err("it takes container, image, network, plugin or volume".to_owned()),
     }
 }
 
@@ -100,7 +102,7 @@ async fn look(client: &Client, shown: &Shown<'_>, name: &str) -> Result<String, 
     if let Some(kind) = shown.kind {
         return Ok(look_for(client, kind, shown, name).await?);
     }
-    for kind in [Kind::Container, Kind::Image, Kind::Network, Kind::Volume] {
+    for kind in [Kind::Container, Kind::Image, Kind::Network, Kind::Volume, Kind::Plugin] {
         match look_for(client, kind, shown, name).await {
             Err(error) if is_miss(&error) => {}
             result => return Ok(result?),
@@ -119,6 +121,7 @@ async fn look_for(
         Kind::Container => client.container_inspect_raw(name, shown.size).await,
         Kind::Image => client.image_inspect_raw(name, shown.platform).await,
         Kind::Network => client.network_inspect_raw(name).await,
+        Kind::Plugin => client.plugin_inspect_raw(name).await,
         Kind::Volume => client.volume_inspect_raw(name).await,
     }
 }

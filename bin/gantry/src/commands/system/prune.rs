@@ -1,5 +1,7 @@
 //! `system prune`: what nobody needs goes: containers, volumes when asked, images, and what builds remember.
 
+use gantry_client::BuildPruneQuery;
+
 use crate::cli::{Takes, Verb};
 use crate::commands::confirm::confirm;
 use crate::commands::{builder, container, image, volume};
@@ -61,7 +63,8 @@ impl Verb for Prune {
         output::print(&image::prune::report(&images))?;
         total = total.saturating_add(images.space_reclaimed);
         if with_cache {
-            let pruned = client.build_prune(self.all).await?;
+            let options = BuildPruneQuery { all: self.all, ..BuildPruneQuery::default() };
+            let pruned = client.build_prune(&options).await?;
             output::print(&builder::prune::report(&pruned))?;
             total = total.saturating_add(pruned.space_reclaimed);
         }

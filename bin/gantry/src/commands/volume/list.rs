@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::cli::{Takes, Verb};
 use crate::error::Error;
-use crate::format::listing::{Listing, column, row};
+use crate::format::listing::{Listing, column, row, with_labels};
 use crate::format::size;
 use crate::output;
 use crate::session::Session;
@@ -65,7 +65,7 @@ pub(crate) fn row_of(volume: &Volume) -> Map<String, Value> {
         volume.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let unknown = || "N/A".to_owned();
     let usage = volume.usage_data;
-    row([
+    let row = row([
         ("Driver", volume.driver.clone()),
         ("Name", volume.name.clone()),
         ("Scope", volume.scope.clone()),
@@ -81,5 +81,6 @@ pub(crate) fn row_of(volume: &Volume) -> Map<String, Value> {
         ("Availability", unknown()),
         ("Group", unknown()),
         ("Status", unknown()),
-    ])
+    ]);
+    with_labels(row, &volume.labels)
 }

@@ -4,6 +4,10 @@ use serde_json::{Map, Value};
 
 use super::parse::{Node, Operand, Pipeline};
 
+/// Docker's one method of rows: `.Label "key"`. Documents hold what it chooses from under this name, headings hold null, and it is no
+/// field: nothing else shows it.
+pub(crate) const LABEL: &str = "Label";
+
 /// Variables by name, the innermost last.
 type Variables = Vec<(String, Value)>;
 
@@ -70,6 +74,7 @@ impl Context<'_> {
             arguments.extend(piped.take());
             piped = Some(match first {
                 Operand::Function(name) => call(name, arguments)?,
+                Operand::Field(fields) if fields.as_slice() == [LABEL] => label(dot, &arguments)?,
                 _ if !arguments.is_empty() => {
                     return Err("can't give argument to non-function".to_owned());
                 }
@@ -81,6 +86,7 @@ impl Context<'_> {
 
     fn operand(&self, operand: &Operand, dot: &Value) -> Result<Value, String> {
         match operand {
+            Operand::Field(fields) if fields.is_empty() => Ok(without_methods(dot)),
             Operand::Field(fields) => follow(dot, fields),
             Operand::Variable(name, fields) if name.is_empty() => follow(self.root, fields),
             Operand::Variable(name, fields) => {
@@ -96,6 +102,31 @@ impl Context<'_> {
             Operand::Group(pipeline, fields) => follow(&self.pipeline(pipeline, dot)?, fields),
         }
     }
+}
+
+/// The value of one label, nothing where there is none; over a column, the last word of its key.
+fn label(dot: &Value, arguments: &[Value]) -> Result<Value, String> {
+    let [Value::String(key)] = arguments else {
+        return Err(format!("wrong number of args for {LABEL}: want one text"));
+    };
+    match dot.get(LABEL) {
+        Some(Value::Object(labels)) => Ok(labels.get(key).cloned().unwrap_or_else(|| "".into())),
+        Some(Value::Null) => {
+            let last = key.rsplit('.').next().unwrap_or_default();
+            Ok(last.replace(['-', '_'], " ").into())
+        }
+        _ => Err(format!("can't evaluate field {LABEL}")),
+    }
+}
+
+fn without_methods(dot: &Value) -> Value {
+    let mut shown = dot.clone();
+    if let Value::Object(map) = &mut shown
+        && map.get(LABEL).is_some_and(Value::is_object)
+    {
+        map.remove(LABEL);
+    }
+    shown
 }
 
 fn follow(value: &Value, fields: &[String]) -> Result<Value, String> {
