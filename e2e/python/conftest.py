@@ -60,19 +60,19 @@ def busybox_root():
 class Daemon:
     """A running gantryd and where to reach it."""
 
-    def __init__(self, folder, cgroup_parent, has_host=False):
+    def __init__(self, folder, cgroup_parent, has_host=False, flags=()):
         self.folder = folder
         self.host = f"unix://{folder}/gantry.sock"
-        flags = ["--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec"]
-        flags += ["--pidfile", f"{folder}/gantryd.pid", "--host", self.host]
+        options = ["--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec"]
+        options += ["--pidfile", f"{folder}/gantryd.pid", "--host", self.host, *flags]
         help_text = subprocess.run([BINARIES / "gantryd", "--help"], capture_output=True, text=True).stdout
         if "--cgroup-parent" in help_text:
-            flags += ["--cgroup-parent", f"/{cgroup_parent}"]
-        command = [BINARIES / "gantryd", *flags]
-        if has_host:
+            options += ["--cgroup-parent", f"/{cgroup_parent}"]
+        command = [BINARIES / "gantryd", *options]
+        if has_host is True:
             script = 'ip link set lo up && exec "$@"'
             command = ["unshare", "--net", "sh", "-c", script, "sh", *command]
-        elif "--bridge" in help_text:
+        elif not has_host and "--bridge" in help_text:
             # Bridges would be this machine's.
             command += ["--bridge", "none"]
         with open(f"{folder}/gantryd.log", "ab") as log:
@@ -87,22 +87,28 @@ class Daemon:
 
 
 @contextlib.contextmanager
-def running_daemon(name, has_host=False):
-    """One that is gone with all it made at the end; with `has_host`, in a network namespace that plays a host of its own."""
+def running_daemon(name, has_host=False, flags=()):
+    """One that is gone with all it made at the end.
+
+    With `has_host` it runs in a network namespace that plays a host of its own; `has_host="here"` says that we are in
+    such a namespace already.
+    """
     folder = tempfile.mkdtemp(prefix="gantry-e2e-")
     cgroup_parent = f"gantry-e2e-{name}-{os.getpid()}"
     environment = {**os.environ, "ROOT": folder, "CGROUP_PARENT": cgroup_parent}
     reaper = subprocess.Popen(
         ["sh", CHECKOUT / "testkit/src/reap.sh"], stdin=subprocess.PIPE, env=environment, cwd="/"
     )
+    running = None
     try:
-        running = Daemon(folder, cgroup_parent, has_host)
+        running = Daemon(folder, cgroup_parent, has_host, flags)
         poll("gantryd to answer", running.answers)
         yield running
     finally:
         reaper.stdin.close()
         reaper.wait()
-        running.process.wait()
+        if running:
+            running.process.wait()
 
 
 @pytest.fixture(scope="session")

@@ -102,7 +102,7 @@ def test_ports_are_published(client):
     late = client.containers.create(IMAGE, ["true"], ports={"80/tcp": 8081})
     with pytest.raises(docker.errors.APIError) as refused:
         late.start()
-    assert "failed to bind host port 0.0.0.0:8081/tcp" in refused.value.explanation
+    assert "Bind for 0.0.0.0:8081 failed: port is already allocated" in refused.value.explanation
 
 
 @pytest.mark.parametrize(

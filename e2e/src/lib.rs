@@ -1,2 +1,4 @@
 //! End-to-end tests live in `tests/it` (Rust, the `gantry` and `docker` command lines, raw HTTP) and in `python`
-//! (docker-py). There is no code here: what the tests share is in `testkit`.
+//! (docker-py). What the tests share is in `testkit`; here is what the plugins share that they bring (`bin/`).
+
+pub mod plugin_socket;

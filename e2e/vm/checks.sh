@@ -306,6 +306,111 @@ runc_confines_by_apparmor() {
     runc delete -f four
 }
 
+# The default profile is loaded by the first container that needs it, also when somebody has taken it away; the runtime's own wall
+# (read-only paths) is off, so that what refuses is the profile.
+containers_are_confined_by_apparmor() {
+    mount -t securityfs securityfs /sys/kernel/security
+    base64 -d </apparmor.base64 >/tmp/policy
+    cat /tmp/policy >/sys/kernel/security/apparmor/.replace
+    kill "$(cat /tmp/gantryd.pid)"
+    until_true gone "/proc/$(cat /tmp/gantryd.pid)"
+    start_daemon
+    gantry info | grep -qw apparmor || fail 'info does not tell of AppArmor'
+    label='cat /proc/self/attr/current'
+    open='--security-opt systempaths=unconfined'
+    same 'by default' "$(run busybox $label)" 'docker-default (enforce)'
+    printf docker-default >/sys/kernel/security/apparmor/.remove
+    same 'again' "$(run busybox $label)" 'docker-default (enforce)'
+    same 'privileged' "$(run --privileged busybox $label)" unconfined
+    same 'unconfined' "$(run --security-opt apparmor=unconfined busybox $label)" unconfined
+    same 'own profile' "$(run --security-opt apparmor=gantry-test busybox $label)" 'gantry-test (enforce)'
+    said=$(run --security-opt apparmor=no-such-profile busybox true 2>&1) && fail 'a profile that is not there was applied'
+    echo "$said" | grep -q no-such-profile || fail "$said"
+    background confined
+    same 'the record' "$(gantry inspect -f '{{.AppArmorProfile}}' confined)" docker-default
+    gantry exec confined sh -c 'kill -0 1' || fail 'processes of a container cannot signal one another'
+    # What runs under a profile that goes is confined no longer.
+    printf docker-default >/sys/kernel/security/apparmor/.remove
+    same 'exec' "$(gantry exec confined $label)" 'docker-default (enforce)'
+    gantry stop -t 5 confined >/dev/null
+    same 'its end' "$(gantry inspect -f '{{.State.ExitCode}}' confined)" 3
+    gantry rm -f confined
+    as_root="--cap-add SYS_ADMIN $open"
+    run $as_root busybox mount -t tmpfs none /mnt 2>/dev/null && fail 'the profile lets it mount'
+    run $as_root --security-opt apparmor=unconfined busybox sh -c 'mkdir -p /mnt && mount -t tmpfs none /mnt' || fail 'nothing else would let it'
+    run $open busybox sh -c 'echo 1 >/proc/sys/kernel/printk' 2>/dev/null && fail 'the profile lets it write into /proc/sys'
+    run $open busybox sh -c 'echo b >/proc/sysrq-trigger' 2>/dev/null && fail 'the profile lets it use sysrq'
+    run $open --ipc private busybox sh -c 'cat /proc/sys/kernel/shmmax >/proc/sys/kernel/shmmax' || fail 'its own IPC limits are refused'
+    run $open busybox cat /proc/kcore >/dev/null 2>&1 && fail 'the profile lets it read the memory'
+    run busybox sh -c 'echo 5 >/proc/self/oom_score_adj && echo x >/tmp/file && rm /tmp/file' || fail 'usual things are refused'
+    umount /sys/kernel/security
+    # The daemon looks once, when it starts.
+    kill "$(cat /tmp/gantryd.pid)"
+    until_true gone "/proc/$(cat /tmp/gantryd.pid)"
+    start_daemon
+    case "$(run busybox $label)" in *docker-default*) fail 'a daemon that cannot load it applies the profile' ;; esac
+}
+
+# On a data root whose file system has project quotas.
+writable_layers_have_sizes() {
+    rmmod brd 2>/dev/null || true
+    insmod /modules/*-brd.ko rd_size=98304
+    mkfs.ext4 -q -I 256 -O quota,project /dev/ram1
+    mkdir -p /sized
+    mount -t ext4 /dev/ram1 /sized
+    root_daemon /sized
+    said=$(run --storage-opt size=4m busybox true 2>&1) && fail 'a size is taken where nothing keeps it'
+    echo "$said" | grep -q 'mount it with the option prjquota' || fail "$said"
+    sized_ends
+    umount /sized
+    mount -t ext4 -o prjquota /dev/ram1 /sized
+    root_daemon /sized --storage-opt overlay2.size=8m
+    gantry info | grep -q 'Project quotas: true' || fail 'info does not tell'
+    same 'df inside' "$(run --storage-opt size=4m busybox df -k / | awk 'END { print $2 }')" 4096
+    same 'df by default' "$(run busybox df -k / | awk 'END { print $2 }')" 8192
+    fill='dd if=/dev/zero of=/big bs=64k count=200 2>&1; stat -c %s /big'
+    said=$(run --storage-opt size=4m busybox sh -c "$fill")
+    echo "$said" | grep -q 'quota exceeded\|No space left' || fail "no end: $said"
+    [ "$(echo "$said" | tail -n 1)" -lt 4194304 ] || fail "it holds more: $said"
+    # Neither a privileged one nor a running one holds more, and nobody else has less.
+    said=$(run --privileged --storage-opt size=4m busybox sh -c "$fill")
+    [ "$(echo "$said" | tail -n 1)" -lt 4194304 ] || fail "a privileged one holds more: $said"
+    same 'zero is no limit' "$(run --storage-opt size=0 busybox sh -c "$fill" | tail -n 1)" 13107200
+    gantry create --network none --name kept --storage-opt size=2m busybox sh -c "$fill" >/dev/null
+    same 'what was asked for' "$(gantry inspect -f '{{.HostConfig.StorageOpt.size}}' kept)" 2m
+    sized_ends
+    root_daemon /sized
+    said=$(gantry start -a kept)
+    [ "$(echo "$said" | tail -n 1)" -lt 2097152 ] || fail "after a start of the daemon: $said"
+    # Nobody moves a file out of its project.
+    change='-v /lib:/lib:ro -v /lib64:/lib64:ro -v /usr/sbin/chattr:/bin/chattr:ro busybox sh -c'
+    for way in 'touch /a; chattr -p 0 /a' 'mkdir /a; chattr -P /a'; do
+        said=$(run --storage-opt size=4m $change "$way" 2>&1) && fail "it can $way"
+        echo "$said" | grep -q 'not permitted' || fail "$said"
+        run --storage-opt size=0 $change "$way" || fail "nobody else can $way"
+    done
+    gantry rm kept >/dev/null
+    # All numbers are given back.
+    until_true sh -c '[ -z "$(ls /sized/data/layers/trash)" ]'
+    same 'after the end' "$(run busybox df -k / | awk 'END { print ($2 > 16384) }')" 1
+    sized_ends
+    umount /sized
+}
+# root_daemon FOLDER FLAG...: a daemon of its own on that file system, with the image; sized_ends ends it.
+root_daemon() {
+    folder=$1
+    shift
+    setsid /bin/gantryd --data-root "$folder/data" --exec-root /run/sized --bridge none -H unix:///tmp/sized.sock "$@" >/tmp/sized.log 2>&1 &
+    sized=$!
+    export GANTRY_HOST=unix:///tmp/sized.sock
+    until_true gantry version >/dev/null
+    gantry image inspect busybox >/dev/null 2>&1 || gantry import -c 'CMD ["sh"]' /images/busybox.tar busybox:latest
+}
+sized_ends() {
+    kill "$sized"
+    until_true gone "/proc/$sized"
+}
+
 # A user to whom a part of the cgroups was given, as systemd does it, may limit containers there, and nowhere else.
 runc_without_root() {
     place=/user.slice/user-1000
@@ -375,7 +480,7 @@ checks='machine_is_pure_v2 missing_parts_of_the_packet_filter_are_named daemon_s
 host_cgroup_namespace exec_joins_the_cgroup stop_and_remove kill_and_remove remove_by_force processes_are_limited
 memory_is_limited devices_are_refused devices_are_given privileged_has_devices killed_daemon_finds_its_containers
 roots_may_be_deep runc_runs_a_bundle runc_pauses_and_updates
-runc_confines_by_apparmor runc_without_root cgroup_is_given_to_its_user checkpoint_and_restore a_checkpoint_gives_no_more_than_the_bundle
+runc_confines_by_apparmor containers_are_confined_by_apparmor writable_layers_have_sizes runc_without_root cgroup_is_given_to_its_user checkpoint_and_restore a_checkpoint_gives_no_more_than_the_bundle
 shim_checkpoints nothing_is_left'
 . /choices
 case "$chosen" in

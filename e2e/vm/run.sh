@@ -55,6 +55,9 @@ fi
 for name in criu ip tar gzip {ip,ip6}tables{,-legacy}-{save,restore}; do
     add "$(PATH=$PATH:/usr/sbin:/sbin command -v "$name")" usr/sbin
 done
+# What loads profiles of AppArmor, and what makes file systems whose projects have a size.
+add "$kernel/apparmor_parser" sbin
+for name in mkfs.ext4 chattr; do add "$(PATH=$PATH:/usr/sbin:/sbin command -v "$name")" usr/sbin; done
 extensions=$(dirname "$(dpkg -L iptables | grep '/xtables/.*[.]so$' | head -n 1)")
 mkdir -p "$tree$extensions"
 cp "$extensions"/*.so "$tree$extensions/"

@@ -88,7 +88,7 @@ fn extract(archive: &[u8], options: &ApplyOptions, has_lower: bool) -> Result<Ap
 
 /// The tree as an archive, applied elsewhere, is the same archive again.
 fn comes_back(root: &File, whiteouts: Whiteouts) {
-    let options = CreateOptions { whiteouts };
+    let options = CreateOptions { whiteouts, ..CreateOptions::default() };
     let mut first = Vec::new();
     // A layer may have names that mean deletions without being any.
     if create(root.as_fd(), &mut first, options).is_err() {

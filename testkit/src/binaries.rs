@@ -51,6 +51,17 @@ pub fn python_with_sdk() -> PathBuf {
     python
 }
 
+/// Each version of Docker Compose that `make test-tools` installed.
+pub fn compose_programs() -> Vec<PathBuf> {
+    let python = python_with_sdk();
+    let bin = python.parent().unwrap_or(&python);
+    let programs = ["docker-compose-v2", "docker-compose-v5"].map(|name| bin.join(name));
+    for program in &programs {
+        assert!(program.exists(), "{} is not there: run `make test-tools`", program.display());
+    }
+    programs.to_vec()
+}
+
 /// Containers need root; says so instead of failing in some later step.
 pub fn require_root() {
     assert!(rustix::process::geteuid().is_root(), "these tests start containers: run them as root");

@@ -53,13 +53,21 @@ impl HttpReply {
 /// Sends one request with a JSON body (none when empty) and reads the whole answer.
 #[track_caller]
 pub fn http(socket: &Path, method: &str, target: &str, body: &[u8]) -> HttpReply {
+    try_http(socket, method, target, body)
+        .unwrap_or_else(|error| panic!("{method} {target}: {error}"))
+}
+
+/// As [`http`], where the daemon may go away meanwhile.
+///
+/// # Errors
+/// Those of the socket; an answer that breaks off in its head or between chunks is one, too.
+pub fn try_http(socket: &Path, method: &str, target: &str, body: &[u8]) -> io::Result<HttpReply> {
     let kind = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
     let head = format!(
         "{method} {target} HTTP/1.1\r\nHost: gantry\r\nConnection: close\r\n{kind}Content-Length: {}\r\n\r\n",
         body.len()
     );
     exchange(socket, head.as_bytes(), body)
-        .unwrap_or_else(|error| panic!("{method} {target}: {error}"))
 }
 
 /// Whether somebody answers a ping there.

@@ -27,14 +27,16 @@ mod terminal;
 mod tmpfs;
 mod tree;
 
-pub use binaries::{Binaries, checkout, docker_cli, python_with_sdk, require_root};
+pub use binaries::{
+    Binaries, checkout, compose_programs, docker_cli, python_with_sdk, require_root,
+};
 pub use connect_proxy::ConnectProxy;
 pub use containerd::{Containerd, Events, Under};
 pub use daemon::{Daemon, Options};
 pub use deadline::{TIMEOUT, poll, poll_for};
 pub use enclosure::Enclosure;
 pub use engines::{Dockerd, Podman};
-pub use http::{HttpReply, http, http_at};
+pub use http::{HttpReply, http, http_at, try_http};
 pub use image::busybox::{busybox, busybox_layer};
 pub use image::debian::debian_archive;
 pub use image::{Image, Layer, gzip, sha256, sha512};

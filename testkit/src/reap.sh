@@ -37,6 +37,10 @@ for pid in $(owned); do
     case "$(readlink "/proc/$pid/exe")" in */gantryd*) kill -KILL "$pid" ;; esac
 done 2>/dev/null
 for pid in $(owned); do kill -KILL "$pid"; done 2>/dev/null
+# Who stands still ends when it goes on.
+[ "$CGROUP_PARENT" = gantry ] || for state in /sys/fs/cgroup/freezer/"$CGROUP_PARENT"/*/freezer.state; do
+    [ -f "$state" ] && echo THAWED >"$state"
+done
 gone
 
 awk -v root="$ROOT" 'index($5, root "/") == 1 { print $5 }' /proc/self/mountinfo | sort -r | while read -r mount; do

@@ -1,5 +1,6 @@
 //! The list of rules. Each file below holds the rules of one subject.
 
+mod api;
 mod dependencies;
 mod manifests;
 mod naming;
@@ -63,6 +64,11 @@ pub(crate) const ALL: &[Rule] = &[
         name: "file-head",
         promise: "every Rust file begins with a //! head",
         check: shape::file_head,
+    },
+    Rule {
+        name: "api-described",
+        promise: "every route and parameter of the API is in its OpenAPI description, and nothing else is",
+        check: api::described,
     },
     Rule {
         name: "names",

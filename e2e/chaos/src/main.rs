@@ -1,7 +1,8 @@
 //! Chaos: containers whose runtime or shim is killed with SIGKILL on the way. Afterwards nothing may be left of them, and no exit
 //! status may be lost: of each container that ran, the end is heard once, from whoever survives.
 //!
-//! A third form, `images`, kills the daemon in the middle of what changes images (`images.rs`).
+//! A third form, `images`, kills the daemon in the middle of what changes images (`images.rs`), a fourth, `engine`, in the middle of
+//! everything that clients do with containers (`engine.rs`).
 //!
 //! Two forms. `cycles` kills at random moments, many lives at a time, each repeatable by its seed and number. `sweep` kills at every
 //! system call in turn, with strace's help: slower, but it misses no moment. Both see the programs under test from the outside only, as
@@ -18,6 +19,7 @@ mod by_command_line;
 mod by_shim;
 mod cycles;
 mod dice;
+mod engine;
 mod family;
 mod images;
 mod record;
@@ -32,10 +34,12 @@ const USAGE: &str =
     "usage: gantry-chaos cycles [--count N] [--jobs N] [--seed N] [--only CYCLE] [--record FILE]
        gantry-chaos sweep [--every N] [--from N] [--case WORDS] [--record FILE]
        gantry-chaos images [--count N] [--seed N] [--record FILE]
+       gantry-chaos engine [--count N] [--clients N] [--seed N] [--record FILE]
 
 cycles  N lives (150), 8 at a time, killed at random moments; --only repeats one
 sweep   kills at every N-th system call (1), beginning with number --from (1); --case picks commands by name
 images  kills the daemon at N random moments (15) of what changes images
+engine  kills the daemon at N random moments (15) while N clients (8) use it
 
 Run it through `make chaos`, which builds what it kills.";
 
@@ -46,6 +50,7 @@ fn main() -> ExitCode {
         Some((&"cycles", flags)) => parse_cycles(flags).map(|request| cycles::run(&request)),
         Some((&"sweep", flags)) => parse_sweep(flags).map(|request| sweep::run(&request)),
         Some((&"images", flags)) => parse_images(flags).map(|request| images::run(&request)),
+        Some((&"engine", flags)) => parse_engine(flags).map(|request| engine::run(&request)),
         Some((&"worker", rest)) => parse_part(rest).map(|part| cycles::work(&part)),
         Some((&"sweeper", rest)) => parse_sweeper(rest).map(|part| sweep::work(&part)),
         _ => Err("no task given".to_owned()),
@@ -94,6 +99,22 @@ fn parse_images(flags: &[&str]) -> Result<images::Request, String> {
         let [flag, value] = pair else { return Err(format!("{} needs a value", pair[0])) };
         match *flag {
             "--count" => request.count = number(flag, value)?,
+            "--seed" => request.seed = number(flag, value)?,
+            "--record" => request.record = Some(value.into()),
+            _ => return Err(format!("unknown flag: {flag}")),
+        }
+    }
+    Ok(request)
+}
+
+fn parse_engine(flags: &[&str]) -> Result<engine::Request, String> {
+    let mut request =
+        engine::Request { count: 15, clients: 8, seed: dice::any_seed(), record: None };
+    for pair in flags.chunks(2) {
+        let [flag, value] = pair else { return Err(format!("{} needs a value", pair[0])) };
+        match *flag {
+            "--count" => request.count = number(flag, value)?,
+            "--clients" => request.clients = number::<u32>(flag, value)?.max(1),
             "--seed" => request.seed = number(flag, value)?,
             "--record" => request.record = Some(value.into()),
             _ => return Err(format!("unknown flag: {flag}")),

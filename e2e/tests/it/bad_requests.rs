@@ -64,7 +64,7 @@ fn versions_out_of_range() {
 
 #[test]
 fn what_is_not_there_yet_says_so() {
-    for (method, target) in [("POST", "/plugins/create"), ("POST", "/swarm/init")] {
+    for (method, target) in [("POST", "/swarm/join"), ("POST", "/swarm/init")] {
         let message = shared().http(method, target, b"{}").error(501);
         assert!(message.contains(target), "{message}");
     }

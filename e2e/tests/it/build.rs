@@ -1,9 +1,28 @@
 //! Builds: what a Dockerfile says becomes an image, and only what changed is done again.
 
+mod attestations;
 mod bad_input;
+mod caches;
+mod compressions;
+mod contexts;
 mod ends;
+mod exporters;
+mod failures;
 mod files;
+mod history;
+mod in_place;
+mod layouts;
 mod memory;
+mod mirrored;
+mod mounts;
+mod outputs;
+mod platforms;
+mod programs;
+mod progress;
+mod reproducible;
+mod run_mounts;
+mod sources;
+mod squash;
 mod steps;
 
 use std::fs;
@@ -25,13 +44,21 @@ fn context(daemon: &Daemon, name: &str, files: &[(&str, &str)]) -> PathBuf {
     root
 }
 
-/// `gantry build FLAGS… CONTEXT` of a context with this Dockerfile and these files; what it prints.
+/// `gantry build FLAGS… CONTEXT` of a context with this Dockerfile and these files; what it prints, results and progress.
 #[track_caller]
 fn build(daemon: &Daemon, flags: &[&str], dockerfile: &str, files: &[(&str, &str)]) -> String {
     let files = [files, &[("Dockerfile", dockerfile)]].concat();
     let root = context(daemon, &crate::shared::unique("context"), &files);
     let root = root.to_str().unwrap();
-    daemon.ok(&[&["build", "--network", "none"], flags, &[root]].concat())
+    let words = [&["build", "--network", "none", "--progress", "plain"], flags, &[root]].concat();
+    let outcome = daemon.gantry(&words).run();
+    assert_eq!(outcome.code, 0, "{}\n{}", outcome.stdout, outcome.stderr);
+    format!("{}{}", outcome.stdout, outcome.stderr)
+}
+
+/// How many steps were remembered, as plain progress tells.
+fn cached(printed: &str) -> usize {
+    printed.lines().filter(|line| line.starts_with('#') && line.ends_with(" CACHED")).count()
 }
 
 /// What a command in an image prints.

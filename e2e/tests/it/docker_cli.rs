@@ -2,6 +2,11 @@
 
 use gantry_testkit::{Daemon, busybox, poll};
 
+mod beside_dockerd;
+mod every_command;
+mod refusals;
+mod seen_inside;
+
 use crate::shared::{shared, unique};
 
 fn docker(arguments: &[&str]) -> gantry_testkit::Outcome {
@@ -117,7 +122,7 @@ fn attach() {
 
 #[test]
 fn what_is_not_there_yet_is_told() {
-    let outcome = docker(&["plugin", "install", "--grant-all-permissions", "x"]);
+    let outcome = docker(&["swarm", "init"]);
     outcome.exits(1).complains("not there yet");
     docker(&["info"]).exits(0);
     docker(&["version"]).exits(0);

@@ -35,6 +35,18 @@ fn the_last_lines() {
     shared().remove(&[&name]);
 }
 
+/// Clients that follow ask for what was said since the start.
+#[test]
+fn the_first_line_is_no_older_than_the_start() {
+    for _ in 0..10 {
+        let name = unique("early");
+        shared().ok(&["run", "--network", "none", "--name", &name, "busybox", "echo", "first"]);
+        let started = shared().inspect(&name)["State"]["StartedAt"].as_str().unwrap().to_owned();
+        logs(&["--since", &started, &name]).exits(0).prints("first\n");
+        shared().remove(&[&name]);
+    }
+}
+
 #[test]
 fn timestamps_since_and_until() {
     let name = unique("since");

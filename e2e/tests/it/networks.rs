@@ -11,6 +11,7 @@ mod ipv6;
 mod killed;
 mod names;
 mod plugins;
+mod programs;
 mod published;
 mod restarts;
 
@@ -55,14 +56,8 @@ impl Place {
     }
 }
 
-/// Prints a page, or nothing when it does not come in time.
-const FETCH: &str = "import sys, urllib.request as r
-try: print(r.build_opener(r.ProxyHandler({})).open(sys.argv[1], timeout=float(sys.argv[2])).read().decode(), end='')
-except OSError: pass";
-
 fn fetch(from: &NetworkHost, address: &str, seconds: &str) -> String {
-    let text = from.prints("python3", &["-c", FETCH, &format!("http://{address}/"), seconds]);
-    text.trim().to_owned()
+    from.fetch(&format!("http://{address}/"), seconds).trim().to_owned()
 }
 
 /// What a page says, asked for until it answers.

@@ -7,4 +7,5 @@ mod limits;
 mod modes;
 mod runtimes;
 mod security;
+mod storage;
 mod words;

@@ -146,6 +146,20 @@ fn a_login_at_a_terminal_does_not_show_the_password() {
 }
 
 #[test]
+fn the_folder_of_credentials_can_be_named() {
+    let (registry, desk) = (Registry::with_password(), Desk::new());
+    let folder = desk.home.join("elsewhere");
+    let named = folder.to_string_lossy();
+    let login = ["--config", &named, "login", "-u", "ann", "--password-stdin", registry.address()];
+    desk.gantry(&login).input("secret").run().exits(0).prints("Login Succeeded\n");
+    assert!(folder.join("config.json").exists() && !desk.home.join(".docker/config.json").exists());
+    let logout = ["-D", "--log-level", "debug", "--config", &named, "logout", registry.address()];
+    desk.gantry(&logout).run().exits(0);
+    let left = fs::read_to_string(folder.join("config.json")).unwrap();
+    assert!(!left.contains(registry.address()), "{left}");
+}
+
+#[test]
 fn a_credential_helper_keeps_the_secret() {
     let (registry, desk) = (Registry::with_password(), Desk::new());
     let (folder, kept) = (desk.home.join("bin"), desk.home.join("kept"));

@@ -1,6 +1,6 @@
 //! The daemon stops or dies while containers run: they run on, and the next daemon finds them with nothing lost.
 
-use gantry_testkit::{Daemon, poll};
+use gantry_testkit::{Daemon, Options, busybox, poll};
 
 /// A container that counts a line every 20 ms and ends with 5 when it finds /tmp/end.
 const COUNTER: &str =
@@ -94,6 +94,74 @@ fn an_end_without_a_daemon_is_told_later() {
     assert_eq!(daemon.inspect("alone")["State"]["ExitCode"], 44);
     assert_eq!(daemon.ok(&["logs", "alone"]), "last words");
     daemon.ok(&["rm", "alone"]);
+}
+
+#[test]
+fn a_container_that_goes_on_is_not_said_to_be_paused() {
+    let environment = vec![("GANTRY_FAIL_AT".to_owned(), "die:unpause-record".to_owned())];
+    let daemon = Daemon::start_with(Options { environment, ..Options::default() });
+    daemon.load(&busybox());
+    daemon.ok(&[
+        "run",
+        "-d",
+        "--name",
+        "counter",
+        "--network",
+        "none",
+        "busybox",
+        "sh",
+        "-c",
+        COUNTER,
+    ]);
+    daemon.ok(&["pause", "counter"]);
+    assert_ne!(daemon.gantry(&["unpause", "counter"]).run().code, 0);
+    daemon.kill();
+    daemon.start_again();
+    assert_eq!(daemon.inspect("counter")["State"]["Status"], "running");
+    found_again(&daemon);
+}
+
+/// A daemon that dies at this step of every start, and a container that was being started then.
+fn dies_while_it_starts(step: &str) -> Daemon {
+    let environment = vec![("GANTRY_FAIL_AT".to_owned(), format!("die:{step}"))];
+    let daemon = Daemon::start_with(Options { environment, ..Options::default() });
+    daemon.load(&busybox());
+    let own = ["create", "--name", "counter", "-v", "kept:/kept", "busybox", "sh", "-c", COUNTER];
+    daemon.ok(&own);
+    assert_ne!(daemon.gantry(&["start", "counter"]).run().code, 0);
+    daemon.kill();
+    daemon.start_again();
+    daemon
+}
+
+#[test]
+fn a_container_whose_start_nobody_wrote_down_goes_on() {
+    let daemon = dies_while_it_starts("start-record");
+    assert_eq!(daemon.inspect("counter")["State"]["Status"], "running");
+    // Its volume is in use.
+    daemon.gantry(&["volume", "rm", "kept"]).run().exits(1);
+    found_again(&daemon);
+    daemon.ok(&["volume", "rm", "kept"]);
+}
+
+#[test]
+fn a_container_that_never_ran_is_as_it_was() {
+    let daemon = dies_while_it_starts("start-process");
+    let state = daemon.inspect("counter")["State"].clone();
+    assert_eq!(
+        (&state["Status"], &state["Pid"], &state["ExitCode"]),
+        (&"created".into(), &0.into(), &0.into())
+    );
+    assert_eq!(daemon.ok(&["ps", "-q"]), "");
+    assert_eq!(daemon.ok(&["logs", "counter"]), "");
+    let bundles = std::fs::read_dir(daemon.exec_root().join("containers")).unwrap().flatten();
+    let left: Vec<_> = bundles
+        .map(|entry| entry.file_name())
+        .filter(|name| !name.to_string_lossy().starts_with('.'))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+    daemon.ok(&["rm", "counter"]);
+    daemon.ok(&["volume", "rm", "kept"]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Boots Debian's systemd (252) and its bus in a virtual machine with cgroup v2, and has gantry-runc make its containers
-# scopes there: checks.sh. Fails unless every check held. The root file system is made once, by mmdebstrap.
+# Boots Debian's systemd (252) and its bus in a virtual machine with cgroup v2, and has gantry-runc, and gantryd with
+# native.cgroupdriver=systemd, make their containers scopes there: checks.sh. Fails unless every check held. The root file system is made once, by mmdebstrap.
 #
 #   run.sh [FOLDER-OF-BINARIES]
 set -euo pipefail
@@ -29,7 +29,12 @@ tree=$work/tree
 mkdir -p "$tree"
 tar -C "$tree" -xf "$root/root.tar" --exclude './dev/*'
 rm -rf "$tree"/var/lib/apt/lists/* "$tree"/var/cache/apt/*
-install -m 755 "$binaries/gantry-runc" /bin/busybox "$tree/usr/bin/"
+for name in gantry gantryd gantry-shim gantry-init gantry-runc; do
+    install -m 755 "$binaries/$name" "$tree/usr/bin/"
+done
+install -m 755 /bin/busybox "$tree/usr/bin/"
+# Where the daemon's containers have their roots.
+cp "$kernel"/modules/*-overlay.ko "$tree/overlay.ko"
 install -m 755 "$here/checks.sh" "$tree/checks.sh"
 install -m 755 "$here/init" "$tree/init"
 install -m 644 "$here/gantry-checks.service" "$tree/etc/systemd/system/"

@@ -41,11 +41,11 @@ const REFUSALS: &[(&str, &str)] = &[
     ),
     ("FROM busybox\nRUN --network=host true", "build with --network host"),
     ("FROM busybox\nCOPY a /.wh.bin", "has a name that layers reserve for deletions"),
-    ("FROM busybox\nADD https://x/y /z", "ADD of a URL or a repository is not there yet"),
+    ("FROM busybox\nADD http://127.0.0.1:1/y /z", "http://127.0.0.1:1/y"),
 ];
 
 #[test]
-fn what_cannot_be_built_is_said_in_one_line() {
+fn what_cannot_be_built_is_said_in_the_last_line() {
     let files =
         [("a", "a"), ("b", "b"), ("dir/x", "x"), ("hidden", "h"), (".dockerignore", "hidden\n")];
     let root = context(shared(), "refusals", &files);
@@ -54,12 +54,9 @@ fn what_cannot_be_built_is_said_in_one_line() {
         let outcome =
             shared().gantry(&["build", "--network", "none", root.to_str().unwrap()]).run();
         outcome.exits(1).complains(complaint);
-        assert_eq!(
-            outcome.stderr.trim_end().lines().count(),
-            1,
-            "{dockerfile:?}: {}",
-            outcome.stderr
-        );
+        // Whatever was shown of the steps before it.
+        let last = outcome.stderr.trim_end().lines().last().unwrap_or_default();
+        assert!(last.contains(complaint), "{dockerfile:?}: {}", outcome.stderr);
     }
 }
 
@@ -70,8 +67,9 @@ fn what_is_wrong_with_the_request_is_said() {
     for (flags, complaint) in [
         (vec!["--target", "none"], "target stage \"none\" could not be found"),
         (vec!["-t", "UPPER"], "repository name (library/UPPER) must be lowercase"),
-        (vec!["-f", "/etc/hostname"], "has to lie in the context"),
-        (vec!["--platform", "linux/s390x"], "building for linux/s390x"),
+        (vec!["-f", "/dev/null"], "file with no instructions"),
+        (vec!["--platform", "linux/s390x"], "s390x"),
+        (vec!["--platform", "a/b/c/d"], "invalid platform \"a/b/c/d\""),
         (vec!["--secret", "src=x"], "an id is needed"),
     ] {
         let words = [&["build"], &flags[..], &[root]].concat();

@@ -17,12 +17,10 @@ fn a_dockerfile_becomes_an_image() {
         dockerfile,
         &[],
     );
-    assert!(printed.contains("Step 1/13 : FROM busybox AS base"), "{printed}");
+    assert!(printed.contains("[1/3] FROM busybox AS base"), "{printed}");
     assert!(printed.contains("Successfully built "), "{printed}");
-    assert!(
-        printed.ends_with("Successfully tagged steps:1\nSuccessfully tagged steps:2"),
-        "{printed}"
-    );
+    let tagged = "Successfully tagged steps:1\nSuccessfully tagged steps:2";
+    assert!(printed.contains(tagged), "{printed}");
     assert_eq!(shared().ok(&["run", "--rm", "--network", "none", "steps:2"]), "hello world");
     let document: Value =
         serde_json::from_str(&shared().ok(&["image", "inspect", "steps:1"])).unwrap();

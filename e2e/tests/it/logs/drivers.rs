@@ -5,20 +5,20 @@ use gantry_testkit::{Daemon, Options};
 use crate::shared::{detached, shared, unique};
 
 #[test]
-fn json_file_is_the_default_and_docker_says_so() {
-    let name = unique("default-driver");
-    detached(&name, &[], &["echo", "hi"]);
-    let inspected = shared().inspect(&name);
-    assert_eq!(inspected["HostConfig"]["LogConfig"]["Type"], "json-file");
+fn local_is_the_default_and_docker_says_so() {
+    let local = unique("default-driver");
+    detached(&local, &[], &["echo", "hi"]);
+    let inspected = shared().inspect(&local);
+    assert_eq!(inspected["HostConfig"]["LogConfig"]["Type"], "local");
+    assert_eq!(inspected["LogPath"], "", "nobody else can read it");
     let info = |format: &str| shared().docker(&["info", "-f", format]).run().success();
-    assert_eq!(info("{{.LoggingDriver}}"), "json-file");
+    assert_eq!(info("{{.LoggingDriver}}"), "local");
     let drivers = info("{{.Plugins.Log}}");
     for driver in ["fluentd", "gelf", "journald", "json-file", "local", "none", "syslog"] {
         assert!(drivers.contains(driver), "{drivers}");
     }
-    let local = unique("local-driver");
-    detached(&local, &["--log-driver", "local"], &["echo", "hi"]);
-    assert_eq!(shared().inspect(&local)["LogPath"], "", "nobody else can read it");
+    let name = unique("json-driver");
+    detached(&name, &["--log-driver", "json-file"], &["echo", "hi"]);
     shared().ok(&["wait", &name]);
     let path = shared().inspect(&name)["LogPath"].as_str().unwrap().to_owned();
     let text = std::fs::read_to_string(path).unwrap();
@@ -29,7 +29,8 @@ fn json_file_is_the_default_and_docker_says_so() {
 #[test]
 fn the_daemon_s_defaults_are_for_new_containers() {
     let daemon = Daemon::with_busybox();
-    daemon.ok(&["run", "--network", "none", "--name", "old", "busybox", "echo", "kept"]);
+    let json = ["--log-driver", "json-file", "--name", "old"];
+    daemon.ok(&[&["run", "--network", "none"], &json[..], &["busybox", "echo", "kept"]].concat());
     daemon.stop();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("daemon.json");

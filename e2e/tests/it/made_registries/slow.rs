@@ -54,6 +54,31 @@ fn a_drip_holds_up_nobody_and_ends_with_its_client() {
 }
 
 #[test]
+fn a_base_that_drips_ends_with_the_client_of_its_build() {
+    let shelf = Shelf::with_image("seen");
+    let largest = shelf.largest();
+    let registry = MadeRegistry::new(move |request| {
+        let honest = shelf.answer(request);
+        if request.target.ends_with(&largest) { honest.at_rate(2000) } else { honest }
+    });
+    let daemon = Daemon::start();
+    let root = daemon.scratch("drips");
+    std::fs::create_dir_all(&root).unwrap();
+    let dockerfile = format!("FROM {}/a:1\nRUN true\n", registry.address());
+    std::fs::write(root.join("Dockerfile"), dockerfile).unwrap();
+    let building = daemon.gantry(&["build", root.to_str().unwrap()]).spawn();
+    poll("the blob is asked for", || (registry.count("/blobs/") >= 3).then_some(()));
+    building.signal(Signal::INT);
+    building.wait();
+    // At that rate the rest would take many minutes.
+    poll("the build is over", || {
+        let history = daemon.ok(&["builds", "ls"]);
+        assert!(!history.contains("completed"), "{history}");
+        history.contains("canceled").then_some(())
+    });
+}
+
+#[test]
 fn a_registry_that_limits_connections_is_asked_over_several() {
     /// What one connection carries in a second, so that a part of 8 MiB takes two.
     const RATE: usize = 4 << 20;

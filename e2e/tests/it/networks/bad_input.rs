@@ -146,8 +146,8 @@ const CONNECTIONS: &[(&[&str], &str)] = &[
     (&["--network", "one", "--network", "one"], "specified multiple times"),
     (&["--network", "nowhere"], "network nowhere not found"),
     (&["--network", "one", "--network", "host"], "host"),
-    (&["-p", "8080:80"], "failed to bind host port 0.0.0.0:8080/tcp: Address already in use"),
-    (&["-p", "8081:80/udp"], "failed to bind host port 0.0.0.0:8081/udp"),
+    (&["-p", "8080:80"], "Bind for 0.0.0.0:8080 failed: port is already allocated"),
+    (&["-p", "8081:80/udp"], "Bind for 0.0.0.0:8081 failed: port is already allocated"),
     (&["-p", "9000:80", "-p", "9000:81"], "failed to bind host port 0.0.0.0:9000/tcp"),
     (
         &["-p", "198.51.100.7:9000:80"],

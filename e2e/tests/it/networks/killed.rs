@@ -170,3 +170,69 @@ fn a_container_that_starts_again_has_its_addresses_again() {
     assert_eq!((own("bb"), own("cc")), (b, c));
     daemon.ok(&["start", "aa"]);
 }
+
+/// A host whose daemon dies at this step, once.
+fn dies_at(step: &str) -> Vec<(String, String)> {
+    vec![("GANTRY_FAIL_AT".to_owned(), format!("die:{step}"))]
+}
+
+#[test]
+fn a_container_whose_start_nobody_wrote_down_has_its_network_and_ports() {
+    let place = Place::with(dies_at("start-record"));
+    let daemon = &place.daemon;
+    daemon.ok(&["network", "create", "--subnet", "10.50.1.0/24", "one"]);
+    let script = "mkdir /www && echo web >/www/index.html && exec httpd -f -p 80 -h /www";
+    let flags = ["run", "-d", "--name", "web", "--network", "one", "-p", "8080:80"];
+    let words = [&flags[..], &["busybox", "sh", "-c", script]].concat();
+    assert_ne!(daemon.gantry(&words).run().code, 0);
+    daemon.kill();
+    daemon.start_again();
+    assert_eq!(networks(daemon, "web"), "one=10.50.1.2");
+    assert_eq!(devices(daemon, "web"), ["eth0 10.50.1.2/24"]);
+    assert_eq!(way_out(daemon, "web"), "10.50.1.1 dev eth0");
+    assert_eq!(page(&place.outside, "192.0.2.1:8080"), "web");
+    daemon.ok(&["rm", "-f", "web"]);
+    daemon.ok(&["network", "rm", "one"]);
+}
+
+#[test]
+fn a_container_that_never_ran_keeps_no_place_in_networks() {
+    let place = Place::with(dies_at("start-process"));
+    let daemon = &place.daemon;
+    daemon.ok(&["network", "create", "--subnet", "10.50.1.0/24", "one"]);
+    let flags = ["run", "-d", "--name", "web", "--network", "one", "-p", "8080:80"];
+    let words = [&flags[..], &["busybox", "sleep", "1000"]].concat();
+    let before = host_devices(&place);
+    assert_ne!(daemon.gantry(&words).run().code, 0);
+    daemon.kill();
+    daemon.start_again();
+    assert_eq!(daemon.inspect("web")["State"]["Status"], "created");
+    poll("its device is gone", || (host_devices(&place) == before).then_some(()));
+    // Nobody is in it.
+    daemon.ok(&["network", "rm", "one"]);
+    daemon.ok(&["rm", "web"]);
+}
+
+#[test]
+fn a_device_that_was_just_plugged_in_is_taken_out_again() {
+    let place = Place::with(dies_at("connect-plugged"));
+    let daemon = &place.daemon;
+    daemon.ok(&["network", "create", "--subnet", "10.50.1.0/24", "one"]);
+    let own = ["--subnet", "10.60.0.0/24", "-o", "parent=wire", "own"];
+    daemon.ok(&[&["network", "create", "-d", "macvlan"], &own[..]].concat());
+    place.serve("web", &["--network", "one", "-p", "8080:80"]);
+    for network in ["own", "bridge"] {
+        assert_ne!(daemon.gantry(&["network", "connect", network, "web"]).run().code, 0);
+        daemon.kill();
+        daemon.start_again();
+        // The container runs on in its one network, and has one device.
+        assert_eq!(devices(daemon, "web"), ["eth0 10.50.1.2/24"]);
+        let links = daemon.ok(&["exec", "web", "ip", "-o", "link"]);
+        assert_eq!(links.lines().count(), 2, "{links}");
+        assert_eq!(networks(daemon, "web"), "one=10.50.1.2");
+        assert_eq!(way_out(daemon, "web"), "10.50.1.1 dev eth0");
+        assert_eq!(page(&place.outside, "192.0.2.1:8080"), "web");
+    }
+    // Nobody holds the network, nor its addresses.
+    daemon.ok(&["network", "rm", "own"]);
+}

@@ -121,3 +121,41 @@ fn a_plugin_s_networks_have_static_routes_and_several_subnets() {
     daemon.ok(&["rm", "-f", &id]);
     assert_eq!(address(&[]).0, "10.79.0.2");
 }
+
+#[test]
+fn a_plugin_hears_of_the_end_of_a_start_that_a_kill_broke_off() {
+    for step in ["start-attach", "start-process"] {
+        hears_of_the_end_of_a_start_that_broke_off_at(step);
+    }
+}
+
+fn hears_of_the_end_of_a_start_that_broke_off_at(step: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let host = Arc::new(NetworkHost::new());
+    let _plugin = Plugin::start(&host, folder.path());
+    let flags = vec!["--plugin-dir".to_owned(), folder.path().display().to_string()];
+    let environment = vec![("GANTRY_FAIL_AT".to_owned(), format!("die:{step}"))];
+    let network = Some(Arc::clone(&host));
+    let daemon = Daemon::start_with(Options { network, flags, environment, ..Options::default() });
+    daemon.load(&busybox());
+    daemon.ok(&["network", "create", "-d", "cable", "--ipam-driver", "cable", "far"]);
+    daemon.ok(&["create", "--name", "box", "--network", "far", "busybox", "sleep", "1000"]);
+    assert_ne!(daemon.gantry(&["start", "box"]).run().code, 0);
+    daemon.kill();
+    // Once more, to see that what was given back stays so.
+    for _ in 0..2 {
+        daemon.start_again();
+        assert_eq!(daemon.inspect("box")["State"]["Status"], "created");
+        let journal = std::fs::read_to_string(folder.path().join("journal")).unwrap();
+        let count = |method: &str| journal.lines().filter(|line| *line == method).count();
+        for method in ["CreateEndpoint", "Join", "Leave", "DeleteEndpoint"] {
+            assert_eq!(count(&format!("NetworkDriver.{method}")), 1, "{method}: {journal}");
+        }
+        // The gateway's address is the network's own.
+        assert_eq!(count("IpamDriver.ReleaseAddress"), 1, "{journal}");
+        daemon.kill();
+    }
+    daemon.start_again();
+    daemon.ok(&["rm", "box"]);
+    daemon.ok(&["network", "rm", "far"]);
+}

@@ -32,7 +32,7 @@ fn published_ports_lead_in_and_are_told() {
         .gantry(&late)
         .run()
         .exits(125)
-        .complains("failed to bind host port 0.0.0.0:8080/tcp: Address already in use");
+        .complains("Bind for 0.0.0.0:8080 failed: port is already allocated");
     place.daemon.ok(&["rm", "-f", "web", "late"]);
     assert!(refuses(&place.outside, "192.0.2.1:8080"));
     place.serve("again", &["-p", "8080:80"]);
