@@ -181,7 +181,7 @@ fn peak(image: &str) -> Figures {
     }
 }
 
-fn peak_mb(pid: u32) -> f64 {
+pub(crate) fn peak_mb(pid: u32) -> f64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib: f64 = line

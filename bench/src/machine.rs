@@ -20,6 +20,13 @@ pub(crate) fn describe() -> String {
     )
 }
 
+/// What the machine had to do beside: the load averages.
+pub(crate) fn load() -> String {
+    let loads = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let loads: Vec<&str> = loads.split(' ').take(3).collect();
+    format!("load {}", loads.join(" "))
+}
+
 /// Today, in UTC.
 pub(crate) fn date() -> String {
     first_line("date", &["-u", "+%Y-%m-%d %H:%M UTC"]).unwrap_or_default()

@@ -1,5 +1,6 @@
-//! Measurements: Gantry beside its peers (`compare`, `images`, `networks`), and many containers in a row (`soak`).
+//! Measurements: Gantry beside its peers (`compare`, `images`, `networks`, `builds`), and many containers in a row (`soak`).
 
+mod builds;
 mod clock;
 mod compare;
 mod connection;
@@ -18,17 +19,19 @@ const USAGE: &str = "usage: gantry-bench compare [--rounds N] [--only PART,PART�
        gantry-bench images [--rounds N] [--record FILE]
        gantry-bench networks [--rounds N] [--only PART,PART… | --record FILE]
        gantry-bench containers [--rounds N] [--only PART,PART… | --record FILE]
-       gantry-bench soak [--runs N] [--record FILE]
+       gantry-bench builds [--rounds N] [--only PART,PART… | --record FILE]
+       gantry-bench soak [--runs N] [--operations N] [--record FILE]
        gantry-bench apply ARCHIVE FOLDER
 
 The parts are engines, plain, docker, exec, peak, shims and sizes; of networks, starts, connect, crowd, streams,
-requests and dns; of containers, steps, lists, crowd, logs, idle, starts and thousand. Run it through `make bench`, `make bench-images`,
-`make bench-networks`, `make bench-containers` and `make soak`, which build what it measures.";
+requests and dns; of containers, steps, lists, crowd, logs, idle, starts and thousand; of builds, steps, large and crowd. Run it through `make bench`, `make bench-images`,
+`make bench-networks`, `make bench-containers`, `make bench-builds` and `make soak`, which build what it measures.";
 
 /// What the command line asks for.
 struct Request {
     task: Task,
     count: Option<u32>,
+    operations: Option<u32>,
     only: Vec<String>,
     record: Option<PathBuf>,
 }
@@ -39,6 +42,7 @@ enum Task {
     Images,
     Networks,
     Containers,
+    Builds,
     Soak,
 }
 
@@ -67,7 +71,15 @@ fn main() -> ExitCode {
                 let Request { count, only, record, .. } = request;
                 containers::run(&arguments, count.unwrap_or(30), &only, record.as_deref())
             }
-            Task::Soak => soak::run(request.count.unwrap_or(1000), request.record.as_deref()),
+            Task::Builds => {
+                let Request { count, only, record, .. } = request;
+                builds::run(&arguments, count.unwrap_or(10), &only, record.as_deref())
+            }
+            Task::Soak => soak::run(&soak::Request {
+                runs: request.count.unwrap_or(1000),
+                operations: request.operations.unwrap_or(24_000),
+                record: request.record.as_deref(),
+            }),
         },
         Err(message) => {
             eprintln!("gantry-bench: {message}\n\n{USAGE}");
@@ -83,22 +95,28 @@ fn parse(arguments: &[String]) -> Result<Request, String> {
         Some("images") => Task::Images,
         Some("networks") => Task::Networks,
         Some("containers") => Task::Containers,
+        Some("builds") => Task::Builds,
         Some("soak") => Task::Soak,
         Some(other) => return Err(format!("unknown task: {other}")),
         None => return Err("no task given".to_owned()),
     };
-    let mut request = Request { task, count: None, only: Vec::new(), record: None };
+    let mut request =
+        Request { task, count: None, operations: None, only: Vec::new(), record: None };
     while let Some(flag) = words.next() {
         let value = words.next().ok_or_else(|| format!("{flag} needs a value"))?;
         match (task, flag.as_str()) {
-            (Task::Compare | Task::Images | Task::Networks | Task::Containers, "--rounds")
+            (
+                Task::Compare | Task::Images | Task::Networks | Task::Containers | Task::Builds,
+                "--rounds",
+            )
             | (Task::Soak, "--runs") => {
-                let count = value.parse().ok().filter(|count| *count > 0);
-                request.count = Some(count.ok_or_else(|| format!("{flag}: not a count: {value}"))?);
+                request.count = Some(count(flag, value)?);
             }
+            (Task::Soak, "--operations") => request.operations = Some(count(flag, value)?),
             (Task::Compare, "--only") => request.only = parts(value, &compare::PARTS)?,
             (Task::Networks, "--only") => request.only = parts(value, &networks::PARTS)?,
             (Task::Containers, "--only") => request.only = parts(value, &containers::PARTS)?,
+            (Task::Builds, "--only") => request.only = parts(value, &builds::PARTS)?,
             (_, "--record") => request.record = Some(value.into()),
             _ => return Err(format!("unknown flag: {flag}")),
         }
@@ -118,4 +136,9 @@ fn parts(list: &str, known: &[&str]) -> Result<Vec<String>, String> {
         }
     };
     list.split(',').map(one).collect()
+}
+
+fn count(flag: &str, value: &str) -> Result<u32, String> {
+    let count = value.parse().ok().filter(|count| *count > 0);
+    count.ok_or_else(|| format!("{flag}: not a count: {value}"))
 }

@@ -79,6 +79,11 @@ fn page(sections: &[Figures], rounds: u32) -> String {
     page
 }
 
+/// Who comes when in this round: each follows what another one left behind as often as its own.
+fn in_turn(subjects: usize, round: u32) -> impl Iterator<Item = usize> {
+    (0..subjects).cycle().skip(round as usize % subjects).take(subjects)
+}
+
 /// The median of what was counted.
 fn median(numbers: &[f64]) -> f64 {
     let mut sorted = numbers.to_vec();

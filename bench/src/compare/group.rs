@@ -59,11 +59,14 @@ impl Group {
         }
         for round in 0..rounds {
             eprint!("\r{}: round {} of {rounds} ", self.title, round + 1);
-            for subject in &mut self.subjects {
+            let order = order(round as usize, self.subjects.len());
+            for &index in &order {
+                let subject = &mut self.subjects[index];
                 let took = time(&mut (subject.command)(next()));
                 subject.back_to_back.add(took);
             }
-            for subject in &mut self.subjects {
+            for &index in &order {
+                let subject = &mut self.subjects[index];
                 std::thread::sleep(PAUSE);
                 let took = time(&mut (subject.command)(next()));
                 subject.after_pause.add(took);
@@ -74,5 +77,34 @@ impl Group {
 
     pub(crate) fn subject(&self, name: &str) -> Option<&Subject> {
         self.subjects.iter().find(|subject| subject.name == name)
+    }
+}
+
+/// Whose turn it is when in this round: everybody begins and ends rounds, and follows each neighbour, as often as the
+/// others, for what one leaves behind (warm processors, work of the kernel's) is its follower's.
+fn order(round: usize, subjects: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..subjects).collect();
+    order.rotate_left(round % subjects.max(1));
+    if (round / subjects.max(1)) % 2 == 1 {
+        order.reverse();
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::order;
+
+    #[test]
+    fn everybody_begins_and_ends_as_often() {
+        let rounds: Vec<_> = (0..6).map(|round| order(round, 3)).collect();
+        for index in 0..3 {
+            assert_eq!(rounds.iter().filter(|order| order[0] == index).count(), 2);
+            assert_eq!(rounds.iter().filter(|order| order[2] == index).count(), 2);
+            let followed = rounds
+                .iter()
+                .filter(|order| order.windows(2).any(|two| two == [index, (index + 1) % 3]));
+            assert_eq!(followed.count(), 2);
+        }
     }
 }

@@ -56,7 +56,7 @@ impl Bench {
             records: records(),
             root: bundle::root(folder),
             floor: compile_floor(folder),
-            programs: programs(),
+            programs: programs(folder),
         }
     }
 
@@ -123,10 +123,17 @@ fn records() -> TempDir {
 /// `TMPFS_MAGIC` of `linux/magic.h`.
 const TMPFS_MAGIC: u64 = 0x0102_1994;
 
-fn programs() -> Vec<(&'static str, PathBuf)> {
+/// Copies, made now: what the page cache keeps of a file, and in which pieces, depends on how it was written and how long ago.
+fn programs(folder: &Path) -> Vec<(&'static str, PathBuf)> {
     let mut all = vec![("gantry-runc", Binaries::find().path("gantry-runc"))];
     for name in ["crun", "runc"] {
         all.extend(installed(name).map(|path| (name, PathBuf::from(path))));
+    }
+    for (name, path) in &mut all {
+        let copy = folder.join(*name);
+        std::fs::copy(&*path, &copy)
+            .unwrap_or_else(|error| panic!("copy {}: {error}", path.display()));
+        *path = copy;
     }
     all
 }

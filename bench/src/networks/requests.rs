@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::paths::{Caller, Server, Side, WEB_PORT};
-use super::{at_least, median};
+use super::{at_least, in_turn, median};
 use crate::compare::figures::Figures;
 
 const CALLERS: [(Caller, &str); 3] = [
@@ -27,14 +27,24 @@ pub(super) fn figures(folder: &Path, rounds: u32) -> Figures {
         assert!(done.is_ok_and(|status| status.success()), "the host's tables stay as they are");
     }
     let mut rates = vec![vec![Vec::new(); sides.len()]; CALLERS.len() * KINDS.len()];
-    for round in 0..rounds {
-        eprint!("\rrequests: round {} of {rounds} ", round + 1);
-        let all =
-            CALLERS.iter().flat_map(|caller| KINDS.iter().map(move |kind| (caller.0, kind.1)));
-        for ((caller, flags), rates) in all.zip(&mut rates) {
-            for (side, rates) in sides.iter().zip(rates) {
-                if side.name() == "gantry" || caller != Caller::Loopback6 {
-                    rates.push(thousands(side, caller, flags));
+    let all: Vec<_> = CALLERS
+        .iter()
+        .flat_map(|caller| KINDS.iter().map(move |kind| (caller.0, kind.1)))
+        .zip(&mut rates)
+        .collect();
+    // Last what is relayed: the server remembers its connections for a minute, as ones from the host's address in the bridge, which those
+    // to 127.0.0.1 come from as well.
+    let (led, relayed): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|((caller, _), _)| *caller != Caller::Loopback6);
+    for mut all in [led, relayed] {
+        for round in 0..rounds {
+            eprint!("\rrequests: round {} of {rounds} ", round + 1);
+            for ((caller, flags), rates) in &mut all {
+                for turn in in_turn(sides.len(), round) {
+                    let side = &sides[turn];
+                    if side.name() == "gantry" || *caller != Caller::Loopback6 {
+                        rates[turn].push(thousands(side, *caller, flags));
+                    }
                 }
             }
         }

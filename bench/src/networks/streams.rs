@@ -1,7 +1,7 @@
 //! One TCP stream, by iperf3.
 
 use super::paths::{Caller, STREAM_PORT, Server, Side};
-use super::{at_least, median};
+use super::{at_least, in_turn, median};
 use crate::compare::figures::Figures;
 
 const SECONDS: &str = "1.5";
@@ -22,9 +22,10 @@ pub(super) fn figures(rounds: u32) -> Figures {
     for round in 0..rounds {
         eprint!("\rstreams: round {} of {rounds} ", round + 1);
         for ((caller, _), rates) in CALLERS.iter().zip(&mut rates) {
-            for (side, rates) in sides.iter().zip(rates) {
+            for turn in in_turn(sides.len(), round) {
+                let side = &sides[turn];
                 if side.name() == "gantry" || *caller != Caller::Loopback6 {
-                    rates.push(gbits(side, *caller));
+                    rates[turn].push(gbits(side, *caller));
                 }
             }
         }
