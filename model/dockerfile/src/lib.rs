@@ -17,6 +17,7 @@ mod frontend;
 mod ignore;
 mod instruction;
 pub mod lint;
+mod names;
 mod remote;
 mod source;
 mod span;

@@ -233,19 +233,13 @@ impl Build {
         let arguments: Vec<String> = given.iter().map(|entry| environment_entry(entry)).collect();
         let proxies = session.proxies();
         let proxies = without(&proxies, &self.arguments).cloned();
-        let mut credentials = BTreeMap::new();
-        let stages = dockerfile.iter().flat_map(|dockerfile| &dockerfile.stages);
-        let named = stages.flat_map(|stage| {
-            let steps = stage.steps.iter().flat_map(|step| step.instruction.sources());
-            [stage.from.base.clone()].into_iter().chain(steps)
-        });
+        let arguments: BTreeMap<String, String> =
+            pairs(&arguments).into_iter().chain(proxies).collect();
+        let named = dockerfile.map_or_else(Vec::new, |file| file.image_names(&arguments));
         // The name of a stage asks for what the default registry wants, and then nobody needs it.
-        for reference in named.filter_map(|name| name.parse::<ImageReference>().ok()) {
-            if let Some(known) = session.credentials(reference.domain())? {
-                credentials.insert(reference.domain().to_owned(), known);
-            }
-        }
-        for reference in &wanted.references {
+        let named = named.iter().filter_map(|name| name.parse::<ImageReference>().ok());
+        let mut credentials = BTreeMap::new();
+        for reference in named.chain(wanted.references.iter().cloned()) {
             if let Some(known) = session.credentials(reference.domain())? {
                 credentials.insert(reference.domain().to_owned(), known);
             }
@@ -257,7 +251,7 @@ impl Build {
         Ok(BuildQuery {
             tags: self.tag.clone(),
             dockerfile: context.dockerfile_name().to_owned(),
-            arguments: pairs(&arguments).into_iter().chain(proxies).collect(),
+            arguments,
             labels: labels.collect(),
             target: self.target.clone(),
             platform: self.platform.clone(),

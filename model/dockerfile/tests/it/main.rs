@@ -8,6 +8,7 @@ mod expansion;
 mod frontend;
 mod ignore;
 mod lint;
+mod names;
 mod oracle;
 mod remote;
 mod syntax;
