@@ -5,6 +5,7 @@ mod blobs;
 mod compressed;
 mod counted;
 mod index;
+mod packed;
 
 use std::io::Read;
 

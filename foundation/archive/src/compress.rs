@@ -65,30 +65,48 @@ pub fn compress(
 /// # Errors
 /// Those of `input` and `output`.
 pub fn compress_at(
-    (format, level): (Compression, Option<u32>),
-    mut input: impl Read,
+    format: (Compression, Option<u32>),
+    input: impl Read,
     mut output: impl Write,
     threads: usize,
 ) -> io::Result<()> {
+    compress_to(format, input, threads, |piece| output.write_all(&piece))
+}
+
+/// [`compress_at`], to somebody who takes the result in pieces of about a megabyte, one after the other.
+///
+/// # Errors
+/// Those of `input` and of `take`.
+pub fn compress_to(
+    (format, level): (Compression, Option<u32>),
+    mut input: impl Read,
+    threads: usize,
+    mut take: impl FnMut(Vec<u8>) -> io::Result<()>,
+) -> io::Result<()> {
     let level = level.map(|level| level.min(highest_level(format)));
     match format {
-        Compression::Plain => io::copy(&mut input, &mut output).map(drop),
+        Compression::Plain => loop {
+            let piece = read_block(&mut input)?;
+            if piece.is_empty() {
+                return Ok(());
+            }
+            take(piece)?;
+        },
         Compression::Gzip => {
-            output.write_all(&GZIP_HEADER)?;
+            take(GZIP_HEADER.to_vec())?;
             let mut sum = Crc::new();
             let deflate = || Deflate::new(level.unwrap_or(GZIP_LEVEL));
             in_blocks(input, threads, deflate, |packed| {
                 sum.combine(&packed.sum);
-                output.write_all(&packed.bytes)
+                take(packed.bytes)
             })?;
-            output.write_all(&sum.sum().to_le_bytes())?;
-            output.write_all(&sum.amount().to_le_bytes())
+            take([sum.sum().to_le_bytes(), sum.amount().to_le_bytes()].concat())
         }
         Compression::Zstd => {
             // No level is above 22.
             let level = level.map_or(ZSTD_LEVEL, u32::cast_signed);
             let zstandard = || Zstandard { level };
-            in_blocks(input, threads, zstandard, |packed| output.write_all(&packed.bytes))
+            in_blocks(input, threads, zstandard, |packed| take(packed.bytes))
         }
     }
 }

@@ -49,7 +49,7 @@ mod writer;
 
 pub use apply::{Applied, ApplyOptions, Meaning, Merge, Whiteouts, apply, meaning};
 pub use changes::{Change, ChangeKind, changes, mount_points};
-pub use compress::{compress, compress_at, highest_level};
+pub use compress::{compress, compress_at, compress_to, highest_level};
 pub use copy::{Copied, copy};
 pub use create::{
     CreateOptions, Created, Listener, create, create_at, create_entry, create_heard, create_without,

@@ -80,14 +80,6 @@ pub struct Follower {
     pub(super) read_bytes: u64,
 }
 
-impl Follower {
-    /// Another reader of the same, from byte `from` on. It works as well when the blob is in its place.
-    pub fn another(&self, from: u64) -> io::Result<Self> {
-        let (file, progress) = (self.file.try_clone()?, Arc::clone(&self.progress));
-        Ok(Self { file, progress, read_bytes: from })
-    }
-}
-
 impl Read for Follower {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if buffer.is_empty() {
