@@ -1,8 +1,9 @@
 //! Neighbours who remember another hardware address for an address are told of the new one.
 //!
-//! The kernel announces a device's addresses when it comes up, but then its bridge lets nothing through yet: a neighbour with an older
-//! entry would send to nobody for seconds. Most devices have a hardware address that follows from their address, so that there is
-//! nothing to tell; it is told where somebody chose one by hand, or where this daemon does not know who was there before.
+//! Else one with an older entry would send to nobody for seconds. Most devices have a hardware address that follows from their address,
+//! so that there is nothing to tell, and what is told goes to each port of a bridge, of which there may be a thousand: it is told where
+//! somebody chose an address by hand, or where this daemon does not know who was there before. The kernel would do it when the device
+//! comes up, but its bridge may let nothing through yet then.
 
 use std::collections::HashMap;
 use std::io;
@@ -141,7 +142,7 @@ fn tell(
     inside(namespace.as_fd(), || {
         let mut socket = Socket::route()?;
         match socket.link(inner)? {
-            Some(link) => Ok(socket.send(&[link.set_mac(mac)])?),
+            Some(link) => Ok(socket.send(&[link.announce_ipv4(), link.set_mac(mac)])?),
             None => Ok(()),
         }
     })

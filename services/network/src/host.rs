@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::fs::OFlags;
+use rustix::fs::{Mode, OFlags};
 
 use crate::{Error, Result};
 
@@ -65,6 +65,30 @@ pub(crate) fn set_new_switch(root: &Path, name: &str, value: &str) -> Result<()>
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         // It may be so already.
         Err(_) => set_switch(root, name, value),
+    }
+}
+
+/// The switches of the host's devices for IPv6. Their directory stays open: the kernel finds the way there the slower, the more
+/// namespaces there are.
+#[derive(Debug)]
+pub(crate) struct DeviceSwitches(Option<File>);
+
+impl DeviceSwitches {
+    /// There are none in a kernel without IPv6.
+    pub(crate) fn open(root: &Path) -> Self {
+        Self(File::open(root.join("ipv6/conf")).ok())
+    }
+
+    /// Keeps IPv6 away from a port of a bridge, where it has no business: the kernel would give the device addresses and routes, and look
+    /// through those of all others for it. What it costs is all that is at stake, so a failure is only logged.
+    pub(crate) fn without_ipv6(&self, device: &str) {
+        let Some(folder) = &self.0 else { return };
+        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+        let switch =
+            rustix::fs::openat(folder, format!("{device}/disable_ipv6"), flags, Mode::empty());
+        if let Err(error) = switch.and_then(|switch| rustix::io::write(switch, b"1")) {
+            tracing::debug!(%error, device, "a port of a bridge has IPv6");
+        }
     }
 }
 

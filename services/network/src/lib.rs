@@ -98,6 +98,7 @@ pub struct Networks {
     db: Arc<Db>,
     state: Arc<Mutex<state::State>>,
     directory: Arc<directory::Directory>,
+    device_switches: host::DeviceSwitches,
     /// Puts the packet filter's table back.
     watch: Mutex<Option<watch::Watch>>,
 }

@@ -14,6 +14,7 @@ use crate::create::{Asked, CreateOptions};
 use crate::endpoint::Endpoint;
 use crate::family::Family;
 use crate::forwarding::boot;
+use crate::host::DeviceSwitches;
 use crate::network::{
     Bridge, DEFAULT_NETWORK, Driver, Ipam, NETWORKS, Network, SCHEMA, Subnet, upgraded,
 };
@@ -31,7 +32,8 @@ impl Networks {
         }
         let directory = Arc::clone(&state.directory);
         let state = Arc::new(Mutex::new(state));
-        Ok(Self { config, db, state, directory, watch: Mutex::default() })
+        let device_switches = DeviceSwitches::open(&config.sysctl);
+        Ok(Self { config, db, state, directory, device_switches, watch: Mutex::default() })
     }
 
     /// Brings the host to what there should be: the bridges of all networks, the rules, and the ports and addresses of the containers

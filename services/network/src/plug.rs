@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use gantry_netlink::Socket;
 use gantry_netlink::route::{
     BridgePort, Link, LinkName, Peer, add_address, add_route, close_bridge_port, default_route,
-    make_veth, no_default_route, set_bridge_port,
+    make_veth, no_default_route, set_bridge_port, set_up,
 };
 use gantry_sys::clone::{Namespaces, setns};
 use gantry_types::error_chain;
@@ -96,7 +96,10 @@ impl Networks {
         let gone = || Error::Unavailable { reason: format!("the bridge {device} is gone") };
         let index = socket.link(&device)?.ok_or_else(gone)?.index;
         let peer = Peer { name: inner, namespace, mac: endpoint.mac };
-        let mut requests = vec![make_veth(&outer, index, bridge.mtu, peer)];
+        socket.send(&[make_veth(&outer, index, bridge.mtu, peer)])?;
+        // While the device is down, there is nothing to take away.
+        self.device_switches.without_ipv6(outer.as_str());
+        let mut requests = vec![set_up(&outer)];
         let port = BridgePort {
             hairpin: bridges_show_packets(&self.config.sysctl),
             isolated: !bridge.options.icc,
@@ -251,7 +254,8 @@ fn configure(
     let link = find(&mut socket, name)?;
     set_switches(sysctl, (endpoint, network), options)?;
     let mut requests = Vec::new();
-    if endpoint.ipv4.is_some() {
+    // Each port of a bridge would be told; there, somebody looks first whether anybody has to be.
+    if endpoint.ipv4.is_some() && network.bridge.is_none() {
         requests.push(link.announce_ipv4());
     }
     let addresses = endpoint.addresses();

@@ -116,8 +116,8 @@ impl Link {
             .text(IFNAME, name.as_str())
     }
 
-    /// From now on, its neighbours are told of its IPv4 addresses when it comes up (`arp_notify`). Not through `/proc/sys/net`, where the
-    /// kernel finds a device's settings the slower, the more namespaces there are.
+    /// From now on, its neighbours are told of its IPv4 addresses when it comes up or gets a hardware address (`arp_notify`). Not through
+    /// `/proc/sys/net`, where the kernel finds a device's settings the slower, the more namespaces there are.
     pub fn announce_ipv4(&self) -> Request {
         let what = format!("let the network device {} announce its addresses", self.name);
         self.change(what, 0).nested(FAMILIES, |families| {
@@ -213,14 +213,11 @@ pub struct Peer<'a> {
     pub mac: MacAddress,
 }
 
-/// A pair of devices: ours in a bridge and up, the other one down in its own namespace.
+/// A pair of devices: ours in a bridge, the other one in its own namespace; both are down.
 pub fn make_veth(name: &LinkName, bridge: u32, mtu: u32, peer: Peer<'_>) -> Request {
-    let mut body = [0; BODY];
-    body[8..12].copy_from_slice(&UP.to_ne_bytes());
-    body[12..16].copy_from_slice(&UP.to_ne_bytes());
     let namespace = u32::try_from(peer.namespace.as_raw_fd()).unwrap_or(u32::MAX);
     Request::new(NEWLINK, CREATE_NEW, format!("make the pair of network devices {name}"))
-        .body(&body)
+        .body(&[0; BODY])
         .text(IFNAME, name.as_str())
         .number(MASTER, bridge)
         .number(MTU, mtu)
@@ -235,6 +232,16 @@ pub fn make_veth(name: &LinkName, bridge: u32, mtu: u32, peer: Peer<'_>) -> Requ
                 })
             })
         })
+}
+
+/// [`Link::up`] of a device that nobody has looked for.
+pub fn set_up(name: &LinkName) -> Request {
+    let mut body = [0; BODY];
+    body[8..12].copy_from_slice(&UP.to_ne_bytes());
+    body[12..16].copy_from_slice(&UP.to_ne_bytes());
+    Request::new(SETLINK, 0, format!("set the network device {name} up"))
+        .body(&body)
+        .text(IFNAME, name.as_str())
 }
 
 /// How a bridge treats one of its ports.

@@ -7,7 +7,7 @@ use std::thread;
 
 use gantry_netlink::Socket;
 use gantry_netlink::route::{
-    LinkName, Peer, add_address, default_route, make_bridge, make_veth, set_alias,
+    LinkName, Peer, add_address, default_route, make_bridge, make_veth, set_alias, set_up,
 };
 use gantry_sys::clone::{Namespaces, unshare};
 
@@ -38,7 +38,8 @@ fn a_pair_joins_a_bridge_and_another_namespace() {
     host.send(&[add_address(&bridge, address("10.9.0.1"), 24), bridge.up()]).unwrap();
 
     let peer = Peer { name: &name("eth0"), namespace: there.as_fd(), mac: [2, 0x42, 10, 9, 0, 2] };
-    host.send(&[make_veth(&name("veth7"), bridge.index, 1400, peer)]).unwrap();
+    let veth = name("veth7");
+    host.send(&[make_veth(&veth, bridge.index, 1400, peer), set_up(&veth)]).unwrap();
     assert!(host.link(&name("veth7")).unwrap().unwrap().is_up());
     assert!(host.link(&name("eth0")).unwrap().is_none());
 
