@@ -110,7 +110,9 @@ impl Init<'_> {
         umask(Mode::empty());
         self.set_names()?;
 
-        let root = self.build_root(prepared)?;
+        let has_hooks = hooks::come_before_start(&self.plan.hooks);
+        // Hooks may make the devices that parameters are of.
+        let (root, parameters_are_set) = self.build_root(prepared, !has_hooks)?;
         let terminal = match self.stdio {
             Stdio::Terminal => Some(Terminal::open(&root, self.plan.process.console_size)?),
             _ => None,
@@ -119,15 +121,15 @@ impl Init<'_> {
             terminal.attach_console(&root)?;
         }
         // While the host's mounts are there: the classic mount calls need them.
-        let procfs = self.plan.needs_procfs().then(|| Procfs::open(&root)).transpose()?;
-        let has_hooks = hooks::come_before_start(&self.plan.hooks);
+        let needs_procfs = !parameters_are_set || self.plan.process.labels.needs_procfs();
+        let procfs = needs_procfs.then(|| Procfs::open(&root)).transpose()?;
         if has_hooks {
             self.leave_program_file(channel)?;
             self.run_hooks(channel)?;
         }
         self.change_root(&root)?;
 
-        if let Some(procfs) = &procfs {
+        if let Some(procfs) = procfs.as_ref().filter(|_| !parameters_are_set) {
             procfs.set_parameters(&self.plan.sysctls)?;
         }
         if let Some(persona) = self.plan.personality {
@@ -222,7 +224,12 @@ impl Init<'_> {
     }
 
     /// Attaches the root file system on top of our own root directory, in this mount namespace only, and mounts everything in it.
-    fn build_root(&self, prepared: &Prepared) -> Result<Root, Failure> {
+    /// Second, whether kernel parameters need not be set any more.
+    fn build_root(
+        &self,
+        prepared: &Prepared,
+        sets_parameters: bool,
+    ) -> Result<(Root, bool), Failure> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let host = rustix::fs::openat(CWD, "/", flags, Mode::empty()).during("open /")?;
         filesystem::isolate(host.as_fd()).during("make all mounts private")?;
@@ -231,8 +238,13 @@ impl Init<'_> {
         let root = Root::new(prepared.root.try_clone().during("copy a descriptor")?);
         mounts::apply(&root, self.plan, prepared, self.caller)?;
         devices::make(&root, self.plan, self.caller)?;
+        // While nothing covers the container's own procfs. What cannot be set there is set, or refused, in one of our own.
+        let parameters = &self.plan.sysctls;
+        let are_set = parameters.is_empty()
+            || sets_parameters
+                && Procfs::of(&root).is_some_and(|it| it.set_parameters(parameters).is_ok());
         masks::apply(&root, &self.plan.linux)?;
-        Ok(root)
+        Ok((root, are_set))
     }
 
     fn leave_program_file(&self, channel: &Channel) -> Result<(), Failure> {

@@ -130,13 +130,6 @@ impl Plan {
     }
 }
 
-impl Plan {
-    /// Whether something is written to a procfs on the way to the program.
-    pub(crate) fn needs_procfs(&self) -> bool {
-        !self.sysctls.is_empty() || self.process.labels.needs_procfs()
-    }
-}
-
 impl MountPlan {
     fn new(mount: Mount, namespaces: &NamespacePlan) -> Result<Self, Failure> {
         let destination = PathBuf::from(mount.destination);

@@ -1,6 +1,6 @@
 //! A procfs for the runtime's own writes: kernel parameters and security labels.
 //!
-//! It is mounted nowhere, so that no mount of the container can redirect what is written there.
+//! No mount of the container can redirect what is written there: it is mounted nowhere, or a mount on the way is an error.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -26,19 +26,18 @@ pub(crate) struct Procfs {
 impl Procfs {
     /// A new one. A user namespace that sees only parts of its own procfs may not make another: then the container's, when it is one.
     pub(crate) fn open(container: &Root) -> Result<Self, Failure> {
-        let refused = match filesystem::new("proc", "proc", &MountOptions::default()) {
-            Ok(root) => return Ok(Self { root }),
-            Err(failure) => failure,
-        };
-        let Ok(root) = container.find_without_links(Path::new("/proc")) else {
-            return Err(refused);
-        };
-        let is_proc = fstatfs(&root).is_ok_and(|found| found.f_type.cast_unsigned() == PROC_MAGIC);
-        if is_proc && fstat(&root).is_ok_and(|found| found.st_ino == ROOT_INODE) {
-            Ok(Self { root })
-        } else {
-            Err(refused)
+        match filesystem::new("proc", "proc", &MountOptions::default()) {
+            Ok(root) => Ok(Self { root }),
+            Err(refused) => Self::of(container).ok_or(refused),
         }
+    }
+
+    /// The container's, when it has one. The kernel needs a quarter of a millisecond to let go of a new one.
+    pub(crate) fn of(container: &Root) -> Option<Self> {
+        let root = container.find_without_links(Path::new("/proc")).ok()?;
+        let is_proc = fstatfs(&root).is_ok_and(|found| found.f_type.cast_unsigned() == PROC_MAGIC);
+        (is_proc && fstat(&root).is_ok_and(|found| found.st_ino == ROOT_INODE))
+            .then_some(Self { root })
     }
 
     /// Writes a file below the root in one call. Links and mounts on the way are errors.
