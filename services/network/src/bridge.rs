@@ -12,7 +12,7 @@ use crate::network::{Bridge, Network};
 use crate::options::GatewayMode;
 use crate::publish::is_missing;
 use crate::state::{Live, State};
-use crate::{Error, Networks, Result, firewall, host, parent, pools};
+use crate::{Error, Networks, Result, firewall, parent, pools, switches};
 
 impl Networks {
     /// Makes what a network needs on the host and lets its packets through. What is there already stays; what this call made goes when it
@@ -168,10 +168,10 @@ impl Networks {
         let Some(Bridge { device, .. }) = &network.bridge else { return Ok(()) };
         let root = &self.config.sysctl;
         if network.ipv4.is_some() {
-            host::set_switch(root, &format!("ipv4/conf/{device}/route_localnet"), "1")?;
+            switches::set_switch(root, &format!("ipv4/conf/{device}/route_localnet"), "1")?;
         }
         if network.ipv6.is_some() {
-            host::set_switch(root, &format!("ipv6/conf/{device}/accept_ra"), "0")?;
+            switches::set_switch(root, &format!("ipv6/conf/{device}/accept_ra"), "0")?;
         }
         Ok(())
     }

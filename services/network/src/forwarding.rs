@@ -9,7 +9,7 @@ use gantry_netlink::route::Link;
 
 use crate::mark::Mark;
 use crate::state::State;
-use crate::{Error, Networks, Result, host};
+use crate::{Error, Networks, Result, switches};
 
 /// In which boot this daemon (or another one that was there) made the host a router.
 const ROUTER: Table<String> = Table::new("network-router");
@@ -41,12 +41,12 @@ impl Networks {
             state.all().any(|live| live.network.bridge.is_some() && live.network.ipv6.is_some());
         state.closed.ipv4 = self.config.forwards
             && (self.is_noted(&IPV4, boot)?
-                || host::switch_is(&self.config.sysctl, IPV4.path, "0")?
+                || switches::switch_is(&self.config.sysctl, IPV4.path, "0")?
                 || other(|mark| mark.is_router));
         state.closed.ipv6 = self.config.forwards
             && wants_ipv6
             && (self.is_noted(&IPV6, boot)?
-                || host::switch_is(&self.config.sysctl, IPV6.path, "0")?
+                || switches::switch_is(&self.config.sysctl, IPV6.path, "0")?
                 || other(|mark| mark.is_router6));
         Ok(())
     }
@@ -64,7 +64,7 @@ impl Networks {
         if state.closed.ipv4 {
             self.db.write(|tx| ROUTER.put(tx, IPV4.key, &boot.to_owned()))?;
         }
-        host::set_switch(&self.config.sysctl, IPV4.path, "1")?;
+        switches::set_switch(&self.config.sysctl, IPV4.path, "1")?;
         let wants_ipv6 =
             state.all().any(|live| live.network.bridge.is_some() && live.network.ipv6.is_some());
         if wants_ipv6 {
@@ -77,9 +77,9 @@ impl Networks {
         if state.closed.ipv6 {
             self.db.write(|tx| ROUTER.put(tx, IPV6.key, &boot.to_owned()))?;
         }
-        if host::switch_is(&self.config.sysctl, IPV6.path, "0")? {
+        if switches::switch_is(&self.config.sysctl, IPV6.path, "0")? {
             keep_announced_routes(&self.config.sysctl);
-            host::set_switch(&self.config.sysctl, IPV6.path, "1")?;
+            switches::set_switch(&self.config.sysctl, IPV6.path, "1")?;
         }
         state.routes_ipv6 = true;
         Ok(())
@@ -90,7 +90,7 @@ impl Networks {
         if !self.config.forwards || state.routes_ipv6 || state.closed.ipv6 {
             return Ok(());
         }
-        let is_off = host::switch_is(&self.config.sysctl, IPV6.path, "0")?;
+        let is_off = switches::switch_is(&self.config.sysctl, IPV6.path, "0")?;
         if is_off || self.is_noted(&IPV6, &boot()?)? {
             state.closed.ipv6 = true;
             let rules = state.rules(&state.table()?);
@@ -125,7 +125,7 @@ impl Networks {
         if links.iter().any(is_bridge) {
             return Ok(true);
         }
-        host::set_switch(&self.config.sysctl, switch.path, "0")?;
+        switches::set_switch(&self.config.sysctl, switch.path, "0")?;
         self.db.write(|tx| ROUTER.remove(tx, switch.key))?;
         Ok(false)
     }

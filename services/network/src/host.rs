@@ -1,13 +1,11 @@
-//! What all daemons of a host share: one lock, and the kernel's switches.
+//! What all daemons of a host share: one lock.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io;
+use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::OFlags;
 
 use crate::{Error, Result};
 
@@ -36,58 +34,6 @@ pub(crate) fn lock() -> Result<File> {
                 return Err(Error::HostBusy { seconds: DEADLINE.as_secs() });
             }
             Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
-        }
-    }
-}
-
-/// Whether a switch below `/proc/sys/net` has a value.
-pub(crate) fn switch_is(root: &Path, name: &str, value: &str) -> Result<bool> {
-    let path = root.join(name);
-    match fs::read_to_string(&path) {
-        Ok(now) => Ok(now.trim() == value),
-        Err(source) => Err(Error::Sysctl { action: "read", path, source }),
-    }
-}
-
-/// Sets a switch below `/proc/sys/net`, unless it has that value.
-pub(crate) fn set_switch(root: &Path, name: &str, value: &str) -> Result<()> {
-    if switch_is(root, name, value)? {
-        return Ok(());
-    }
-    let path = root.join(name);
-    fs::write(&path, value).map_err(|source| Error::Sysctl { action: "write", path, source })
-}
-
-/// The same of a switch that mostly stands otherwise, as those of new devices do. One that the kernel does not have stays as it is.
-pub(crate) fn set_new_switch(root: &Path, name: &str, value: &str) -> Result<()> {
-    match fs::write(root.join(name), value) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        // It may be so already.
-        Err(_) => set_switch(root, name, value),
-    }
-}
-
-/// The switches of the host's devices for IPv6. Their directory stays open: the kernel finds the way there the slower, the more
-/// namespaces there are.
-#[derive(Debug)]
-pub(crate) struct DeviceSwitches(Option<File>);
-
-impl DeviceSwitches {
-    /// There are none in a kernel without IPv6.
-    pub(crate) fn open(root: &Path) -> Self {
-        Self(File::open(root.join("ipv6/conf")).ok())
-    }
-
-    /// Keeps IPv6 away from a port of a bridge, where it has no business: the kernel would give the device addresses and routes, and look
-    /// through those of all others for it. What it costs is all that is at stake, so a failure is only logged.
-    pub(crate) fn without_ipv6(&self, device: &str) {
-        let Some(folder) = &self.0 else { return };
-        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-        let switch =
-            rustix::fs::openat(folder, format!("{device}/disable_ipv6"), flags, Mode::empty());
-        if let Err(error) = switch.and_then(|switch| rustix::io::write(switch, b"1")) {
-            tracing::debug!(%error, device, "a port of a bridge has IPv6");
         }
     }
 }

@@ -34,6 +34,7 @@ mod publish;
 mod remote;
 mod state;
 mod subnets;
+mod switches;
 mod watch;
 
 use std::path::PathBuf;
@@ -98,7 +99,8 @@ pub struct Networks {
     db: Arc<Db>,
     state: Arc<Mutex<state::State>>,
     directory: Arc<directory::Directory>,
-    device_switches: host::DeviceSwitches,
+    device_switches: switches::DeviceSwitches,
+    container_switches: switches::ContainerSwitches,
     /// Puts the packet filter's table back.
     watch: Mutex<Option<watch::Watch>>,
 }

@@ -14,11 +14,11 @@ use crate::create::{Asked, CreateOptions};
 use crate::endpoint::Endpoint;
 use crate::family::Family;
 use crate::forwarding::boot;
-use crate::host::DeviceSwitches;
 use crate::network::{
     Bridge, DEFAULT_NETWORK, Driver, Ipam, NETWORKS, Network, SCHEMA, Subnet, upgraded,
 };
 use crate::state::{Live, State};
+use crate::switches::{ContainerSwitches, DeviceSwitches};
 use crate::watch::Watch;
 use crate::{Config, Error, Networks, Result, firewall, host, options, pools, ports};
 
@@ -33,7 +33,15 @@ impl Networks {
         let directory = Arc::clone(&state.directory);
         let state = Arc::new(Mutex::new(state));
         let device_switches = DeviceSwitches::open(&config.sysctl);
-        Ok(Self { config, db, state, directory, device_switches, watch: Mutex::default() })
+        Ok(Self {
+            config,
+            db,
+            state,
+            directory,
+            device_switches,
+            container_switches: ContainerSwitches::default(),
+            watch: Mutex::default(),
+        })
     }
 
     /// Brings the host to what there should be: the bridges of all networks, the rules, and the ports and addresses of the containers

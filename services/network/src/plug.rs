@@ -19,7 +19,7 @@ use crate::endpoint::Endpoint;
 use crate::network::{Driver, Network};
 use crate::remote::Route;
 use crate::state::State;
-use crate::{Error, Networks, Result, host, parent};
+use crate::{Error, Networks, Result, parent, switches};
 
 /// How an endpoint's device is set up.
 #[derive(Debug, Clone, Default)]
@@ -68,7 +68,8 @@ impl Networks {
         }
         let endpoint = &endpoint;
         let device = (endpoint, &network);
-        inside(namespace, || configure(&self.config.sysctl, device, &inner, options, &routes))?;
+        let root = self.container_switches.root(&self.config.sysctl);
+        inside(namespace, || configure(root.path(), device, &inner, options, &routes))?;
         if !endpoint.ports.is_empty() {
             self.open_ports(endpoint)?;
         }
@@ -307,13 +308,13 @@ fn set_switches(
     options: &PlugOptions,
 ) -> Result<()> {
     let device = &endpoint.device;
-    let set = |path: String, value: &str| host::set_switch(sysctl, &path, value);
+    let set = |path: String, value: &str| switches::set_switch(sysctl, &path, value);
     let of_ipv6 = |name: &str| format!("ipv6/conf/{device}/{name}");
     let is_local6 = options.link_local.iter().any(IpAddr::is_ipv6);
     if network.ipam.is_nobody() {
         // What the container makes of its device is its own business.
     } else if endpoint.ipv6.is_none() && !is_local6 {
-        host::set_new_switch(sysctl, &of_ipv6("disable_ipv6"), "1")?;
+        switches::set_new_switch(sysctl, &of_ipv6("disable_ipv6"), "1")?;
     } else if sysctl.join("ipv6/conf").is_dir() {
         set(of_ipv6("disable_ipv6"), "0")?;
         set(of_ipv6("accept_dad"), "0")?;
