@@ -108,7 +108,8 @@ pub(super) fn of_network(device: &str, icc: bool, subnets: &[Own]) -> [Vec<Vec<E
     let open = || subnets.iter().filter(|it| it.leads_out);
     let mut forwarded = vec![user()];
     if icc {
-        let neighbours = subnets.iter();
+        // Who goes on outwards is let through to neighbours there.
+        let neighbours = subnets.iter().filter(|it| !it.leads_out);
         forwarded.extend(neighbours.map(|it| [lies_in(*it), to_itself.clone(), accept()].concat()));
     }
     forwarded.extend(open().map(|it| [lies_in(*it), go_on(OUTWARDS)].concat()));
