@@ -23,7 +23,7 @@ SOAK_OPERATIONS ?= 24000
 SOAK_RUNS_SHORT ?= 50
 SOAK_OPERATIONS_SHORT ?= 1200
 
-TEST_PACKAGES  := busybox-static docker-registry skopeo containerd mmdebstrap libseccomp-dev gzip uidmap crun runc podman criu docker.io buildah strace util-linux nftables iproute2 umoci erofs-utils e2fsprogs openssl bind9-dnsutils socat iperf3 nginx-light bzip2 xz-utils zstd openssh-client
+TEST_PACKAGES  := attr busybox-static docker-registry skopeo containerd mmdebstrap libseccomp-dev gzip uidmap crun runc podman criu docker.io buildah strace util-linux nftables iproute2 umoci erofs-utils e2fsprogs openssl bind9-dnsutils socat iperf3 nginx-light bzip2 xz-utils zstd openssh-client
 NETWORK_PACKAGES = $(PEER_PACKAGES) netavark iperf3 wrk nginx-light nftables iproute2 dnsmasq-base dnsperf
 PEER_PACKAGES  := crun runc podman busybox-static
 VM_PACKAGES    := qemu-system-x86 cpio kmod busybox-static util-linux criu iproute2 iptables tar gzip

@@ -381,6 +381,8 @@ pub(super) const REST: &[(Alike, &[&str])] = &[
 
 /// What differs between two runs of the same daemon: ids, moments, spans.
 fn normal(text: &str) -> String {
+    let text =
+        text.replace("Less than a second", "0 seconds").replace("About a minute", "60 seconds");
     let words = text.split_inclusive(|character: char| !character.is_ascii_alphanumeric());
     let mut out = String::new();
     for word in words {
