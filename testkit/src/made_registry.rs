@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How much goes out between two looks at the clock, in bytes.
+/// The most that goes out between two looks at the clock, in bytes.
 const PIECE: usize = 16 << 10;
 
 /// What came in.
@@ -243,7 +243,8 @@ fn write(mut stream: &TcpStream, request: &Request, reply: &Reply) -> io::Result
 fn send(mut stream: &TcpStream, bytes: &[u8], rate: Option<usize>) -> io::Result<()> {
     let Some(rate) = rate else { return stream.write_all(bytes) };
     let (began, mut sent) = (Instant::now(), 0_u64);
-    for piece in bytes.chunks(PIECE) {
+    // A slow one sends little at a time, and not much after a long silence.
+    for piece in bytes.chunks(PIECE.min(rate.div_ceil(10))) {
         stream.write_all(piece)?;
         sent += piece.len() as u64;
         let due = Duration::from_micros(sent.saturating_mul(1_000_000) / rate as u64);
