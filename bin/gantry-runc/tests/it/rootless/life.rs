@@ -39,8 +39,8 @@ fn a_container_is_created_started_looked_at_killed_and_deleted() {
     assert_eq!(fs::metadata(rig.bed.state_dir()).unwrap().mode() & 0o777, 0o700);
     let list = rig.ok(&["list"]);
     assert!(list.contains(&id) && list.contains("mara"), "{list}");
-    let processes = rig.ok(&["ps", &id]);
-    assert!(processes.contains(&format!("{pid} sleep 1000")), "{processes}");
+    // The shell becomes it.
+    wait_until("it is listed", || rig.ok(&["ps", &id]).contains(&format!("{pid} sleep 1000")));
     assert!(rig.err(&["delete", &id]).contains("not stopped: running"));
     rig.ok(&["kill", &id, "KILL"]);
     wait_until("it has stopped", || rig.state()["status"] == "stopped");
