@@ -1,13 +1,14 @@
-//! Neighbours who remember another hardware address for an address are told of the new one.
+//! A new device and its neighbours: who has been let through can be found, and who remember another hardware address for an address
+//! are told of the new one.
 //!
 //! Else one with an older entry would send to nobody for seconds. Most devices have a hardware address that follows from their address,
 //! so that there is nothing to tell, and what is told goes to each port of a bridge, of which there may be a thousand: it is told where
-//! somebody chose an address by hand, or where this daemon does not know who was there before. The kernel would do it when the device
-//! comes up, but its bridge may let nothing through yet then.
+//! somebody chose an address by hand, or where this daemon does not know who was there before.
 
 use std::collections::HashMap;
+use std::fs;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -21,9 +22,9 @@ use crate::network::{Driver, Network};
 use crate::plug::inside;
 use crate::{Error, Networks, Result};
 
-/// How long a bridge may take to let a new device's packets through.
+/// How long a device may take to be ready.
 const PATIENCE: Duration = Duration::from_secs(1);
-const PAUSE: Duration = Duration::from_micros(500);
+const PAUSE: Duration = Duration::from_micros(100);
 /// Addresses that are remembered for each network; when there are more, all are forgotten.
 const MOST_KNOWN: usize = 1 << 16;
 
@@ -85,9 +86,10 @@ pub(crate) enum News {
 }
 
 impl Networks {
-    /// Tells an endpoint's neighbours where it is now, when they may think otherwise; waits for it only where they are known to. A failure
-    /// is logged: their entries end by themselves.
-    pub(crate) fn announce(
+    /// Waits until the bridge lets a device's packets through: the kernel sees to that behind its coming up, and what was sent before is
+    /// sent again after a second. Then tells its neighbours where it is now, when they may think otherwise, and waits for that only where
+    /// they are known to. A failure is logged: their entries end by themselves.
+    pub(crate) fn introduce(
         &self,
         endpoint: &Endpoint,
         network: &Network,
@@ -98,15 +100,19 @@ impl Networks {
         let live = state.get_mut(&network.id);
         let news = live.map_or(News::None, |live| live.known.note(endpoint));
         drop(state);
-        if !is_own || news == News::None {
-            return;
-        }
-        let begun = begin(endpoint, network.bridge.is_some(), namespace);
-        let told = begun.and_then(|telling| match news {
-            News::Certain => {
-                telling.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        let runs = || await_running(&mut Socket::route()?, &endpoint.host_device().parse()?);
+        let told = if network.bridge.is_some() { runs() } else { Ok(()) };
+        let told = told.and_then(|()| {
+            if !is_own || news == News::None {
+                return Ok(());
             }
-            News::Perhaps | News::None => Ok(()),
+            let telling = begin(endpoint, namespace)?;
+            match news {
+                News::Certain => {
+                    telling.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                }
+                News::Perhaps | News::None => Ok(()),
+            }
         });
         if let Err(error) = told {
             let error = error_chain(&error);
@@ -115,30 +121,17 @@ impl Networks {
     }
 }
 
-fn begin(
-    endpoint: &Endpoint,
-    is_in_bridge: bool,
-    namespace: BorrowedFd<'_>,
-) -> Result<JoinHandle<Result<()>>> {
+fn begin(endpoint: &Endpoint, namespace: BorrowedFd<'_>) -> Result<JoinHandle<Result<()>>> {
     let failed = |source| Error::Host { action: "start a thread that tells neighbours", source };
     let namespace = namespace.try_clone_to_owned().map_err(failed)?;
-    let outer = if is_in_bridge { Some(endpoint.host_device().parse()?) } else { None };
     let (inner, mac): (LinkName, _) = (endpoint.device.parse()?, endpoint.mac);
-    let tell = move || tell(outer.as_ref(), &inner, mac, &namespace);
+    let tell = move || tell(&inner, mac, &namespace);
     thread::Builder::new().name("gantry-announce".to_owned()).spawn(tell).map_err(failed)
 }
 
 /// Setting a device's hardware address, to the one that it has, makes the kernel announce all of its addresses (`arp_notify`,
 /// `ndisc_notify`).
-fn tell(
-    outer: Option<&LinkName>,
-    inner: &LinkName,
-    mac: MacAddress,
-    namespace: &OwnedFd,
-) -> Result<()> {
-    if let Some(outer) = outer {
-        await_bridge(outer)?;
-    }
+fn tell(inner: &LinkName, mac: MacAddress, namespace: &OwnedFd) -> Result<()> {
     inside(namespace.as_fd(), || {
         let mut socket = Socket::route()?;
         match socket.link(inner)? {
@@ -148,19 +141,38 @@ fn tell(
     })
 }
 
-/// The kernel says that a device runs when it has told the bridge so.
-fn await_bridge(outer: &LinkName) -> Result<()> {
-    let mut socket = Socket::route()?;
+/// Waits until a device runs: the kernel says so when it has told the bridge.
+fn await_running(socket: &mut Socket, device: &LinkName) -> Result<()> {
+    await_that("wait for a device to let packets through", || {
+        Ok(socket.link(device)?.is_some_and(|link| link.is_running()))
+    })
+}
+
+/// Waits until a device of the calling thread's namespace hears who asks for its address: the kernel sees to that behind its coming up.
+pub(crate) fn await_questions(device: &str, address: Ipv6Addr) -> Result<()> {
+    // RFC 4291, 2.7.1: the group of all whose addresses end alike.
+    let [.., a, b, c] = address.octets();
+    let group = format!("ff0200000000000000000001ff{a:02x}{b:02x}{c:02x}");
+    await_that("wait for a device to hear of its neighbours", || {
+        let failed = |source| Error::Host { action: "read the groups of devices", source };
+        let groups = fs::read_to_string("/proc/thread-self/net/igmp6").map_err(failed)?;
+        let is_own = |line: &str| {
+            let words: Vec<&str> = line.split_whitespace().take(3).collect();
+            words.get(1) == Some(&device) && words.get(2) == Some(&group.as_str())
+        };
+        Ok(groups.lines().any(is_own))
+    })
+}
+
+fn await_that(action: &'static str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
     let start = Instant::now();
-    while start.elapsed() < PATIENCE {
-        match socket.link(outer)? {
-            Some(link) if link.is_running() => return Ok(()),
-            Some(_) => thread::sleep(PAUSE),
-            None => break,
+    while !is_so()? {
+        if start.elapsed() >= PATIENCE {
+            return Err(Error::Host { action, source: io::ErrorKind::TimedOut.into() });
         }
+        thread::sleep(PAUSE);
     }
-    let source = io::Error::from(io::ErrorKind::TimedOut);
-    Err(Error::Host { action: "wait for a bridge to let packets through", source })
+    Ok(())
 }
 
 #[cfg(test)]

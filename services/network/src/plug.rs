@@ -15,6 +15,7 @@ use gantry_netlink::route::{
 use gantry_sys::clone::{Namespaces, setns};
 use gantry_types::error_chain;
 
+use crate::announce::await_questions;
 use crate::endpoint::Endpoint;
 use crate::network::{Driver, Network};
 use crate::remote::Route;
@@ -73,7 +74,7 @@ impl Networks {
         if !endpoint.ports.is_empty() {
             self.open_ports(endpoint)?;
         }
-        self.announce(endpoint, &network, namespace);
+        self.introduce(endpoint, &network, namespace);
         Ok(())
     }
 
@@ -280,7 +281,14 @@ fn configure(
     let gateway6 = endpoint.ipv6.and_then(|it| it.gateway).filter(|_| options.leads_out6);
     requests.extend(gateway4.map(|gateway| default_route(&link, IpAddr::V4(gateway))));
     requests.extend(gateway6.map(|gateway| default_route(&link, IpAddr::V6(gateway))));
-    Ok(socket.send(&requests)?)
+    socket.send(&requests)?;
+    if let Some(address) = endpoint.address6().filter(|_| network.bridge.is_some())
+        && let Err(error) = await_questions(name.as_str(), address)
+    {
+        let error = error_chain(&error);
+        tracing::warn!(error, endpoint = %endpoint.id, "neighbours may find a device late");
+    }
+    Ok(())
 }
 
 /// On the host's devices, a hardware address is one device's. The one that had it last may still be going: it goes with its namespace, and
