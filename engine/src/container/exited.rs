@@ -44,8 +44,8 @@ pub(super) async fn finish(task: &mut Task, notice: ExitNotice) -> bool {
     if !removed {
         match task::save(&task.engine, &record).await {
             Ok(()) => {
-                let (engine, id) = (task.engine.clone(), record.id.to_string());
-                block(move || leftovers::remove_bundle(&engine, &id)).await;
+                let bundle = task.engine.settings.bundle(record.id.as_str());
+                block(move || leftovers::remove_bundle(&bundle)).await;
             }
             // The bundle stays: the exit record in it tells the next daemon what this record could not.
             Err(error) => {

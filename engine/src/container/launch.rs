@@ -201,11 +201,8 @@ pub(crate) fn write_bundle(bundle: &Path, spec: &Spec, rollback: &mut Rollback) 
         .create(bundle)
         .map_err(Error::file("create directory", bundle))?;
     let undo = bundle.to_owned();
-    rollback.on_failure(move || {
-        if let Err(error) = std::fs::remove_dir_all(&undo) {
-            tracing::warn!(error = gantry_types::error_chain(&error), path = %undo.display(), "cannot undo a bundle");
-        }
-    });
+    // A shim that was killed leaves the container's root mounted in there.
+    rollback.on_failure(move || leftovers::remove_bundle(&undo));
     let path = bundle.join("config.json");
     let text = serde_json::to_vec(spec).map_err(std::io::Error::from);
     text.and_then(|text| std::fs::write(&path, text)).map_err(Error::file("write", path))

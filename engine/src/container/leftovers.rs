@@ -18,11 +18,10 @@ pub(crate) fn take_down(engine: &Engine, shim: &Shim, record: &ContainerRecord) 
     cgroups::reap(engine, &cgroups::path_of(engine, record));
 }
 
-/// Removes the bundle of a run that is over.
-pub(crate) fn remove_bundle(engine: &Engine, id: &str) {
-    let bundle = engine.settings.bundle(id);
-    unmount(&bundle);
-    if let Err(error) = std::fs::remove_dir_all(&bundle)
+/// Removes the bundle of a run that is over, or never came to be.
+pub(crate) fn remove_bundle(bundle: &Path) {
+    unmount(bundle);
+    if let Err(error) = std::fs::remove_dir_all(bundle)
         && error.kind() != std::io::ErrorKind::NotFound
     {
         tracing::warn!(error = error_chain(&error), path = %bundle.display(), "cannot remove a bundle");
@@ -56,7 +55,7 @@ pub(crate) fn clear(engine: &Engine, id: &str, cgroup: &str) {
         shim.dismiss();
     }
     cgroups::reap(engine, cgroup);
-    remove_bundle(engine, id);
+    remove_bundle(&bundle);
 }
 
 /// The shim of a bundle, or `None` when it is gone for certain.
@@ -87,4 +86,31 @@ pub(crate) fn find_shim(shims: &Shims, bundle: &Path, id: &str) -> Option<Shim> 
 fn is_gone(error: &Error) -> bool {
     use std::io::ErrorKind::{ConnectionRefused, NotFound};
     matches!(error, Error::Connect { source, .. } if matches!(source.kind(), ConnectionRefused | NotFound))
+}
+
+#[cfg(test)]
+mod tests {
+    use gantry_oci::runtime::Spec;
+    use rustix::mount::mount_bind;
+
+    use super::*;
+    use crate::container::launch::write_bundle;
+    use crate::rollback::Rollback;
+
+    #[test]
+    fn what_is_mounted_in_a_bundle_outlives_its_undo() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let (root, bundle) = (folder.path().join("root"), folder.path().join("bundle"));
+        std::fs::create_dir(&root).unwrap();
+        std::fs::write(root.join("file"), b"kept").unwrap();
+        let mut rollback = Rollback::new();
+        write_bundle(&bundle, &Spec::default(), &mut rollback).unwrap();
+        let place = bundle.join("rootfs");
+        std::fs::create_dir(&place).unwrap();
+        mount_bind(&root, &place).unwrap();
+        drop(rollback);
+        let is_gone = !bundle.exists();
+        unmount_all(&place);
+        assert!(is_gone && root.join("file").exists());
+    }
 }

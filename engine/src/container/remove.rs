@@ -104,5 +104,5 @@ fn remove_files(engine: &Engine, record: &ContainerRecord) {
     {
         tracing::warn!(error = error_chain(&error), path = %dir.display(), "cannot remove a container's directory");
     }
-    leftovers::remove_bundle(engine, id);
+    leftovers::remove_bundle(&engine.settings.bundle(id));
 }
