@@ -62,7 +62,10 @@ pub(crate) fn rotate(path: &Path, max_files: u32) -> io::Result<bool> {
         return Ok(false);
     };
     let oldest = max_files - 1;
-    missing_is_fine(fs::remove_file(compressed_path(path, oldest)))?;
+    // Both: a younger file may be compressed while the oldest is still plain, and then nothing is renamed over that.
+    for fallen in [rotated_path(path, oldest), compressed_path(path, oldest)] {
+        missing_is_fine(fs::remove_file(fallen))?;
+    }
     // From the oldest down, so that a reader never finds two files in the wrong order.
     for index in (0..oldest).rev() {
         missing_is_fine(fs::rename(rotated_path(path, index), rotated_path(path, index + 1)))?;

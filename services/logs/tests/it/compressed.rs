@@ -56,6 +56,20 @@ fn they_fall_away_with_their_turn() {
 }
 
 #[test]
+fn a_plain_one_falls_away_before_a_compressed_younger_one() {
+    let mut log = log(Format::JsonFile, Some(2), 3);
+    (0..6).for_each(|number| log.put(number));
+    // Whoever compresses begins with the youngest, and has come no further.
+    let oldest = log.path.with_file_name("log.2");
+    let kept = fs::read(&oldest).unwrap();
+    assert_eq!(compress(&log), 2);
+    fs::remove_file(log.path.with_file_name("log.2.gz")).unwrap();
+    fs::write(&oldest, kept).unwrap();
+    log.put(6);
+    assert_eq!(log.read(&ReadOptions::default()), span(2..7));
+}
+
+#[test]
 fn what_somebody_damaged_is_passed_over() {
     for format in FORMATS {
         let mut log = log(format, Some(4), 100);
