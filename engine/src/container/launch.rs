@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use gantry_layers::{Durability, Recipe, RootfsMount};
@@ -139,7 +139,7 @@ pub(crate) fn create_task(
 ) -> Result<Waiting> {
     let id = record.id.as_str();
     log_delivery::prepare(engine, record, rollback)?;
-    make_bind_sources(&record.plan, rollback)?;
+    make_bind_sources(&record.plan)?;
     // Held until the process has entered it.
     let joined = joined::find(engine, record)?;
     let found = Arc::new(volume::take(engine, record, rollback)?);
@@ -228,9 +228,9 @@ fn stdio(engine: &Engine, record: &ContainerRecord) -> (Input, Output, Output) {
     (stdin, output, stderr)
 }
 
-/// `-v` makes host directories that are missing, as Docker does. They stay: they are the user's from then on, unless
-/// this start fails.
-fn make_bind_sources(plan: &ContainerPlan, rollback: &mut Rollback) -> Result<()> {
+/// `-v` makes host directories that are missing, as Docker does. They stay, even when this start fails: they are the
+/// user's from then on, and another container may have them already.
+fn make_bind_sources(plan: &ContainerPlan) -> Result<()> {
     for mount in &plan.mounts {
         let MountSource::Bind(bind) = &mount.source else { continue };
         let path = Path::new(&bind.path);
@@ -240,17 +240,7 @@ fn make_bind_sources(plan: &ContainerPlan, rollback: &mut Rollback) -> Result<()
         if !bind.create {
             return Err(Error::NoBindSource { path: bind.path.clone() });
         }
-        let mut missing: Vec<PathBuf> = path
-            .ancestors()
-            .take_while(|ancestor| !ancestor.exists())
-            .map(Path::to_owned)
-            .collect();
         std::fs::create_dir_all(path).map_err(Error::file("create directory", path))?;
-        rollback.on_failure(move || {
-            // Deepest first; one that somebody filled meanwhile stays, with its parents.
-            missing.sort_by_key(|path| std::cmp::Reverse(path.components().count()));
-            drop(missing.iter().try_for_each(std::fs::remove_dir));
-        });
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Containers: what is told of them when something of theirs is missing, and what is refused.
 
 use gantry_engine::Error;
-use gantry_engine::container::{ListOptions, inspect, list};
+use gantry_engine::container::{ListOptions, inspect, list, start};
 use gantry_types::{ErrorKind, Filters};
 use serde_json::json;
 
@@ -103,4 +103,19 @@ async fn a_missing_bind_source_leaves_nothing() {
     assert!(names(&rig, &[]).await.unwrap().is_empty());
     // Its name is free.
     rig.create("web", "app").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_bind_source_that_was_made_outlives_a_failed_start() {
+    let rig = Rig::new().await;
+    rig.import("app").await;
+    let source = rig.data_root().join("made/below");
+    let bind = format!("{}:/x", source.display());
+    let request = json!({
+        "Image": "app", "Cmd": ["x"], "HostConfig": {"NetworkMode": "none", "Binds": [bind]},
+    });
+    rig.create_with("web", request).await.unwrap();
+    // There is no shim.
+    start(&rig.engine, "web").await.unwrap_err();
+    assert!(source.is_dir());
 }
