@@ -3,6 +3,7 @@
 //! told of last.
 
 use crate::container::Container;
+use crate::error::Error;
 use crate::exits;
 use crate::hub::Hub;
 use crate::oom::OomWatch;
@@ -21,6 +22,11 @@ use std::time::Duration;
 /// How long the end of the first process waits for the end of its output, and for the container's other
 /// processes; and how long Delete of a process with a logger waits for the end of the output. A process outside the container's pid namespace could hold a pipe open for ever.
 pub(crate) const OUTPUT_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What the records of forgotten processes may take.
+const SPARE_EXITS_BYTES: u64 = 64 * 1024;
+/// What one record takes at most, but for ids that nobody gives.
+const EXIT_BYTES: u64 = 1024;
 
 impl Container {
     /// Tells of processes that were killed for lack of memory.
@@ -57,7 +63,7 @@ impl Container {
 
     /// Writes an end down. It is told when the output is out.
     pub(crate) fn note_end(&mut self, index: usize, exit: Exit) {
-        let process = &mut self.processes[index];
+        let process = &self.processes[index];
         let record = ExitRecord {
             id: self.id.clone(),
             exec_id: process.exec_id.clone(),
@@ -66,7 +72,8 @@ impl Container {
             exited_at: exit.exited_at,
         };
         // A bundle on a full or vanished disk: those who wait are still told.
-        drop(exits::append(&self.bundle, &record));
+        drop(self.record_end(&record));
+        let process = &mut self.processes[index];
         let is_init = process.is_init();
         let patience = if is_init { OUTPUT_PATIENCE } else { Duration::ZERO };
         process.stage = Stage::Ended { exit, patience: gantry_sys::clock::monotonic() + patience };
@@ -76,6 +83,17 @@ impl Container {
                 self.go_on(progress);
             }
         }
+    }
+
+    /// Records of processes that the callers have forgotten go when the file is long: of health checks there is no end.
+    fn record_end(&self, record: &ExitRecord) -> Result<(), Error> {
+        let length = exits::append(&self.bundle, record)?;
+        // So much beyond what there has to be that it is not written anew all the time.
+        let processes = u64::try_from(self.processes.len()).unwrap_or(u64::MAX);
+        if length > SPARE_EXITS_BYTES.saturating_add(processes.saturating_mul(EXIT_BYTES)) {
+            return exits::condense(&self.bundle, |record| self.find(&record.exec_id).is_ok());
+        }
+        Ok(())
     }
 
     /// Looks after processes whose streams or ends need it; gives the time until the next.

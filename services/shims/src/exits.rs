@@ -4,16 +4,18 @@ use crate::ExitNotice;
 use gantry_shim_protocol::EXITS_FILE;
 use gantry_shim_protocol::exit::ExitRecord;
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// More than this of the file is not read; a record has about 200 bytes.
+/// More than this of the file's end is not read; a record has about 200 bytes.
 const MAX_BYTES: u64 = 16 << 20;
 
 /// The record of one process in the bundle's `exits` file.
 pub(crate) fn find(bundle: &Path, exec_id: &str) -> Option<ExitNotice> {
     let mut text = Vec::new();
-    let file = File::open(bundle.join(EXITS_FILE)).ok()?;
+    let mut file = File::open(bundle.join(EXITS_FILE)).ok()?;
+    // Whoever is asked for ended last: the first process does, and of others nobody asks for long.
+    file.seek(SeekFrom::Start(file.metadata().ok()?.len().saturating_sub(MAX_BYTES))).ok()?;
     file.take(MAX_BYTES).read_to_end(&mut text).ok()?;
     let record = ExitRecord::find(&String::from_utf8_lossy(&text), exec_id)?;
     let ExitRecord { pid, status, exited_at, .. } = record;

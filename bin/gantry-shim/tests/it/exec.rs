@@ -127,6 +127,32 @@ fn many_execs_at_once_do_not_mix() {
 }
 
 #[test]
+fn records_of_forgotten_execs_do_not_pile_up() {
+    let container = sleeper();
+    // One that nobody forgets.
+    exec(&container, "kept", "exit 5");
+    container.shim().start("kept").unwrap();
+    assert_eq!(container.status("kept"), 5);
+    for number in 0..300 {
+        let name = format!("{number:0>255}");
+        exec(&container, &name, "exit 3");
+        container.shim().start(&name).unwrap();
+        assert_eq!(container.status(&name), 3);
+        container.shim().delete(&name).unwrap();
+    }
+    let length = std::fs::metadata(container.bundle.join("exits")).unwrap().len();
+    assert!(length < 70 << 10, "{length} bytes");
+    container.shim().kill("", Signal::KILL).unwrap();
+    assert_eq!(container.status(""), 137);
+    for (exec_id, expected) in [("", 137), ("kept", 5)] {
+        let recorded = Shims::recorded_exit(&container.bundle, exec_id);
+        let is_right =
+            matches!(recorded, Some(ExitNotice::Exited { status, .. }) if status == expected);
+        assert!(is_right, "{exec_id:?}: {recorded:?}");
+    }
+}
+
+#[test]
 fn a_signal_to_all_reaches_execs() {
     let container = sleeper();
     exec(&container, "e", "exec sleep 100");
