@@ -87,11 +87,13 @@ pub(super) fn arm(task: &mut Task, pause: Duration) {
     });
 }
 
-/// After a start of the daemon: what should run and does not, starts.
-pub(super) fn resume(task: &mut Task) {
-    if starts_with_daemon(&task.record) {
+/// After a start of the daemon: what should run and does not, starts. Returns whether it will.
+pub(super) fn resume(task: &mut Task) -> bool {
+    let starts = starts_with_daemon(&task.record);
+    if starts {
         arm(task, Duration::ZERO);
     }
+    starts
 }
 
 /// The task's side of a start that a policy asks for. One that fails counts as an end. Returns whether the container

@@ -4,17 +4,22 @@ use std::sync::Arc;
 
 use gantry_shim_protocol::task::TaskStatus;
 use gantry_shims::{ExitNotice, Shim, Shims};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
-use super::task::{self, Command};
+use super::task::{self, Command, Task};
 use super::{connections, health, leftovers, log_delivery, names, restart_policy, stillness};
 use crate::blocking::block;
 use crate::engine::Engine;
 use crate::record::{ContainerRecord, State};
+use crate::registry::Handle;
 use crate::{Result, cgroups, exec, volume};
 
-/// Gives a container from the database its task again, and finds its shim if it was running.
-pub(crate) async fn restore(engine: &Engine, mut record: ContainerRecord) -> Result<()> {
+/// Gives a container from the database its task again, and finds its shim if it was running. The task is for the caller to spawn, when
+/// all containers are known: what one of them gives up, another may use.
+pub(crate) async fn restore(
+    engine: &Engine,
+    mut record: ContainerRecord,
+) -> Result<(Task, mpsc::Receiver<Command>)> {
     let was_broken_off = std::mem::take(&mut record.changes_networks);
     let before_start = record.before_start.take();
     let mut record = Arc::new(record);
@@ -47,12 +52,15 @@ pub(crate) async fn restore(engine: &Engine, mut record: ContainerRecord) -> Res
             block(move || exec::restore(&found, &snapshot)).await;
         }
         None if record.state.is_running() => end(engine, &record, &handle.commands, task.run).await,
-        None => restart_policy::resume(&mut task),
+        None => {
+            if !restart_policy::resume(&mut task) && record.plan.host_config.auto_remove {
+                remove(&handle).await;
+            }
+        }
     }
     let (found, snapshots) = (engine.clone(), handle.snapshots.clone());
     block(move || log_delivery::resume(&found, &record, snapshots)).await;
-    task.spawn(commands);
-    Ok(())
+    Ok((task, commands))
 }
 
 /// The record of a container of whose last start nobody wrote down what became of it. A process that still waits at its gate never runs: the
@@ -135,6 +143,20 @@ async fn unpaused(
         tracing::warn!(error, id = %record.id, "cannot record that a container goes on");
     }
     record
+}
+
+/// A container that removes itself and has no end before it at which it would: nobody started it, or its removal failed.
+async fn remove(handle: &Handle) {
+    let (reply, removed) = oneshot::channel();
+    // The queue is empty and open: the task does not run yet.
+    drop(handle.commands.send(Command::Remove { reply }).await);
+    let id = handle.snapshot().record.id.clone();
+    tokio::spawn(async move {
+        if let Ok(Err(error)) = removed.await {
+            let error = gantry_types::error_chain(&error);
+            tracing::warn!(error, %id, "cannot remove a container that removes itself");
+        }
+    });
 }
 
 /// The shim is gone. The bundle may still say how the process ended; what is left of it is killed.

@@ -1,11 +1,13 @@
 //! Containers: what is told of them when something of theirs is missing, and what is refused.
 
+use std::time::Duration;
+
 use gantry_engine::Error;
 use gantry_engine::container::{ListOptions, inspect, list, start};
 use gantry_types::{ErrorKind, Filters};
 use serde_json::json;
 
-use crate::rig::Rig;
+use crate::rig::{Rig, soon};
 
 fn options(size: bool, filters: &[(&str, &str)]) -> ListOptions {
     let mut wanted = Filters::default();
@@ -52,6 +54,30 @@ fn a_container_with_a_lost_layer_can_be_inspected() {
         let rig = Rig::open(dir).await;
         let document = inspect(&rig.engine, "web", true).await.unwrap();
         assert_eq!((document.name.as_str(), document.graph_driver.data.len()), ("/web", 0));
+    });
+}
+
+#[test]
+fn one_that_removes_itself_and_never_ran_goes_when_the_daemon_comes_back() {
+    let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let dir = runtime().block_on(async {
+        let rig = Rig::new().await;
+        rig.import("app").await;
+        let host = json!({"NetworkMode": "none", "AutoRemove": true});
+        let request = json!({"Image": "app", "Cmd": ["x"], "HostConfig": host});
+        rig.create_with("going", request).await.unwrap();
+        rig.create("staying", "app").await.unwrap();
+        rig.into_dir()
+    });
+    runtime().block_on(async {
+        let rig = Rig::open(dir).await;
+        let gone = async {
+            while names(&rig, &[]).await.unwrap().len() > 1 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        soon("the removal", gone).await;
+        assert_eq!(names(&rig, &[]).await.unwrap(), ["/staying"]);
     });
 }
 
