@@ -224,8 +224,7 @@ fn a_shim_that_dies_takes_its_container_along() {
         "1000",
     ]);
     let pid = daemon.inspect("orphan")["State"]["Pid"].as_i64().unwrap();
-    let parent = parent_of(pid);
-    let shim = i32::try_from(parent).ok().and_then(rustix::process::Pid::from_raw).unwrap();
+    let shim = shim_of(&daemon, "orphan");
     rustix::process::kill_process(shim, rustix::process::Signal::KILL).unwrap();
     daemon.await_status("orphan", "exited");
     assert_eq!(daemon.inspect("orphan")["State"]["ExitCode"], 137, "{id}");
@@ -234,7 +233,20 @@ fn a_shim_that_dies_takes_its_container_along() {
     });
     daemon.ok(&["start", "orphan"]);
     daemon.await_status("orphan", "running");
+    // While nobody looks, it is as if the machine had gone down.
+    let shim = shim_of(&daemon, "orphan");
+    daemon.kill();
+    rustix::process::kill_process(shim, rustix::process::Signal::KILL).unwrap();
+    daemon.start_again();
+    daemon.await_status("orphan", "exited");
+    assert_eq!(daemon.inspect("orphan")["State"]["ExitCode"], 255);
+    assert!(daemon.ok(&["ps", "-a"]).contains("Exited (255)"));
     daemon.remove(&["orphan"]);
+}
+
+fn shim_of(daemon: &Daemon, name: &str) -> rustix::process::Pid {
+    let pid = daemon.inspect(name)["State"]["Pid"].as_i64().unwrap();
+    i32::try_from(parent_of(pid)).ok().and_then(rustix::process::Pid::from_raw).unwrap()
 }
 
 fn parent_of(pid: i64) -> i64 {

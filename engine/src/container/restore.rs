@@ -159,6 +159,9 @@ async fn remove(handle: &Handle) {
     });
 }
 
+/// The exit code of a process of whose end nothing is known, as of one that went with its machine. It is dockerd's.
+const LOST: u32 = 255;
+
 /// The shim is gone. The bundle may still say how the process ended; what is left of it is killed.
 async fn end(
     engine: &Engine,
@@ -171,8 +174,9 @@ async fn end(
         cgroups::reap(&engine, &cgroups::path_of(&engine, &record));
         Shims::recorded_exit(&engine.settings.bundle(record.id.as_str()), "")
     })
-    .await
-    .unwrap_or(ExitNotice::ShimDied);
+    .await;
+    let exited_at = gantry_sys::clock::now();
+    let notice = notice.unwrap_or(ExitNotice::Exited { pid: 0, status: LOST, exited_at });
     // The queue is empty and open: the task does not run yet.
     drop(commands.send(Command::Exited { run, notice }).await);
 }
