@@ -46,6 +46,8 @@ pub enum Error {
     AlreadyPaused(String),
     #[error("Container {0} is not paused")]
     NotPaused(String),
+    #[error("cannot start a paused container, try unpause instead")]
+    StartPaused,
     #[error("Container {0} is paused, unpause the container before exec")]
     ExecInPaused(String),
     #[error("Container {0} is restarting, wait until the container is running")]
@@ -233,6 +235,7 @@ impl Error {
             | Self::NotRunning(_)
             | Self::AlreadyPaused(_)
             | Self::NotPaused(_)
+            | Self::StartPaused
             | Self::ExecInPaused(_)
             | Self::Restarting(_)
             | Self::RemoveRunning { .. }

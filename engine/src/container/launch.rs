@@ -28,6 +28,9 @@ use crate::{Result, apparmor, cgroups, volume};
 
 /// The task's side of a start that somebody asks for: the restart policy begins anew.
 pub(super) async fn launch_on_request(task: &mut Task) -> Result<()> {
+    if task.record.state.is_paused() {
+        return Err(Error::StartPaused);
+    }
     if task.record.state.is_active() {
         return Err(Error::AlreadyIn { id: task.record.id.to_string(), state: "started" });
     }
