@@ -1,6 +1,6 @@
 //! Restart policies, pauses, updates and health checks: what the daemon does for containers that nobody looks at.
 
-use gantry_testkit::{Daemon, poll};
+use gantry_testkit::{Daemon, Options, busybox, poll};
 use serde_json::Value;
 
 use crate::shared::{detached, shared, unique};
@@ -181,6 +181,8 @@ fn a_paused_container_stands_still() {
     let before = lines();
     shared().gantry(&["pause", &name]).run().exits(1).complains("already paused");
     shared().gantry(&["exec", &name, "true"]).run().exits(1).complains("is paused");
+    let error = shared().http("POST", &format!("/containers/{name}/start"), &[]).error(409);
+    assert_eq!(error, "cannot start a paused container, try unpause instead");
     assert_eq!(lines(), before);
     shared().ok(&["unpause", &name]);
     poll("it to go on", || (lines() > before).then_some(()));
@@ -191,6 +193,22 @@ fn a_paused_container_stands_still() {
     let actions = actions(shared(), &name);
     assert_eq!(actions[..5], ["create", "start", "pause", "unpause", "pause"], "{actions:?}");
     shared().remove(&[&name]);
+}
+
+#[test]
+fn a_pause_that_nobody_wrote_down_is_none() {
+    let environment = vec![("GANTRY_FAIL_AT".to_owned(), "pause-record".to_owned())];
+    let daemon = Daemon::start_with(Options { environment, ..Options::default() });
+    daemon.load(&busybox());
+    let script = "while :; do echo x; sleep 0.01; done";
+    let run = ["run", "-d", "--network", "none", "--name", "one", "busybox", "sh", "-c", script];
+    daemon.ok(&run);
+    daemon.gantry(&["pause", "one"]).run().exits(1).complains("pause-record");
+    assert_eq!(state(&daemon, "one")["Status"], "running");
+    let lines = || daemon.ok(&["logs", "one"]).lines().count();
+    let before = lines();
+    poll("it to go on", || (lines() > before).then_some(()));
+    daemon.remove(&["one"]);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `pause`: the container's processes stand still until `unpause`, an end by force, or `stop`.
 
+use std::sync::Arc;
+
 use super::task::{self, Command, Task};
 use super::{announce, stillness};
 use crate::Result;
@@ -26,10 +28,22 @@ pub(super) async fn pause_now(task: &mut Task) -> Result<()> {
     let Some(shim) = task.shim.clone() else { return Err(Error::NotRunning(id())) };
     // What a commit keeps still, stays so.
     if !task.still.hand_over(task.run) {
-        let paused = block(move || shim.pause()).await;
+        let pausing = Arc::clone(&shim);
+        let paused = block(move || pausing.pause()).await;
         paused.map_err(|error| stillness::failed(task, "pause", error))?;
     }
-    task.enter(State::Running { pid, started_at, paused: true }).await?;
+    if let Err(error) = record_pause(task, State::Running { pid, started_at, paused: true }).await {
+        // Nobody would know that they have to be let go, but for a commit.
+        if !task.still.take_over(task.run) {
+            stillness::resume(task, shim).await?;
+        }
+        return Err(error);
+    }
     announce::tell(&task.engine, &task.record, "pause");
     Ok(())
+}
+
+async fn record_pause(task: &mut Task, state: State) -> Result<()> {
+    task.engine.failpoint("pause-record")?;
+    task.enter(state).await
 }

@@ -1,6 +1,8 @@
 //! Keeping a container's processes still for a while, so that what is read of its files is of one moment. This is not
 //! `pause`: no state says it, and it ends with whoever asked for it.
 
+use std::sync::Arc;
+
 use gantry_shim_protocol::task::TaskStatus;
 use gantry_shims::Shim;
 use gantry_types::Timestamp;
@@ -115,6 +117,11 @@ pub(super) async fn thaw(task: &mut Task) -> Result<()> {
     let Some(shim) = task.shim.clone().filter(|_| task.record.state.is_running()) else {
         return Ok(());
     };
+    resume(task, shim).await
+}
+
+/// Lets the processes go on, whoever keeps them still.
+pub(super) async fn resume(task: &mut Task, shim: Arc<Shim>) -> Result<()> {
     let resumed = block(move || shim.resume()).await;
     task.still.goes_on();
     resumed.map_err(|error| failed(task, "unpause", error))

@@ -3,7 +3,6 @@
 use super::task::{self, Command, Task};
 use super::{announce, stillness};
 use crate::Result;
-use crate::blocking::block;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::record::State;
@@ -26,9 +25,7 @@ pub(super) async fn unpause_now(task: &mut Task, quiet: bool) -> Result<()> {
     };
     // Who is to end must go on even when a commit wants it still.
     if quiet || !task.still.take_over(task.run) {
-        let resumed = block(move || shim.resume()).await;
-        task.still.goes_on();
-        resumed.map_err(|error| stillness::failed(task, "unpause", error))?;
+        stillness::resume(task, shim).await?;
     }
     task.engine.failpoint("unpause-record")?;
     task.enter(State::Running { pid, started_at, paused: false }).await?;
