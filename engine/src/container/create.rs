@@ -88,9 +88,8 @@ impl Planned {
         let record = Arc::new(new_record((id, name), image, plan));
         make(engine, &record, &mut rollback)?;
         rollback.keep();
-        announce::tell(engine, &record, "create");
         let id = record.id.to_string();
-        adopt(engine, record);
+        adopt(engine, &record);
         drop((layers_stay, volumes));
         Ok(CreateResponse { id, warnings })
     }
@@ -195,11 +194,11 @@ pub(crate) fn make_files(
     std::fs::create_dir_all(&dir).map_err(Error::file("create directory", dir))
 }
 
-/// Gives a new or restored record its task.
-fn adopt(engine: &Engine, record: Arc<ContainerRecord>) {
-    let id = record.id.clone();
-    let (task, handle, commands) = task::new(engine, record, None);
-    engine.containers.insert(id, handle);
+/// Gives a new record its task, and tells of it: when it can be found, and before anything else can happen to it.
+fn adopt(engine: &Engine, record: &Arc<ContainerRecord>) {
+    let (task, handle, commands) = task::new(engine, Arc::clone(record), None);
+    engine.containers.insert(record.id.clone(), handle);
+    announce::tell(engine, record, "create");
     task.spawn(commands);
 }
 

@@ -38,6 +38,8 @@ pub(super) async fn finish(task: &mut Task, notice: ExitNotice) -> bool {
         announce::tell(&task.engine, &record, "oom");
     }
     if removes_itself {
+        // Who waits for the end hears of it when the container is gone.
+        task.show(Arc::clone(&record), false);
         restart_policy::tell_end(task, code, run);
     }
     let removed = removes_itself && remove::remove_now(task).await.is_ok();

@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use gantry_engine::container;
+use gantry_engine::{container, system};
 
 use crate::rig::{Rig, archive, layer, soon};
 
@@ -65,4 +65,22 @@ async fn an_image_that_is_removed_while_it_is_loaded_is_whole_or_gone() {
         created.unwrap_or_else(|error| panic!("round {round}: {error}"));
         container::remove(&rig.engine, "web", container::RemoveOptions::default()).await.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_hears_of_a_new_container_finds_it() {
+    let rig = std::sync::Arc::new(Rig::new().await);
+    rig.import("app").await;
+    let mut events = system::events(&rig.engine, system::EventsOptions::default()).unwrap();
+    let listening = std::sync::Arc::clone(&rig);
+    let found = tokio::spawn(async move {
+        for _ in 0..ROUNDS {
+            let event = events.next().await.unwrap();
+            container::inspect(&listening.engine, &event.actor.id, false).await.unwrap();
+        }
+    });
+    for round in 0..ROUNDS {
+        rig.create(&format!("web{round}"), "app").await.unwrap();
+    }
+    soon("the listener", found).await.unwrap();
 }
