@@ -1,5 +1,5 @@
-//! Exec: further processes in a running container. Sessions live as long as their container's process; those that run
-//! are found again after a start of the daemon.
+//! Exec: further processes in a running container. Those that run are found again after a start of the daemon; those that have ended
+//! are known for a while, even when their container is not.
 
 mod create;
 mod inspect;
@@ -36,7 +36,8 @@ const KEEP_ENDED: Duration = Duration::from_mins(5);
 /// How many sessions one container may have, those that have not been started or have just ended included.
 const MAX_SESSIONS: usize = 4096;
 
-/// One further process, asked for and perhaps run.
+/// One further process, asked for and perhaps run. Clones share its state.
+#[derive(Clone)]
 pub(crate) struct ExecSession {
     pub id: ExecId,
     /// The container as it was when the session was made; its shim serves the session.
@@ -120,17 +121,27 @@ impl Engine {
         active.map(|session| session.id.to_string()).collect()
     }
 
-    /// The container's first process has ended, and with it every other.
+    /// The container's first process has ended, and with it every other. Whoever was at the streams of one asks for its code now; nobody
+    /// does of a probe.
     pub(crate) fn end_execs(&self, container: &ContainerId) {
         const KILLED: i32 = 137;
         let now = gantry_sys::clock::now();
         let own: Vec<_> = {
             let mut sessions = self.exec_sessions();
-            sessions.extract_if(|_, session| session.container.record.id == *container).collect()
+            let own = sessions.extract_if(|_, it| it.container.record.id == *container);
+            let own: Vec<_> = own.map(|(_, session)| session).collect();
+            for session in own.iter().filter(|session| !session.is_probe) {
+                let mut ended = ExecSession::clone(session);
+                // The connection goes with the shim.
+                ended.container.shim = None;
+                sessions.insert(ended.id.clone(), Arc::new(ended));
+            }
+            own
         };
-        for (_, session) in own {
+        for session in own {
             session.end(self, KILLED, now);
         }
+        self.forget_old_execs();
     }
 
     /// Forgets a session that nobody asks for any more, if it has ended.

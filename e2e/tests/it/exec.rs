@@ -1,5 +1,7 @@
 //! `gantry exec`.
 
+use gantry_testkit::poll;
+
 use crate::shared::{detached, shared, unique};
 
 fn exec(arguments: &[&str]) -> gantry_testkit::Outcome {
@@ -114,6 +116,24 @@ fn it_ends_with_the_container() {
     shared().ok(&["kill", &name]);
     inside.wait().exits(137);
     shared().remove(&[&name]);
+}
+
+#[test]
+fn its_code_outlives_the_container() {
+    let name = unique("exec-outlives");
+    detached(&name, &["--rm"], &["sleep", "1000"]);
+    let body = br#"{"Cmd":["sleep","1000"]}"#;
+    let created = shared().http("POST", &format!("/containers/{name}/exec"), body);
+    let id = created.json()["Id"].as_str().unwrap().to_owned();
+    shared().http("POST", &format!("/exec/{id}/start"), br#"{"Detach":true}"#);
+    shared().ok(&["kill", &name]);
+    let target = format!("/exec/{id}/json");
+    let ended = poll("its end", || {
+        let reply = shared().http("GET", &target, &[]);
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        (reply.json()["Running"] == false).then(|| reply.json())
+    });
+    assert_eq!(ended["ExitCode"], 137, "{ended}");
 }
 
 #[test]
