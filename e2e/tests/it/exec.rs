@@ -46,9 +46,7 @@ fn it_joins_the_container() {
     let name = unique("exec-joins");
     detached(&name, &["--hostname", "joined"], &["sh", "-c", "echo mark >/tmp/mark; sleep 1000"]);
     exec(&[&name, "hostname"]).exits(0).prints("joined\n");
-    gantry_testkit::poll("the mark", || {
-        (exec(&[&name, "cat", "/tmp/mark"]).stdout == "mark\n").then_some(())
-    });
+    poll("the mark", || (exec(&[&name, "cat", "/tmp/mark"]).stdout == "mark\n").then_some(()));
     for kind in ["mnt", "pid", "net", "uts", "ipc"] {
         let link = format!("readlink /proc/self/ns/{kind}; readlink /proc/1/ns/{kind}");
         let both = exec(&[&name, "sh", "-c", &link]).success();
@@ -84,9 +82,7 @@ fn detached_it_returns_at_once() {
     let name = unique("exec-detached");
     detached(&name, &[], &["sleep", "1000"]);
     exec(&["-d", &name, "sh", "-c", "echo later >/tmp/later"]).exits(0).prints("");
-    gantry_testkit::poll("the file", || {
-        (exec(&[&name, "cat", "/tmp/later"]).stdout == "later\n").then_some(())
-    });
+    poll("the file", || (exec(&[&name, "cat", "/tmp/later"]).stdout == "later\n").then_some(()));
     shared().remove(&[&name]);
 }
 
