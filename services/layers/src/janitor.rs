@@ -11,6 +11,9 @@ use crate::{Error, Result};
 /// the container that is probably started next.
 const QUIET: Duration = Duration::from_secs(3);
 
+/// Before the next attempt, when it could not be recorded that layers were flushed: on a full disk, mostly.
+const SYNC_AGAIN: Duration = Duration::from_mins(1);
+
 /// How long a container is left alone with the disk before the next one's writable layer is made.
 const SPARES_PAUSE: Duration = Duration::from_millis(50);
 
@@ -64,8 +67,7 @@ impl Janitor {
     }
 
     pub(crate) fn sync_soon(&self) {
-        self.orders.board().sync_at = Some(Instant::now() + QUIET);
-        self.orders.changed.notify_one();
+        self.orders.sync_in(QUIET);
     }
 }
 
@@ -83,6 +85,11 @@ impl Drop for Janitor {
 impl Orders {
     fn board(&self) -> MutexGuard<'_, Board> {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sync_in(&self, pause: Duration) {
+        self.board().sync_at = Some(Instant::now() + pause);
+        self.changed.notify_one();
     }
 
     fn next(&self) -> Job {
@@ -120,7 +127,8 @@ fn work(shared: &Shared, orders: &Orders) {
             Job::Stop => return,
             Job::EmptyTrash => shared.empty_trash(|| orders.board().stop),
             Job::MakeSpares => shared.spares.fill(&shared.dirs),
-            Job::Sync => shared.sync(),
+            // Nothing else would ask for it before the next layer comes.
+            Job::Sync => shared.sync().inspect_err(|_| orders.sync_in(SYNC_AGAIN)),
         };
         if let Err(error) = done {
             tracing::warn!(%error, "cannot do what can wait for the layers; it is tried again later");

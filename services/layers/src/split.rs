@@ -213,11 +213,13 @@ impl Shared {
     fn note_unfit(&self, diff_id: &Digest, number: u64) -> Result<()> {
         let key = Key::plain(diff_id);
         let mut state = self.state();
-        let Some(row) = state.rows.get_mut(&key).filter(|row| row.number == number) else {
+        let Some(row) = state.rows.get(&key).filter(|row| row.number == number) else {
             return Ok(());
         };
-        row.unfit_for_split = true;
-        Ok(self.db.write(|tx| LAYERS.put(tx, key.as_str(), row))?)
+        let row = LayerRow { unfit_for_split: true, ..row.clone() };
+        self.db.write(|tx| LAYERS.put(tx, key.as_str(), &row))?;
+        state.rows.insert(key, row);
+        Ok(())
     }
 
     fn store_failed(&self, action: &'static str, source: impl Into<io::Error>) -> Error {

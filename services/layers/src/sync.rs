@@ -1,6 +1,6 @@
 //! Flushing layers to the disk, off everybody's way.
 
-use crate::row::{Key, LAYERS};
+use crate::row::{Key, LAYERS, LayerRow};
 use crate::state::Shared;
 use crate::{Error, Layers, Result};
 
@@ -34,15 +34,16 @@ impl Shared {
             .map_err(|error| Error::store("flush", path, error))?;
         // The lock keeps a removal from coming between the row and its record; it is short.
         let mut state = self.state();
+        let flushed = unsynced.into_iter().filter_map(|(key, number)| {
+            let row = state.rows.get(&key).filter(|row| row.number == number)?;
+            Some((key, LayerRow { synced: true, ..row.clone() }))
+        });
+        let flushed: Vec<(Key, LayerRow)> = flushed.collect();
         self.db.write(|tx| {
-            for (key, number) in &unsynced {
-                let Some(row) = state.rows.get_mut(key) else { continue };
-                if row.number == *number {
-                    row.synced = true;
-                    LAYERS.put(tx, key.as_str(), row)?;
-                }
-            }
-            Ok(())
-        })
+            flushed.iter().try_for_each(|(key, row)| LAYERS.put(tx, key.as_str(), row))
+        })?;
+        // Only now: whoever reads here that a layer is on the disk may let go of its archive.
+        state.rows.extend(flushed);
+        Ok(())
     }
 }

@@ -116,12 +116,12 @@ impl Volumes {
     /// Notes where a plugin says that its volume is.
     pub fn set_plugin_path(&self, name: &VolumeName, path: &str) -> Result<()> {
         let mut state = self.state();
-        let Some(volume) = state.volumes.get_mut(name) else { return Ok(()) };
-        if volume.plugin_path == path {
+        let Some(volume) = state.volumes.get(name).filter(|it| it.plugin_path != path) else {
             return Ok(());
-        }
-        path.clone_into(&mut volume.plugin_path);
-        let volume = volume.clone();
-        Ok(self.db.write(|tx| VOLUMES.put(tx, name.as_str(), &volume))?)
+        };
+        let volume = Volume { plugin_path: path.to_owned(), ..volume.clone() };
+        self.db.write(|tx| VOLUMES.put(tx, name.as_str(), &volume))?;
+        state.volumes.insert(name.clone(), volume);
+        Ok(())
     }
 }

@@ -3,13 +3,17 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 use gantry_archive::{Header, Writer};
-use gantry_layers::{Format, Layers, Splitting};
+use gantry_db::Db;
+use gantry_layers::{Config, Format, Layers, Splitting};
 use gantry_types::Digest;
+use rustix::mount::{MountFlags, mount};
 use sha2::Digest as _;
 
 use crate::draw::{Dice, World, draw};
+use crate::failures::in_private;
 use crate::scene::{Layer, Scene, dir, file, layer, open};
 
 /// The archive as a file.
@@ -225,4 +229,25 @@ fn an_archive_that_came_again_for_a_damaged_layer_is_kept() {
     std::fs::write(&image, &bytes).unwrap();
     assert_eq!(split(&layers, &one), Splitting::Unfit);
     assert!(layers.archives().open(&one.diff_id).unwrap().is_none());
+}
+
+#[test]
+fn a_layer_is_on_the_disk_when_the_database_says_so() {
+    in_private(|small| {
+        mount("tmpfs", small, "tmpfs", MountFlags::empty(), c"size=256k").unwrap();
+        let scene = Scene::new(Format::Erofs);
+        let db = Arc::new(Db::open(&small.join("meta.db")).unwrap());
+        let config = Config { root: scene.path(""), format: Some(Format::Erofs) };
+        let layers = Layers::open(config, db).unwrap();
+        let one = large(&[]);
+        layers.apply(&one.diff_id, &[], &one.tar[..]).unwrap();
+        let filler = small.join("filler");
+        std::fs::write(&filler, vec![0; 1 << 20]).unwrap_err();
+        layers.sync().unwrap_err();
+        let archive = stored(&one);
+        assert_eq!(layers.split(&one.diff_id, &archive).unwrap(), Splitting::NotYet);
+        std::fs::remove_file(filler).unwrap();
+        layers.sync().unwrap();
+        assert_eq!(layers.split(&one.diff_id, &archive).unwrap(), Splitting::Done);
+    });
 }

@@ -3,10 +3,14 @@
 use std::os::unix::fs::MetadataExt;
 
 use gantry_db::WriteTx;
+use gantry_sys::clone::{Namespaces, unshare};
 use gantry_types::{ErrorKind, Timestamp};
 use gantry_volumes::{CreateOptions, VolumeName};
+use rustix::mount::{
+    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount,
+};
 
-use crate::rig::{Rig, name, nobody};
+use crate::rig::{Rig, name, nobody, open};
 
 #[test]
 fn a_volume_is_a_directory_with_dockers_rights() {
@@ -139,4 +143,27 @@ fn nobody_gets_a_volume_in_the_making() {
     rig.store().find("new").unwrap();
     let error = rig.store().clone_volume("no", &name("other"), Timestamp::ZERO).unwrap_err();
     assert_eq!(error.to_string(), "get no: no such volume");
+}
+
+#[test]
+fn what_a_full_disk_did_not_take_nobody_is_told() {
+    let private = || {
+        unshare(Namespaces::MOUNT).unwrap();
+        mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).unwrap();
+        let temp = tempfile::tempdir().unwrap();
+        let (small, filler) = (temp.path().join("small"), temp.path().join("small/filler"));
+        std::fs::create_dir(&small).unwrap();
+        mount("tmpfs", &small, "tmpfs", MountFlags::empty(), c"size=256k").unwrap();
+        let volumes = open(small.clone());
+        let name = name("data");
+        volumes.create(&name, CreateOptions::default(), Timestamp::ZERO).unwrap();
+        std::fs::write(&filler, vec![0; 1 << 20]).unwrap_err();
+        volumes.set_plugin_path(&name, "/where").unwrap_err();
+        assert_eq!(volumes.find("data").unwrap().plugin_path, "");
+        std::fs::remove_file(&filler).unwrap();
+        volumes.set_plugin_path(&name, "/where").unwrap();
+        assert_eq!(volumes.find("data").unwrap().plugin_path, "/where");
+        unmount(&small, UnmountFlags::DETACH).unwrap();
+    };
+    std::thread::spawn(private).join().unwrap();
 }

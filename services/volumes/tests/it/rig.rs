@@ -50,7 +50,7 @@ impl Rig {
     }
 }
 
-fn open(root: PathBuf) -> Volumes {
+pub(crate) fn open(root: PathBuf) -> Volumes {
     let db = Arc::new(Db::open(&root.join("meta.db")).unwrap());
     Volumes::open(&Config { root }, db).unwrap()
 }
