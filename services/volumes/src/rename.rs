@@ -1,6 +1,7 @@
 //! Another name for a volume. The row goes first and remembers where the directory is, until that has followed.
 
 use gantry_db::WriteTx;
+use gantry_types::error_chain;
 
 use crate::dirs::{Dirs, flush_dir};
 use crate::volume::{ANONYMOUS, VOLUMES};
@@ -55,7 +56,10 @@ impl Volumes {
             return Err(error);
         }
         renamed.moves_from = None;
-        self.db.write(|tx| VOLUMES.put(tx, to.as_str(), &renamed))?;
+        // It has its new name by now. A row that still says from where it came does no harm.
+        if let Err(error) = self.db.write(|tx| VOLUMES.put(tx, to.as_str(), &renamed)) {
+            tracing::warn!(error = error_chain(&error), volume = %to, "cannot note the end of a volume's rename; the next start does");
+        }
         state.volumes.remove(&name);
         state.pin(to);
         pins.add(to.clone());
