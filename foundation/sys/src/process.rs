@@ -61,6 +61,11 @@ pub fn pid() -> i32 {
     rustix::process::getpid().as_raw_nonzero().get()
 }
 
+/// The number of this process's parent in its pid namespace; zero for one outside of it.
+pub fn parent_pid() -> i32 {
+    rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get())
+}
+
 /// Ends the process at once: no destructors, no handlers, no flushing. For forked children.
 pub fn exit_now(code: u8) -> ! {
     // SAFETY: ends the process; nothing after it can observe broken state.

@@ -15,14 +15,17 @@ use crate::{pidfd, process};
 /// # Errors
 /// The kernel has no user namespaces, there are too many of them, or it refuses the mappings.
 pub fn user_namespace(uids: &str, gids: &str) -> io::Result<OwnedFd> {
+    let parent = process::pid();
     match clone_for_calls(Namespaces::USER)? {
         Fork::Child => {
             // Whatever fails here, the parent ends this process.
             drop(process::kill_with_parent());
-            loop {
+            // But for one that died before that: this process would stay, with copies of its descriptors and the locks that they hold.
+            while process::parent_pid() == parent {
                 // SAFETY: takes nothing and touches nothing.
                 unsafe { libc::pause() };
             }
+            process::exit_now(1)
         }
         Fork::Parent(child) => {
             let made = take(&child, uids, gids);
