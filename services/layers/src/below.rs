@@ -4,10 +4,11 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, fgetxattr, openat, openat2, readlink,
-    statat,
+    AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, openat, openat2, readlink, statat,
 };
 use rustix::io::Errno;
+
+use crate::contents::is_opaque;
 
 /// What a layer has at a path.
 pub(crate) enum InLayer {
@@ -62,9 +63,4 @@ pub(crate) fn in_layer(layer: &Path, path: &Path) -> Result<InLayer, Errno> {
         is_alone |= is_opaque(&dir);
     }
     Ok(if is_alone { InLayer::Alone(dir) } else { InLayer::Shows(dir) })
-}
-
-fn is_opaque(dir: &OwnedFd) -> bool {
-    let mut value = [0; 4];
-    matches!(fgetxattr(dir, gantry_archive::OPAQUE, &mut value), Ok(1) if value[0] == b'y')
 }

@@ -2,7 +2,7 @@
 //! files is that of the levels.
 
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use gantry_archive::OPAQUE;
 use gantry_archive::tree::MAX_DEPTH;
@@ -121,8 +121,9 @@ fn content<'a>(path: &'a [u8], stat: &Stat) -> Content<'a> {
     }
 }
 
-fn is_opaque(dir: &OwnedFd) -> bool {
+/// Whether a directory hides all that lower layers have in it.
+pub(crate) fn is_opaque(dir: &OwnedFd) -> bool {
     let mut value = [0_u8; 2];
-    let length = fgetxattr(dir.as_fd(), OPAQUE, &mut value);
+    let length = fgetxattr(dir, OPAQUE, &mut value);
     length.is_ok_and(|length| value.get(..length) == Some(&b"y"[..]))
 }
