@@ -152,6 +152,11 @@ pub fn size(dir: BorrowedFd<'_>) -> Result<u64> {
 
 #[cfg(test)]
 mod tests {
+    use gantry_sys::clone::{Namespaces, unshare};
+    use rustix::mount::{
+        MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount,
+    };
+
     use super::*;
 
     #[test]
@@ -186,6 +191,30 @@ mod tests {
         assert!(temp.path().join("file").exists());
         remove(top.as_fd(), b"file").unwrap();
         remove(top.as_fd(), b"file").unwrap();
+    }
+
+    #[test]
+    fn what_is_mounted_below_stays() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let private = || {
+            unshare(Namespaces::MOUNT).unwrap();
+            let flags = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+            mount_change("/", flags).unwrap();
+            let temp = tempfile::tempdir().unwrap();
+            let remote = temp.path().join("tree/remote");
+            std::fs::create_dir_all(&remote).unwrap();
+            mount("tmpfs", &remote, "tmpfs", MountFlags::empty(), c"size=64k").unwrap();
+            std::fs::create_dir(remote.join("dir")).unwrap();
+            std::fs::write(remote.join("dir/file"), "x").unwrap();
+            let top = std::fs::File::open(temp.path()).unwrap();
+            remove(top.as_fd(), b"tree").unwrap_err();
+            assert!(remote.join("dir/file").exists());
+            unmount(&remote, UnmountFlags::DETACH).unwrap();
+            remove(top.as_fd(), b"tree").unwrap();
+        };
+        std::thread::spawn(private).join().unwrap();
     }
 
     #[test]
