@@ -13,7 +13,7 @@ use gantry_archive::{
 };
 use gantry_oci::image::{Descriptor, media_type};
 use gantry_types::{Algorithm, Digest};
-use rustix::fs::{Mode, OFlags, open, openat};
+use rustix::fs::{Mode, OFlags, open, openat, syncfs};
 use serde::{Deserialize, Serialize};
 
 use super::config;
@@ -209,11 +209,11 @@ impl Incoming {
         Ok(bytes)
     }
 
-    /// Gives the directory its place.
+    /// Gives the directory its place. It is on the disk with all that is in it when this returns: no row may speak of less.
     pub(crate) fn settle(mut self, place: &Path) -> Result<()> {
         fs::rename(&self.dir, place).map_err(failed("move", &self.dir))?;
         self.kept = true;
-        Ok(())
+        syncfs(open_dir(place)?).map_err(|errno| failed("flush", place)(errno.into()))
     }
 }
 

@@ -207,8 +207,8 @@ impl Store {
         let id = id.to_owned();
         let record =
             Record { id, name, origin, manifest, config, settings, enabled: false, timeout_s: 0 };
-        incoming.settle(&self.dir(&record.id))?;
-        if let Err(error) = self.save(&record) {
+        let done = incoming.settle(&self.dir(&record.id)).and_then(|()| self.save(&record));
+        if let Err(error) = done {
             self.drop_dir(&record.id);
             return Err(error);
         }
