@@ -3,6 +3,7 @@
 mod kinds;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -152,12 +153,16 @@ fn a_plugin_that_ends_runs_again_and_so_it_does_with_the_next_daemon() {
 
 /// The process of a plugin: its cgroup says whose it is.
 fn plugin_pid(id: &str) -> Option<u32> {
+    process_of(id, "volume-plugin")
+}
+
+fn process_of(id: &str, program: &str) -> Option<u32> {
     let entries = fs::read_dir("/proc").unwrap().flatten();
     let mut pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     pids.find(|pid| {
         let read =
             |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
-        read("cgroup").contains(id) && read("comm").starts_with("volume-plugin")
+        read("cgroup").contains(id) && read("comm").starts_with(program)
     })
 }
 
@@ -204,6 +209,30 @@ fn one_that_was_being_disabled_is_ended_by_the_next_daemon() {
     daemon.start_again();
     assert_eq!(inspect(&daemon, "vol")[0]["Enabled"], false);
     assert_eq!(plugin_pid(&id), None);
+    daemon.ok(&["plugin", "rm", "vol"]);
+    leaves_nothing(&daemon);
+}
+
+#[test]
+fn one_that_hangs_when_it_starts_again_can_be_ended() {
+    let daemon = Daemon::start();
+    let data = data(&daemon, "data", &config());
+    daemon.ok(&["plugin", "create", "vol", data.to_str().unwrap()]);
+    // It may take as long as it wants.
+    let path = format!("/plugins/vol/enable?timeout={}", 1_000_000);
+    assert_eq!(daemon.http("POST", &path, &[]).status, 200);
+    let id = inspect(&daemon, "vol")[0]["Id"].as_str().unwrap().to_owned();
+    let running = poll("the plugin to run", || plugin_pid(&id));
+    let program = daemon.data_root().join("plugins").join(&id).join("rootfs/volume-plugin");
+    fs::remove_file(&program).unwrap();
+    fs::write(&program, "#!/bin/busybox sh\nexec /bin/busybox sleep 1000\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    kill(running);
+    poll("the next run", || process_of(&id, "busybox"));
+    // Only by force: nobody else knows whether it will be needed.
+    daemon.gantry(&["plugin", "disable", "vol"]).run().exits(1);
+    daemon.ok(&["plugin", "disable", "-f", "vol"]);
+    assert_eq!(process_of(&id, "busybox"), None);
     daemon.ok(&["plugin", "rm", "vol"]);
     leaves_nothing(&daemon);
 }

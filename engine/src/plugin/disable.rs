@@ -1,9 +1,10 @@
 //! `plugin disable`: ends a plugin, which is not found any more.
 
-use gantry_plugins::managed::Record;
+use gantry_plugins::managed::{Change, Record};
 
 use super::{run, save, tell, users};
 use crate::Result;
+use crate::blocking::block;
 use crate::engine::Engine;
 use crate::error::Error;
 
@@ -12,7 +13,7 @@ use crate::error::Error;
 /// # Errors
 /// It does not run, or somebody needs it.
 pub async fn disable(engine: &Engine, name: &str, force: bool) -> Result<()> {
-    let (change, record) = engine.managed_plugins.change(name)?;
+    let (change, record) = right_to_end(engine, name, force).await?;
     if !record.enabled {
         return Err(Error::PluginDisabled(record.familiar()));
     }
@@ -22,6 +23,19 @@ pub async fn disable(engine: &Engine, name: &str, force: bool) -> Result<()> {
     end(engine, record).await?;
     drop(change);
     Ok(())
+}
+
+/// The right to change a plugin; by `force` also one that is just started again because it ended.
+pub(super) async fn right_to_end(
+    engine: &Engine,
+    name: &str,
+    force: bool,
+) -> Result<(Change, Record)> {
+    if !force {
+        return Ok(engine.managed_plugins.change(name)?);
+    }
+    let (engine, name) = (engine.clone(), name.to_owned());
+    block(move || Ok(engine.managed_plugins.change_soon(&name)?)).await
 }
 
 /// Ends a plugin that is enabled; as it is then.

@@ -29,7 +29,7 @@ pub async fn enable(engine: &Engine, name: &str, options: EnableOptions) -> Resu
         return Err(Error::PluginEnabled(record.familiar()));
     }
     let record = Record { enabled: true, timeout_s: options.timeout_s, ..record };
-    let run = run::start(engine, &record).await?;
+    let run = run::start(engine, &record, || false).await?;
     if let Err(error) = save(engine, &record).await {
         run::stop(engine, &record).await;
         return Err(error);

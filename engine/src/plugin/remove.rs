@@ -10,7 +10,7 @@ use crate::error::Error;
 
 /// Removes a plugin; by `force` also one that runs or is in use. What it was comes back.
 pub async fn remove(engine: &Engine, name: &str, force: bool) -> Result<Plugin> {
-    let (change, mut record) = engine.managed_plugins.change(name)?;
+    let (change, mut record) = disable::right_to_end(engine, name, force).await?;
     if !force {
         if record.enabled {
             return Err(Error::PluginEnabled(record.familiar()));

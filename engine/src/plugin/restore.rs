@@ -55,7 +55,7 @@ async fn begin(engine: Engine, record: Record) {
         supervise::watch(&engine, &record.id, &run);
         return;
     }
-    match run::start(&engine, &record).await {
+    match run::start(&engine, &record, || false).await {
         Ok(run) => supervise::watch(&engine, &record.id, &run),
         Err(error) => {
             tracing::error!(

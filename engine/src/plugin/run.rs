@@ -83,12 +83,16 @@ impl Runs {
     }
 }
 
-/// Runs a plugin and waits until it listens; from then on it is found. Nothing is left after a failure.
-pub(super) async fn start(engine: &Engine, record: &Record) -> Result<Run> {
+/// Runs a plugin and waits until it listens, or `is_given_up`; from then on it is found. Nothing is left after a failure.
+pub(super) async fn start(
+    engine: &Engine,
+    record: &Record,
+    is_given_up: impl Fn() -> bool + Send + 'static,
+) -> Result<Run> {
     let (engine, record) = (engine.clone(), record.clone());
     block(move || {
         let mut rollback = Rollback::new();
-        let shim = steps(&engine, &record, &mut rollback)?;
+        let shim = steps((&engine, &record), &is_given_up, &mut rollback)?;
         rollback.keep();
         let run = engine.plugin_runs.add(&record.id, shim);
         found(&engine, &record);
@@ -106,7 +110,11 @@ pub(super) fn found(engine: &Engine, record: &Record) {
     });
 }
 
-fn steps(engine: &Engine, record: &Record, rollback: &mut Rollback) -> Result<Shim> {
+fn steps(
+    (engine, record): (&Engine, &Record),
+    is_given_up: &dyn Fn() -> bool,
+    rollback: &mut Rollback,
+) -> Result<Shim> {
     let container = spec::container(engine, record)?;
     clear(engine, record);
     let undo = (engine.clone(), record.clone());
@@ -149,7 +157,7 @@ fn steps(engine: &Engine, record: &Record, rollback: &mut Rollback) -> Result<Sh
         options: own_runtime_options(&cgroups::place_of(engine, &container)?),
     });
     let begun = created.and_then(|_| shim.start("")).map_err(Error::from);
-    let begun = begun.and_then(|_| wait(engine, record, &shim));
+    let begun = begun.and_then(|_| wait(engine, record, &shim, is_given_up));
     if let Err(error) = begun {
         shim.dismiss();
         cgroups::reap(engine, &cgroups::path_of(engine, &container));
@@ -173,7 +181,12 @@ fn share(dir: &Path) -> Result<()> {
 }
 
 /// Until somebody listens at the plugin's socket.
-fn wait(engine: &Engine, record: &Record, shim: &Shim) -> Result<()> {
+fn wait(
+    engine: &Engine,
+    record: &Record,
+    shim: &Shim,
+    is_given_up: &dyn Fn() -> bool,
+) -> Result<()> {
     let socket = engine.settings.plugin_sockets(&record.id).join(&record.config.interface.socket);
     let limit = patience(record);
     let deadline = Instant::now() + limit;
@@ -194,6 +207,9 @@ fn wait(engine: &Engine, record: &Record, shim: &Shim) -> Result<()> {
                 "it does not listen at {socket} after {} s",
                 limit.as_secs()
             )));
+        }
+        if is_given_up() {
+            return Err(failed("somebody ends it while it starts".to_owned()));
         }
         match ended.recv_timeout(PAUSE) {
             Ok(notice) => return Err(failed(format!("it has ended at once ({notice:?})"))),

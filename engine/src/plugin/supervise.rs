@@ -1,5 +1,6 @@
 //! A plugin that ends by itself runs again, after a pause that grows.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use gantry_types::error_chain;
@@ -51,13 +52,21 @@ async fn again(engine: &WeakEngine, id: &str, latest: Option<u64>, mut pause: Du
         if !is_current() {
             return;
         }
-        // Who changes it now decides by himself what becomes of it; it is looked at again later.
-        let Ok((change, record)) = engine.managed_plugins.change(id) else { continue };
+        let (change, record) = match engine.managed_plugins.change_for_now(id) {
+            Ok((change, record)) => (Arc::new(change), record),
+            // Who changes it now decides by himself what becomes of it; it is looked at again later.
+            Err(gantry_plugins::Error::Busy(_)) => continue,
+            Err(error) => {
+                tracing::debug!(error = error_chain(&error), id, "a plugin is not started again");
+                return;
+            }
+        };
         if !record.enabled || !is_current() {
             return;
         }
+        let held = Arc::clone(&change);
         tracing::warn!(plugin = record.familiar(), "a plugin does not run; it is started again");
-        match run::start(&engine, &record).await {
+        match run::start(&engine, &record, move || held.is_wanted()).await {
             Ok(run) => {
                 drop(change);
                 watch_with(&engine, id, &run, pause);

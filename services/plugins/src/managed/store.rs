@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Read;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use gantry_db::Db;
 use gantry_types::{Digest, ImageReference, error_chain};
@@ -26,31 +26,56 @@ const PROPAGATED: &str = "propagated-mount";
 pub struct Store {
     root: PathBuf,
     db: Arc<Db>,
-    state: Arc<Mutex<State>>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Somebody has given back the right to change a plugin.
+    given_back: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
     plugins: BTreeMap<String, Record>,
-    /// Ids of those that somebody is changing, and names that are about to be given.
-    busy: BTreeSet<String>,
+    /// By ids of those that somebody is changing, and names that are about to be given.
+    busy: BTreeMap<String, Holder>,
+}
+
+/// Who is changing a plugin.
+#[derive(Debug, Default)]
+struct Holder {
+    /// It gives the right back when somebody wants it.
+    yields: bool,
+    is_wanted: bool,
 }
 
 /// The right to change one plugin until it is dropped.
 #[derive(Debug)]
 pub struct Change {
-    state: Arc<Mutex<State>>,
+    shared: Arc<Shared>,
     key: String,
+}
+
+impl Change {
+    /// Whether somebody waits for it: see [`Store::change_for_now`].
+    pub fn is_wanted(&self) -> bool {
+        self.shared.lock().busy.get(&self.key).is_some_and(|holder| holder.is_wanted)
+    }
 }
 
 impl Drop for Change {
     fn drop(&mut self) {
-        lock(&self.state).busy.remove(&self.key);
+        self.shared.lock().busy.remove(&self.key);
+        self.shared.given_back.notify_all();
     }
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Store {
@@ -85,8 +110,8 @@ impl Store {
                 );
             }
         }
-        let state = State { plugins, busy: BTreeSet::new() };
-        Ok(Self { root, db, state: Arc::new(Mutex::new(state)) })
+        let state = Mutex::new(State { plugins, ..State::default() });
+        Ok(Self { root, db, shared: Arc::new(Shared { state, ..Shared::default() }) })
     }
 
     /// A plugin's directory.
@@ -111,7 +136,7 @@ impl Store {
 
     /// All of them, by name.
     pub fn list(&self) -> Vec<Record> {
-        let mut all: Vec<Record> = lock(&self.state).plugins.values().cloned().collect();
+        let mut all: Vec<Record> = self.shared.lock().plugins.values().cloned().collect();
         all.sort_by_key(Record::familiar);
         all
     }
@@ -121,13 +146,13 @@ impl Store {
     /// # Errors
     /// There is none, or more than one.
     pub fn find(&self, text: &str) -> Result<Record> {
-        find(&lock(&self.state).plugins, text).cloned()
+        find(&self.shared.lock().plugins, text).cloned()
     }
 
     /// The one of that name, which lacks nothing but perhaps its tag.
     pub fn named(&self, text: &str) -> Option<Record> {
         let name: ImageReference = text.parse().ok()?;
-        lock(&self.state).plugins.values().find(|it| it.name == name).cloned()
+        self.shared.lock().plugins.values().find(|it| it.name == name).cloned()
     }
 
     /// The right to change the plugin that `text` names, and the plugin as it is then.
@@ -135,10 +160,42 @@ impl Store {
     /// # Errors
     /// There is none, or somebody else is changing it.
     pub fn change(&self, text: &str) -> Result<(Change, Record)> {
-        let mut state = lock(&self.state);
+        self.change_as(text, false)
+    }
+
+    /// [`Self::change`] for one who looks at [`Change::is_wanted`] and gives it back then.
+    ///
+    /// # Errors
+    /// Those of [`Self::change`].
+    pub fn change_for_now(&self, text: &str) -> Result<(Change, Record)> {
+        self.change_as(text, true)
+    }
+
+    /// [`Self::change`] that waits for whoever has it for now.
+    ///
+    /// # Errors
+    /// Those of [`Self::change`].
+    pub fn change_soon(&self, text: &str) -> Result<(Change, Record)> {
+        let mut state = self.shared.lock();
+        loop {
+            let record = find(&state.plugins, text)?.clone();
+            match state.busy.get_mut(&record.id) {
+                Some(holder) if holder.yields => holder.is_wanted = true,
+                _ => {
+                    let (key, name) = (record.id.clone(), record.familiar());
+                    return Ok((self.take(&mut state, (key, &name), false)?, record));
+                }
+            }
+            let waited = self.shared.given_back.wait(state);
+            state = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn change_as(&self, text: &str, yields: bool) -> Result<(Change, Record)> {
+        let mut state = self.shared.lock();
         let record = find(&state.plugins, text)?.clone();
-        let change = self.take(&mut state, record.id.clone(), &record.familiar())?;
-        Ok((change, record))
+        let (key, name) = (record.id.clone(), record.familiar());
+        Ok((self.take(&mut state, (key, &name), yields)?, record))
     }
 
     /// The right to give a name that nothing has.
@@ -146,18 +203,19 @@ impl Store {
     /// # Errors
     /// A plugin has it, or is about to.
     pub fn reserve(&self, name: &ImageReference) -> Result<Change> {
-        let mut state = lock(&self.state);
+        let mut state = self.shared.lock();
         if state.plugins.values().any(|it| it.name == *name) {
             return Err(Error::Exists(name.familiar()));
         }
-        self.take(&mut state, name.to_string(), &name.familiar())
+        self.take(&mut state, (name.to_string(), &name.familiar()), false)
     }
 
-    fn take(&self, state: &mut State, key: String, name: &str) -> Result<Change> {
-        if !state.busy.insert(key.clone()) {
+    fn take(&self, state: &mut State, (key, name): (String, &str), yields: bool) -> Result<Change> {
+        if state.busy.contains_key(&key) {
             return Err(Error::Busy(name.to_owned()));
         }
-        Ok(Change { state: Arc::clone(&self.state), key })
+        state.busy.insert(key.clone(), Holder { yields, is_wanted: false });
+        Ok(Change { shared: Arc::clone(&self.shared), key })
     }
 
     /// A place for a plugin that comes in.
@@ -250,7 +308,7 @@ impl Store {
     /// The database cannot be written.
     pub fn save(&self, record: &Record) -> Result<()> {
         self.db.write(|tx| PLUGINS.put(tx, &record.id, record))?;
-        lock(&self.state).plugins.insert(record.id.clone(), record.clone());
+        self.shared.lock().plugins.insert(record.id.clone(), record.clone());
         Ok(())
     }
 
@@ -260,7 +318,7 @@ impl Store {
     /// The database cannot be written; files that cannot be removed are told in the log.
     pub fn remove(&self, record: &Record) -> Result<()> {
         self.db.write(|tx| PLUGINS.remove(tx, &record.id))?;
-        lock(&self.state).plugins.remove(&record.id);
+        self.shared.lock().plugins.remove(&record.id);
         self.drop_dir(&record.id);
         Ok(())
     }

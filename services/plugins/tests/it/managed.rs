@@ -5,6 +5,7 @@ use std::io::Cursor;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use gantry_archive::{Header, Writer};
 use gantry_db::Db;
@@ -62,6 +63,31 @@ fn plugins_are_made_found_and_removed() {
     drop(change);
     store.remove(&made).unwrap();
     assert!(store.list().is_empty() && !store.dir(ID).exists());
+}
+
+#[test]
+fn who_changes_a_plugin_for_now_gives_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    store.create((ID, name("p")), context("one")).unwrap();
+    let (change, _) = store.change("p").unwrap();
+    assert!(matches!(store.change_soon("p"), Err(Error::Busy(_))));
+    drop(change);
+    let (change, _) = store.change_for_now("p").unwrap();
+    assert!(matches!(store.change("p"), Err(Error::Busy(_))));
+    assert!(!change.is_wanted());
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| store.change_soon("p").map(drop));
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !change.is_wanted() {
+            assert!(Instant::now() < deadline);
+            std::thread::yield_now();
+        }
+        assert!(!waiting.is_finished());
+        drop(change);
+        waiting.join().unwrap().unwrap();
+    });
+    assert!(matches!(store.change_soon("q"), Err(Error::NotFound(_))));
 }
 
 #[test]
