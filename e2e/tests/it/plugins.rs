@@ -219,7 +219,7 @@ fn one_that_hangs_when_it_starts_again_can_be_ended() {
     let data = data(&daemon, "data", &config());
     daemon.ok(&["plugin", "create", "vol", data.to_str().unwrap()]);
     // It may take as long as it wants.
-    let path = format!("/plugins/vol/enable?timeout={}", 1_000_000);
+    let path = format!("/plugins/vol/enable?timeout={}", u64::MAX);
     assert_eq!(daemon.http("POST", &path, &[]).status, 200);
     let id = inspect(&daemon, "vol")[0]["Id"].as_str().unwrap().to_owned();
     let running = poll("the plugin to run", || plugin_pid(&id));

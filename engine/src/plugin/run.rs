@@ -189,7 +189,8 @@ fn wait(
 ) -> Result<()> {
     let socket = engine.settings.plugin_sockets(&record.id).join(&record.config.interface.socket);
     let limit = patience(record);
-    let deadline = Instant::now() + limit;
+    // None for more seconds than there will be.
+    let deadline = Instant::now().checked_add(limit);
     let (sender, ended) = std::sync::mpsc::sync_channel(1);
     shim.on_exit("", move |notice| sender.try_send(notice).unwrap_or_default());
     let failed = |reason: String| Error::PluginStart {
@@ -201,7 +202,7 @@ fn wait(
         if is_there && gantry_plugins::listens(&socket) {
             return Ok(());
         }
-        if Instant::now() >= deadline {
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             let socket = &record.config.interface.socket;
             return Err(failed(format!(
                 "it does not listen at {socket} after {} s",
