@@ -238,6 +238,23 @@ fn one_that_hangs_when_it_starts_again_can_be_ended() {
 }
 
 #[test]
+fn drivers_of_our_own_have_their_names() {
+    let daemon = Daemon::with_busybox();
+    let data = data(&daemon, "data", &config());
+    daemon.ok(&["plugin", "create", "local", data.to_str().unwrap()]);
+    for words in [&["volume", "create", "plain"][..], &["volume", "create", "-d", "local", "named"]]
+    {
+        daemon.ok(words);
+    }
+    let run = ["run", "--rm", "--network", "none", "-v", "plain:/v", "busybox", "true"];
+    daemon.ok(&run);
+    let drivers = daemon.ok(&["volume", "ls", "--format", "{{.Name}} {{.Driver}}"]);
+    assert_eq!(drivers, "named local\nplain local");
+    daemon.ok(&["volume", "rm", "plain", "named"]);
+    daemon.ok(&["plugin", "rm", "local"]);
+}
+
+#[test]
 fn one_that_cannot_start_says_why_and_stays_disabled() {
     let daemon = Daemon::start();
     let data = data(&daemon, "data", &config());

@@ -20,7 +20,10 @@ const ENABLE_IPV6: &str = "com.docker.network.enable_ipv6";
 /// Makes a network.
 pub async fn create(engine: &Engine, mut request: NetworkCreateRequest) -> Result<NetworkCreated> {
     for name in [&mut request.driver, &mut request.ipam.driver] {
-        if let Some(full) = plugin::full_name(engine, name) {
+        // Our own have their names, whatever a plugin is called.
+        if matches!(driver(name), Ok(Driver::Plugin(_)))
+            && let Some(full) = plugin::full_name(engine, name)
+        {
             *name = full;
         }
     }

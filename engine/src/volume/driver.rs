@@ -72,9 +72,11 @@ pub(super) fn create(
     options: gantry_volumes::CreateOptions,
     pins: &mut Pins,
 ) -> Result<(Volume, bool)> {
-    let driver = full_name(engine, &options.driver).unwrap_or_else(|| options.driver.clone());
+    // Our own has its name, whatever a plugin is called.
+    let is_foreign = !matches!(options.driver.as_str(), "" | LOCAL);
+    let full = if is_foreign { full_name(engine, &options.driver) } else { None };
+    let driver = full.unwrap_or_else(|| options.driver.clone());
     let options = gantry_volumes::CreateOptions { driver: driver.clone(), ..options };
-    let is_foreign = !matches!(driver.as_str(), "" | LOCAL);
     let is_new = is_foreign && engine.volumes.find(name.as_str()).is_err();
     if is_new {
         let request = Request { opts: Some(&options.options), ..Request::of(name) };
