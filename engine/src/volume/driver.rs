@@ -121,6 +121,20 @@ pub(super) enum Place {
 pub(super) fn mount(engine: &Engine, volume: &Volume, user: &str) -> Result<Place> {
     let request = Request { user: Some(user), ..Request::of(&volume.name) };
     let mounted: Mounted = ask(engine, &volume.driver, "Mount", &request)?;
+    let place = place_of(engine, volume, mounted);
+    if place.is_err() {
+        // It is mounted, and nobody will ask for the end of that.
+        unmount(engine, volume, user).unwrap_or_else(|error| {
+            tracing::warn!(
+                error = gantry_types::error_chain(&error),
+                "a plugin keeps a volume mounted"
+            );
+        });
+    }
+    place
+}
+
+fn place_of(engine: &Engine, volume: &Volume, mounted: Mounted) -> Result<Place> {
     let path = mounted.mountpoint.filter(|path| path.starts_with('/'));
     let no_path = || {
         let (driver, name) = (&volume.driver, &volume.name);
@@ -129,20 +143,8 @@ pub(super) fn mount(engine: &Engine, volume: &Volume, user: &str) -> Result<Plac
     let path = path.ok_or_else(no_path)?;
     let shown = told_path(engine, &volume.driver, &path);
     engine.volumes.set_plugin_path(&volume.name, &shown)?;
-    match open_place(engine, &volume.driver, &path) {
-        Ok(Some(place)) => Ok(Place::Held(place)),
-        Ok(None) => Ok(Place::Path(path)),
-        Err(error) => {
-            // It is mounted, and nobody will ask for the end of that.
-            unmount(engine, volume, user).unwrap_or_else(|error| {
-                tracing::warn!(
-                    error = gantry_types::error_chain(&error),
-                    "a plugin keeps a volume mounted"
-                );
-            });
-            Err(error)
-        }
-    }
+    let held = open_place(engine, &volume.driver, &path)?;
+    Ok(held.map_or(Place::Path(path), Place::Held))
 }
 
 /// The container needs it no longer.
