@@ -25,7 +25,7 @@ pub use disable::disable;
 pub use enable::{EnableOptions, enable};
 pub use inspect::inspect;
 pub use list::list;
-pub(crate) use place::{full_name, log_folder, open_place, told_path};
+pub(crate) use place::{full_name, log_folder, open_place, open_shown, told_path};
 pub use privileges::privileges;
 pub use pull::pull;
 pub use push::push;

@@ -3,7 +3,7 @@
 mod kinds;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -252,6 +252,43 @@ fn drivers_of_our_own_have_their_names() {
     assert_eq!(drivers, "named local\nplain local");
     daemon.ok(&["volume", "rm", "plain", "named"]);
     daemon.ok(&["plugin", "rm", "local"]);
+}
+
+#[test]
+fn a_plugin_s_links_lead_nowhere_else() {
+    let daemon = Daemon::with_busybox();
+    let data = data(&daemon, "data", &config());
+    daemon.ok(&["plugin", "create", "vol", data.to_str().unwrap()]);
+    daemon.ok(&["plugin", "enable", "vol"]);
+    let id = inspect(&daemon, "vol")[0]["Id"].as_str().unwrap().to_owned();
+    let host = daemon.scratch("host");
+    fs::create_dir(&host).unwrap();
+    fs::write(host.join("secret"), "the host's").unwrap();
+    let volume = ["--volume-driver", "vol", "-v", "vol1:/v"];
+    let create = ["create", "--network", "none", "--name", "one"];
+    daemon.ok(&[&create[..], &volume, &["busybox", "true"]].concat());
+    let place = daemon.data_root().join("plugins").join(&id).join("propagated-mount").join("vol1");
+    fs::write(place.join("own"), "the plugin's").unwrap();
+    let out = daemon.scratch("out");
+    fs::create_dir(&out).unwrap();
+    let copy = |path: &str| daemon.gantry(&["cp", path, out.to_str().unwrap()]).run();
+    copy("one:/v/own").exits(0);
+    fs::remove_file(place.join("own")).unwrap();
+    fs::remove_dir(&place).unwrap();
+    symlink(&host, &place).unwrap();
+    copy("one:/v/secret").exits(1);
+    daemon.gantry(&["cp", out.join("own").to_str().unwrap(), "one:/v/"]).run();
+    assert!(!host.join("own").exists());
+    fs::remove_file(&place).unwrap();
+    fs::create_dir(&place).unwrap();
+    // A part of it.
+    let mount = "type=volume,src=vol1,dst=/g,volume-driver=vol,volume-subpath=greeting";
+    let run = ["run", "--rm", "--network", "none", "--mount", mount, "busybox", "cat", "/g"];
+    assert_eq!(daemon.ok(&run), "hello");
+    daemon.remove(&["one"]);
+    daemon.ok(&["volume", "rm", "vol1"]);
+    daemon.ok(&["plugin", "rm", "-f", "vol"]);
+    leaves_nothing(&daemon);
 }
 
 #[test]

@@ -65,7 +65,22 @@ pub(crate) fn told_path(engine: &Engine, driver: &str, path: &str) -> String {
 
 /// Opens the directory that a managed plugin told, without leaving what is the plugin's; nothing for other plugins.
 pub(crate) fn open_place(engine: &Engine, driver: &str, path: &str) -> Result<Option<OwnedFd>> {
-    let Some((root, rest)) = scoped(engine, driver, path) else { return Ok(None) };
+    scoped(engine, driver, path).map(|(root, rest)| open_below(&root, &rest)).transpose()
+}
+
+/// The same for a path as [`told_path`] showed it.
+pub(crate) fn open_shown(engine: &Engine, driver: &str, path: &str) -> Result<Option<OwnedFd>> {
+    let Some(record) = engine.managed_plugins.named(driver) else { return Ok(None) };
+    let (plugins, id) = (&engine.managed_plugins, &record.id);
+    let below = |root: PathBuf| {
+        let rest = Path::new(path).strip_prefix(&root).ok()?.to_owned();
+        Some(open_below(&root, &rest))
+    };
+    below(plugins.propagated(id)).or_else(|| below(plugins.rootfs(id))).transpose()
+}
+
+/// Steps back and links do not lead out of `root`.
+fn open_below(root: &Path, rest: &Path) -> Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let failed = |path: &Path| {
         let path = path.to_owned();
@@ -73,13 +88,13 @@ pub(crate) fn open_place(engine: &Engine, driver: &str, path: &str) -> Result<Op
             Error::file("open the plugin's directory", path)(errno.into())
         }
     };
-    let dir = openat2(CWD, &root, flags, Mode::empty(), ResolveFlags::NO_MAGICLINKS)
-        .map_err(failed(&root))?;
+    let dir = openat2(CWD, root, flags, Mode::empty(), ResolveFlags::NO_MAGICLINKS)
+        .map_err(failed(root))?;
     if rest.as_os_str().is_empty() {
-        return Ok(Some(dir));
+        return Ok(dir);
     }
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    openat2(&dir, &rest, flags, Mode::empty(), resolve).map(Some).map_err(failed(&root.join(&rest)))
+    openat2(&dir, rest, flags, Mode::empty(), resolve).map_err(failed(&root.join(rest)))
 }
 
 #[cfg(test)]

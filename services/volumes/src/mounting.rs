@@ -116,7 +116,8 @@ impl Volumes {
     /// # Errors
     /// Nothing is there.
     pub fn open_subpath(&self, at: &Path, name: &VolumeName, path: &str) -> Result<OwnedFd> {
-        let dir = crate::dirs::open_dir(at)?;
+        // The path of a directory that is held open ends with a link.
+        let dir = crate::dirs::open_dir(&at.join("."))?;
         open_within(&dir, path).map_err(|source| Error::Subpath {
             name: name.clone(),
             path: path.to_owned(),

@@ -20,8 +20,10 @@ use super::place::{open_in, within};
 use crate::Result;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::plan::{MountPlan, MountSource};
+use crate::plan::{MountPlan, MountSource, VolumeSource};
+use crate::plugin::open_shown;
 use crate::record::ContainerRecord;
+use crate::volume::use_by::path_of;
 
 /// Volumes that are mounted on the host as long as this is there.
 type HeldVolumes<'a> = BTreeMap<VolumeName, Held<'a>>;
@@ -130,7 +132,7 @@ fn source(
             let Some(name) = &volume.name else { return Ok(None) };
             if !volume.is_local() {
                 // A plugin mounts for containers that run; what it shows otherwise is all there is.
-                return Ok(tree(Path::new(&volume.path), true).ok());
+                return Ok(of_plugin(engine, name, volume).ok());
             }
             let Some(held) = held.get(name) else { return Ok(None) };
             let path = held.path();
@@ -154,6 +156,21 @@ fn source(
             part_of(&view, &image.subpath, stage).map(Some).map_err(failed)
         }
     }
+}
+
+/// A plugin's volume, without leaving what is the plugin's.
+fn of_plugin(engine: &Engine, name: &VolumeName, volume: &VolumeSource) -> Result<OwnedFd> {
+    let failed = || Error::file("mount the volume", &volume.path);
+    let mut place = if let Some(place) = open_shown(engine, &volume.driver, &volume.path)? {
+        place
+    } else {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        openat(CWD, &volume.path, flags, Mode::empty()).map_err(|error| failed()(error.into()))?
+    };
+    if !volume.subpath.is_empty() {
+        place = engine.volumes.open_subpath(&path_of(&place), name, &volume.subpath)?;
+    }
+    clone_of(place.as_fd()).map_err(failed())
 }
 
 /// A part of a mount that has no place. It gets one meanwhile: before Linux 6.15, nothing is cloned of a mount without.
