@@ -7,7 +7,7 @@ use gantry_shims::Shim;
 use gantry_types::{ContainerId, ContainerName, Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{CgroupPlace, ContainerPlan, MountSource, UserNamespace};
+use crate::plan::{CgroupPlace, ContainerPlan, MountSource};
 
 /// A container as the database keeps it. Only the container's own task changes it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -54,12 +54,6 @@ impl ContainerRecord {
     pub(crate) fn remembered(endpoints: &[Endpoint]) -> Vec<Endpoint> {
         let of = |it: &Endpoint| Endpoint { ports: Vec::new(), ..it.clone() };
         endpoints.iter().map(of).collect()
-    }
-
-    /// The mapping that whoever enters the container's files from outside has to reckon with: none while it does not run, since files
-    /// are on the disk with the container's own ids.
-    pub(crate) fn ids_on_host(&self) -> Option<&UserNamespace> {
-        self.plan.user_namespace.as_ref().filter(|_| self.state.is_running())
     }
 
     /// The layers that must stay: those of its image, and those of images that it mounts.

@@ -15,6 +15,17 @@ fn owners(path: &std::path::Path) -> (u32, u32) {
     (about.uid(), about.gid())
 }
 
+/// Who a file of the container `ids` belongs to in an archive of it.
+fn copied(daemon: &Daemon, path: &str) -> String {
+    let archive = daemon.scratch("out.tar");
+    // The archive's bytes are no text for the command line's output here.
+    let raw = daemon.http("GET", &format!("/containers/ids/archive?path=/{path}"), b"");
+    fs::write(&archive, &raw.body).unwrap();
+    let listed =
+        Command::new("tar").args(["--numeric-owner", "-tvf"]).arg(&archive).output().unwrap();
+    String::from_utf8_lossy(&listed.stdout).split_whitespace().nth(1).unwrap().to_owned()
+}
+
 #[test]
 fn ids_are_the_container_s_wherever_one_looks() {
     let daemon = Daemon::with_busybox();
@@ -45,22 +56,12 @@ fn ids_are_the_container_s_wherever_one_looks() {
     fs::create_dir(&scratch).unwrap();
     fs::write(scratch.join("in"), "from outside").unwrap();
     let come = scratch.join("in");
-    let copied = |name: &str| {
-        let tar = daemon.gantry(&["cp", &format!("ids:/{name}"), "-"]).run();
-        tar.exits(0);
-        let archive = scratch.join("out.tar");
-        // The archive's bytes are no text: another way to them.
-        let raw = daemon.http("GET", &format!("/containers/ids/archive?path=/{name}"), b"");
-        fs::write(&archive, &raw.body).unwrap();
-        let listed =
-            Command::new("tar").args(["--numeric-owner", "-tvf"]).arg(&archive).output().unwrap();
-        String::from_utf8_lossy(&listed.stdout).split_whitespace().nth(1).unwrap().to_owned()
-    };
-    assert_eq!(copied("own"), "1000/1001");
+    daemon.gantry(&["cp", "ids:/own", "-"]).run().exits(0);
+    assert_eq!(copied(&daemon, "own"), "1000/1001");
     ok(&["cp", come.to_str().unwrap(), "ids:/in"]);
     assert_eq!(ok(&["exec", "ids", "stat", "-c", "%u:%g", "/in"]), "0:0");
     ok(&["stop", "-t", "0", "ids"]);
-    assert_eq!(copied("own"), "1000/1001");
+    assert_eq!(copied(&daemon, "own"), "1000/1001");
     ok(&["cp", come.to_str().unwrap(), "ids:/later"]);
     ok(&["start", "ids"]);
     assert_eq!(
@@ -98,6 +99,49 @@ fn what_is_the_host_s_keeps_its_ids() {
     let image = ["--rm", "--mount", "type=image,src=busybox,dst=/image", "busybox", "true"];
     daemon.gantry(&[&OWN[..], &image].concat()).run().complains("with ids of its own");
     daemon.ok(&["volume", "rm", "hosts"]);
+}
+
+#[test]
+fn what_is_copied_in_has_the_same_owner_whether_the_container_runs_or_not() {
+    let daemon = Daemon::with_busybox();
+    let (host, files) = (daemon.scratch("host"), daemon.scratch("files"));
+    fs::create_dir(&host).unwrap();
+    fs::create_dir(&files).unwrap();
+    fs::write(files.join("f"), "from outside").unwrap();
+    let bind = format!("{}:/b", host.display());
+    let words = ["create", "--network", "none", "--userns", "map:100000", "--name", "ids"];
+    let mounts = ["-v", &bind, "-v", "vol1:/v", "busybox", "sleep", "1000"];
+    daemon.ok(&[&words[..], &mounts].concat());
+    let upper = daemon.data_root().join("rw").join(daemon.ok(&["inspect", "-f", "{{.Id}}", "ids"]));
+    for state in ["created", "running", "exited"] {
+        match state {
+            "running" => drop(daemon.ok(&["start", "ids"])),
+            "exited" => drop(daemon.ok(&["kill", "ids"])),
+            _ => {}
+        }
+        poll(state, || (daemon.inspect("ids")["State"]["Status"] == state).then_some(()));
+        // A volume of one that runs has no id for the host's root, by whom files are made.
+        let folders = if state == "running" { &["b", "tmp"][..] } else { &["b", "tmp", "v"] };
+        for folder in folders {
+            daemon.ok(&[
+                "cp",
+                files.join("f").to_str().unwrap(),
+                &format!("ids:/{folder}/{state}"),
+            ]);
+            assert_eq!(copied(&daemon, &format!("{folder}/{state}")), "0/0", "{folder} {state}");
+        }
+        // The host's files belong to the container's root, and the container's own to root as it knows it.
+        assert_eq!(owners(&host.join(state)), (100_000, 100_000), "{state}");
+        if state != "running" {
+            let volume = daemon.data_root().join("volumes/vol1/_data");
+            assert_eq!(owners(&volume.join(state)), (0, 0), "{state}");
+        }
+        for path in ["b", "v", "tmp"].map(|name| upper.join("u").join(name)) {
+            assert_eq!(owners(&path), (0, 0), "{}", path.display());
+        }
+        assert_eq!(owners(&upper.join("u/tmp").join(state)), (0, 0), "{state}");
+    }
+    daemon.remove(&["ids"]);
 }
 
 #[test]

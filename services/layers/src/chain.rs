@@ -1,8 +1,12 @@
 //! From an image's chain of layers to what overlayfs puts together.
 
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
+use gantry_sys::mount::set_id_mapping;
 use gantry_types::Digest;
+use rustix::fs::CWD;
+use rustix::mount::{OpenTreeFlags, open_tree};
 
 use crate::dirs::EMPTY;
 use crate::mounts::Held;
@@ -31,6 +35,17 @@ impl Place {
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
+
+    /// The same in a mount, attached nowhere, whose ids are those of `namespace`.
+    pub(crate) fn mapped(self, namespace: BorrowedFd<'_>) -> Result<Self> {
+        let path = &self.path;
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        let view = open_tree(CWD, path, flags)
+            .map_err(|error| Error::store("make another mount of", path, error))?;
+        set_id_mapping(view.as_fd(), namespace, false)
+            .map_err(|error| Error::store("map the ids of files in", path, error))?;
+        Ok(Self::held(Held::new(view)))
+    }
 }
 
 /// The lower layers of an overlay, the topmost first; their paths are good as long as this is there.
@@ -40,6 +55,11 @@ pub(crate) struct Lower(Vec<Place>);
 impl Lower {
     pub(crate) fn paths(&self) -> Vec<PathBuf> {
         self.0.iter().map(|place| place.path.clone()).collect()
+    }
+
+    /// The same with the ids of `namespace`.
+    pub(crate) fn mapped(self, namespace: BorrowedFd<'_>) -> Result<Self> {
+        self.0.into_iter().map(|place| place.mapped(namespace)).collect::<Result<_>>().map(Self)
     }
 
     pub(crate) fn put_on_top(&mut self, path: PathBuf) {

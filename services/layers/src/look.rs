@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
 pub use gantry_archive::{Change, ChangeKind};
@@ -71,26 +71,39 @@ impl Layers {
     }
 
     /// The files of the container `id`, whose image has the layers `chain`, as a mount that has no place yet. What is written
-    /// there becomes the container's: nobody else may have it mounted. [`Layers::scratch_of_container`] keeps nothing.
+    /// there becomes the container's: nobody else may have it mounted. [`Layers::scratch_of_container`] keeps nothing. With a
+    /// `namespace`, ids are as in [`Layers::recipe_with`].
     ///
     /// # Errors
     /// As [`Layers::look_at_container`].
-    pub fn mount_container(&self, id: &str, chain: &[Digest]) -> Result<OwnedFd> {
-        let directories = self.directories(id, chain)?;
-        self.forget_volatile_mount(id)?;
-        let lower = self.lower(chain)?;
-        view::writable(&lower, &directories.upper, &directories.work, &self.shared.dirs)
+    pub fn mount_container(
+        &self,
+        id: &str,
+        chain: &[Digest],
+        namespace: Option<BorrowedFd<'_>>,
+    ) -> Result<OwnedFd> {
+        let (lower, own) = self.parts(id, chain, namespace)?;
+        let (upper, work) = (own.path().join(writable::UPPER), own.path().join(writable::WORK));
+        view::writable(&lower, &upper, &work, &self.shared.dirs)
     }
 
     /// The files of the container `id` as a mount that has no place yet, and that takes what is written there along.
     ///
     /// # Errors
     /// As [`Layers::look_at_container`].
-    pub fn scratch_of_container(&self, id: &str, chain: &[Digest]) -> Result<OwnedFd> {
+    pub fn scratch_of_container(
+        &self,
+        id: &str,
+        chain: &[Digest],
+        namespace: Option<BorrowedFd<'_>>,
+    ) -> Result<OwnedFd> {
         // Held until the mount is made, which holds it from then on.
         let _upper = self.upper(id)?;
         let mut lower = self.lower(chain)?;
         lower.put_on_top(self.upper_path(id));
+        if let Some(namespace) = namespace {
+            lower = lower.mapped(namespace)?;
+        }
         view::scratch(&lower, &self.shared.dirs)
     }
 

@@ -1,17 +1,14 @@
 //! The recipe for a container's root: what the runtime mounts, in containerd's words.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-
 use std::path::{Path, PathBuf};
 
-use gantry_sys::mount::set_id_mapping;
 use gantry_types::Digest;
-use rustix::fs::CWD;
 use rustix::io::Errno;
 use rustix::mount::{OpenTreeFlags, open_tree};
 
 use crate::below;
-use crate::chain::Lower;
+use crate::chain::{Lower, Place};
 use crate::mounts::Held;
 use crate::{Error, Layers, Result, writable};
 
@@ -44,8 +41,8 @@ pub enum Durability {
 pub struct Recipe {
     mounts: Vec<RootfsMount>,
     _lower: Lower,
-    /// Directories within layers, and mounts with other ids.
-    _below: Vec<Held>,
+    /// Directories within layers, or the container's own.
+    _below: Vec<Place>,
 }
 
 impl std::ops::Deref for Recipe {
@@ -63,16 +60,6 @@ pub struct Directories {
     pub lower: Vec<PathBuf>,
     pub upper: PathBuf,
     pub work: PathBuf,
-}
-
-/// A mount of what is at `path`, attached nowhere, whose ids are those of `namespace`.
-fn mapped_view(path: &Path, namespace: BorrowedFd<'_>) -> Result<Held> {
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    let view = open_tree(CWD, path, flags)
-        .map_err(|error| Error::store("make another mount of", path, error))?;
-    set_id_mapping(view.as_fd(), namespace, false)
-        .map_err(|error| Error::store("map the ids of files in", path, error))?;
-    Ok(Held::new(view))
 }
 
 /// A mount of a directory, attached nowhere.
@@ -116,27 +103,11 @@ impl Layers {
         durability: Durability,
         namespace: Option<BorrowedFd<'_>>,
     ) -> Result<Recipe> {
-        let Directories { upper, work, .. } = self.directories(id, chain)?;
-        self.forget_volatile_mount(id)?;
-        let held = self.lower(chain)?;
-        let (mut lower, mut upper, mut work) = (held.paths(), upper, work);
-        let mut mapped = Vec::new();
-        if let Some(namespace) = namespace {
-            for path in &mut lower {
-                let view = mapped_view(path, namespace)?;
-                *path = view.path();
-                mapped.push(view);
-            }
-            // Both in one mount, as overlayfs wants them.
-            let own = self.shared.dirs.writable.path_of(id);
-            let view = mapped_view(&own, namespace)?;
-            (upper, work) = (view.path().join(writable::UPPER), view.path().join(writable::WORK));
-            mapped.push(view);
-        }
+        let (lower, own) = self.parts(id, chain, namespace)?;
         let mut options = vec![
-            lowerdir(&lower),
-            format!("upperdir={}", upper.display()),
-            format!("workdir={}", work.display()),
+            lowerdir(&lower.paths()),
+            format!("upperdir={}", own.path().join(writable::UPPER).display()),
+            format!("workdir={}", own.path().join(writable::WORK).display()),
             // With these, the upper directory is the layer's difference and nothing else.
             "index=off".to_owned(),
             "redirect_dir=off".to_owned(),
@@ -147,7 +118,24 @@ impl Layers {
         }
         let (kind, source) = ("overlay".to_owned(), "overlay".to_owned());
         let mounts = vec![RootfsMount { kind, source, options }];
-        Ok(Recipe { mounts, _lower: held, _below: mapped })
+        Ok(Recipe { mounts, _lower: lower, _below: vec![own] })
+    }
+
+    /// The layers of a container, and the directory that has its upper and its work directory: both in one mount, as overlayfs wants
+    /// them.
+    pub(crate) fn parts(
+        &self,
+        id: &str,
+        chain: &[Digest],
+        namespace: Option<BorrowedFd<'_>>,
+    ) -> Result<(Lower, Place)> {
+        writable::check_id(id)?;
+        self.forget_volatile_mount(id)?;
+        let (lower, own) = (self.lower(chain)?, Place::at(self.shared.dirs.writable.path_of(id)));
+        match namespace {
+            Some(namespace) => Ok((lower.mapped(namespace)?, own.mapped(namespace)?)),
+            None => Ok((lower, own)),
+        }
     }
 
     /// The mount of an image's files, with layers `chain`, for whoever only reads them: of all of them, or of a directory
@@ -161,7 +149,7 @@ impl Layers {
         let mut directories = Vec::new();
         if !below.is_empty() {
             directories = self.directories_below(chain, &paths, below)?;
-            paths = directories.iter().map(Held::path).collect();
+            paths = directories.iter().map(|place| place.path().to_owned()).collect();
         }
         // Overlayfs wants two when there is no upper directory, and none of them twice.
         let empty = self.shared.dirs.empty();
@@ -185,7 +173,7 @@ impl Layers {
         chain: &[Digest],
         layers: &[PathBuf],
         below: &str,
-    ) -> Result<Vec<Held>> {
+    ) -> Result<Vec<Place>> {
         let nothing = |error: Errno| Error::store("find in the image", Path::new(below), error);
         // Links on the way lead where they lead in the whole image.
         let view = self.look_at_chain(chain)?;
@@ -196,13 +184,16 @@ impl Layers {
             let failed = |error: Errno| Error::store("open", layer, error);
             // What is in a mount of this namespace is none for whoever mounts in another: it gets one that is attached nowhere.
             let is_attached = layer.starts_with(&self.shared.dirs.layers.path);
-            let hold = |dir| if is_attached { detached(&dir) } else { Ok(dir) };
+            let hold = |dir| {
+                let held = if is_attached { detached(&dir) } else { Ok(dir) };
+                held.map(|dir| Place::held(Held::new(dir)))
+            };
             match below::in_layer(layer, &path).map_err(failed)? {
                 below::InLayer::Nothing => {}
                 below::InLayer::Hidden => break,
-                below::InLayer::Shows(dir) => found.push(Held::new(hold(dir).map_err(failed)?)),
+                below::InLayer::Shows(dir) => found.push(hold(dir).map_err(failed)?),
                 below::InLayer::Alone(dir) => {
-                    found.push(Held::new(hold(dir).map_err(failed)?));
+                    found.push(hold(dir).map_err(failed)?);
                     break;
                 }
             }

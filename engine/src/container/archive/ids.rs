@@ -1,4 +1,4 @@
-//! Archives into and out of a running container with ids of its own: from outside, its files belong to the ids that it has on the host.
+//! Archives into and out of a container with ids of its own: from outside, its files belong to the ids that it has on the host.
 
 use std::io::{self, Read, Write};
 use std::thread;

@@ -42,7 +42,7 @@ pub async fn copy_out(engine: &Engine, container: &str, path: &str) -> Result<(P
                 gantry_archive::create_entry(found.dir.as_fd(), &found.name, name, &hollow, output)
                     .map(drop)
             };
-            let created = match work.record.ids_on_host() {
+            let created = match &work.record.plan.user_namespace {
                 Some(namespace) => {
                     ids::out_of_container(namespace, output, |mut plain| create(&mut plain))
                 }

@@ -7,15 +7,16 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use gantry_sys::clone::{Namespaces, unshare};
-use gantry_sys::mount::{Attributes, Change, set_attributes};
+use gantry_sys::mount::{Attributes, Change, set_attributes, set_id_mapping};
 use gantry_volumes::{Held, VolumeName};
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, fstat, mkdirat, openat};
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid, chownat, fstat, mkdirat, openat};
 use rustix::io::Errno;
 use rustix::mount::{
     MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount_change, move_mount,
     open_tree, unmount,
 };
 
+use super::ids::owner_on_host;
 use super::place::{open_in, within};
 use crate::Result;
 use crate::engine::Engine;
@@ -69,10 +70,14 @@ fn put_together(
 ) -> Result<OwnedFd> {
     let id = record.id.as_str();
     let chain = &record.image.chain;
+    // As in a start: what is the host's must get the same owners.
+    let wanted = record.plan.user_namespace.as_ref();
+    let namespace = wanted.map(|wanted| engine.user_namespaces.get(wanted)).transpose()?;
+    let namespace = namespace.as_deref().map(AsFd::as_fd);
     let files = if keep {
-        engine.layers.mount_container(id, chain)?
+        engine.layers.mount_container(id, chain, namespace)?
     } else {
-        engine.layers.scratch_of_container(id, chain)?
+        engine.layers.scratch_of_container(id, chain, namespace)?
     };
     let failed = |error: Errno| Error::file("mount the files of container", id)(error.into());
     unshare(Namespaces::MOUNT).map_err(Error::file("make a mount namespace for", id))?;
@@ -81,9 +86,12 @@ fn put_together(
     let stage = engine.settings.container_dir(id);
     // Before the directory that they may lie in is covered.
     let own = own_files(engine, record);
+    for (target, file, _) in &own {
+        map_ids(file, namespace).map_err(Error::file("map the ids of", target))?;
+    }
     let mut sources = Vec::new();
     for mount in &record.plan.mounts {
-        if let Some(source) = source(engine, mount, held, &stage)? {
+        if let Some(source) = source(engine, mount, (held, namespace), &stage)? {
             sources.push((mount.target.clone(), source, mount.read_only));
         }
     }
@@ -91,8 +99,10 @@ fn put_together(
     move_mount(&files, "", CWD, &stage, empty).map_err(failed)?;
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = openat(CWD, &stage, flags, Mode::empty()).map_err(failed)?;
+    // Of what is made to be mounted upon; this thread's root is somebody else there.
+    let owner = wanted.map(|wanted| owner_on_host(wanted, (0, 0)));
     for (target, source, read_only) in own.into_iter().chain(sources) {
-        attach(root.as_fd(), (&target, &source), read_only)
+        attach((root.as_fd(), owner), (&target, &source), read_only)
             .map_err(Error::file("mount in the container's files", &target))?;
     }
     if record.plan.host_config.readonly_rootfs && keep {
@@ -122,7 +132,7 @@ fn own_files(engine: &Engine, record: &ContainerRecord) -> Vec<Own> {
 fn source(
     engine: &Engine,
     mount: &MountPlan,
-    held: &HeldVolumes<'_>,
+    (held, namespace): (&HeldVolumes<'_>, Option<BorrowedFd<'_>>),
     stage: &Path,
 ) -> Result<Option<OwnedFd>> {
     match &mount.source {
@@ -136,12 +146,15 @@ fn source(
             }
             let Some(held) = held.get(name) else { return Ok(None) };
             let path = held.path();
-            let failed = Error::file("mount the volume", path);
-            if volume.subpath.is_empty() {
-                return tree(path, true).map(Some).map_err(failed);
-            }
-            let place = engine.volumes.open_subpath(path, name, &volume.subpath)?;
-            clone_of(place.as_fd()).map(Some).map_err(failed)
+            let files = if volume.subpath.is_empty() {
+                tree(path, true)
+            } else {
+                let place = engine.volumes.open_subpath(path, name, &volume.subpath)?;
+                clone_of(place.as_fd())
+            };
+            let namespace = namespace.filter(|_| !engine.volumes.has_mount(name));
+            let mapped = files.and_then(|files| map_ids(&files, namespace).map(|()| files));
+            mapped.map(Some).map_err(Error::file("mount the volume", path))
         }
         MountSource::Image(image) => {
             let view = engine.layers.mount_chain(&image.chain)?;
@@ -173,6 +186,11 @@ fn of_plugin(engine: &Engine, name: &VolumeName, volume: &VolumeSource) -> Resul
     clone_of(place.as_fd()).map_err(failed())
 }
 
+/// Files that the engine keeps for containers have the ids that are on the disk; what is the host's keeps the host's.
+fn map_ids(files: &OwnedFd, namespace: Option<BorrowedFd<'_>>) -> io::Result<()> {
+    namespace.map_or(Ok(()), |namespace| set_id_mapping(files.as_fd(), namespace, false))
+}
+
 /// A part of a mount that has no place. It gets one meanwhile: before Linux 6.15, nothing is cloned of a mount without.
 fn part_of(view: &OwnedFd, path: &str, stage: &Path) -> io::Result<OwnedFd> {
     let empty = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
@@ -199,7 +217,7 @@ fn clone_of(place: BorrowedFd<'_>) -> io::Result<OwnedFd> {
 
 /// Puts a mount at its target, which is made when it is missing.
 fn attach(
-    root: BorrowedFd<'_>,
+    (root, owner): (BorrowedFd<'_>, Option<(u32, u32)>),
     (target, source): (&str, &OwnedFd),
     read_only: bool,
 ) -> io::Result<()> {
@@ -210,7 +228,7 @@ fn attach(
     let is_dir = FileType::from_raw_mode(fstat(source)?.st_mode) == FileType::Directory;
     let place = match open_in(root, within(target.as_bytes()), OFlags::PATH) {
         Ok(place) => place,
-        Err(Errno::NOENT) => make(root, target, is_dir)?,
+        Err(Errno::NOENT) => make((root, owner), target, is_dir)?,
         Err(error) => return Err(error.into()),
     };
     let empty = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
@@ -218,7 +236,11 @@ fn attach(
 }
 
 /// Makes a mount's place, as a start would.
-fn make(root: BorrowedFd<'_>, target: &str, is_dir: bool) -> io::Result<OwnedFd> {
+fn make(
+    (root, owner): (BorrowedFd<'_>, Option<(u32, u32)>),
+    target: &str,
+    is_dir: bool,
+) -> io::Result<OwnedFd> {
     let parts: Vec<&str> = target.split('/').filter(|part| !part.is_empty()).collect();
     let mut path = String::new();
     let mut above = open_in(root, b".", OFlags::PATH)?;
@@ -232,12 +254,13 @@ fn make(root: BorrowedFd<'_>, target: &str, is_dir: bool) -> io::Result<OwnedFd>
                     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
                     drop(openat(&above, *part, flags, Mode::from_raw_mode(0o644))?);
                 }
-                openat(
-                    &above,
-                    *part,
-                    OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-                    Mode::empty(),
-                )?
+                let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let made = openat(&above, *part, flags, Mode::empty())?;
+                if let Some((user, group)) = owner {
+                    let (user, group) = (Uid::from_raw(user), Gid::from_raw(group));
+                    chownat(&made, "", Some(user), Some(group), AtFlags::EMPTY_PATH)?;
+                }
+                made
             }
             result => result?,
         };

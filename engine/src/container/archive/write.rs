@@ -91,7 +91,7 @@ impl Writing {
         } else {
             None
         };
-        let namespace = self.record.ids_on_host();
+        let namespace = self.record.plan.user_namespace.as_ref();
         let owner = owner.map(|owner| match namespace {
             Some(namespace) => ids::owner_on_host(namespace, owner),
             None => owner,
