@@ -14,6 +14,9 @@ use crate::{Credentials, Error, Result, endpoint};
 /// What a token lasts when its server does not say (the specification's minimum).
 const DEFAULT_LIFETIME: Duration = Duration::from_mins(1);
 
+/// What a token lasts at most, whatever its server says.
+const MAX_LIFETIME: Duration = Duration::from_hours(24);
+
 /// Tokens are given up this long before they expire.
 const MARGIN: Duration = Duration::from_secs(10);
 
@@ -81,7 +84,7 @@ impl Tokens {
         }
         let token = fetch(transport, wanted, credentials, false)?;
         let lifetime = token.expires_in.map_or(DEFAULT_LIFETIME, Duration::from_secs);
-        let expires = Instant::now() + lifetime.saturating_sub(MARGIN);
+        let expires = Instant::now() + lifetime.min(MAX_LIFETIME).saturating_sub(MARGIN);
         let mut kept = self.lock();
         kept.retain(|_, (_, expires)| *expires > Instant::now());
         kept.insert(key, (token.value().to_owned(), expires));

@@ -57,6 +57,25 @@ fn a_token_is_fetched_once_and_renewed_when_it_is_refused() {
 }
 
 #[test]
+fn a_token_may_be_said_to_last_for_ever() {
+    let server = Server::new(|request| {
+        if request.target.starts_with("/token") {
+            return Reply::new(200, format!(r#"{{"token":"t","expires_in":{}}}"#, u64::MAX));
+        }
+        if request.header("authorization") == Some("Bearer t") {
+            return Reply::new(200, MANIFEST);
+        }
+        let challenge = format!("Bearer realm=\"http://{}/token\",service=\"s\"", host(request));
+        Reply::new(401, "").with("WWW-Authenticate", challenge)
+    });
+    let repository = server.repository(Access::Pull);
+    for _ in 0..2 {
+        repository.manifest("t").unwrap();
+    }
+    assert_eq!(server.count("/token"), 1);
+}
+
+#[test]
 fn refusals_do_not_go_round_in_circles() {
     let server = with_tokens(0);
     let error = server.repository(Access::Pull).manifest("t").unwrap_err();
