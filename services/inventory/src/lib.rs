@@ -30,6 +30,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The most packages that are listed.
 const MAX_PACKAGES: usize = 100_000;
+/// The most bytes of all that is said of them.
+const MAX_BYTES: usize = 64 << 20;
 
 /// What is in a root file system.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -69,14 +71,21 @@ pub fn take(root: BorrowedFd<'_>, wanted: &dyn Fn() -> Result<()>) -> Result<Inv
 #[derive(Debug, Default)]
 struct Found {
     packages: BTreeSet<Package>,
+    bytes: usize,
 }
 
 impl Found {
     /// Adds one; each file may tell of more than there may be.
     fn add(&mut self, package: Package) -> Result<()> {
-        self.packages.insert(package);
+        let bytes = package.bytes();
+        if self.packages.insert(package) {
+            self.bytes += bytes;
+        }
         if self.packages.len() > MAX_PACKAGES {
             return Err(Error::Limit { what: "packages", limit: MAX_PACKAGES as u64 });
+        }
+        if self.bytes > MAX_BYTES {
+            return Err(Error::Limit { what: "bytes of packages", limit: MAX_BYTES as u64 });
         }
         Ok(())
     }

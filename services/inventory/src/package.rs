@@ -61,6 +61,12 @@ impl Package {
         }
     }
 
+    /// Bytes of all that is said of it.
+    pub(crate) fn bytes(&self) -> usize {
+        let Self { ecosystem: _, name, version, architecture, license, supplier, found_in } = self;
+        [name, version, architecture, license, supplier, found_in].map(String::len).iter().sum()
+    }
+
     /// Its package URL.
     pub fn url(&self, distribution: Option<&Distribution>) -> String {
         let id = |default: &str| distribution.map_or(default.to_owned(), |found| found.id.clone());

@@ -37,8 +37,7 @@ pub(crate) fn packages(
         let Some(database) = Database::open(file, log) else { continue };
         let mut count = 0;
         // What cannot be understood has no packages; what came before it has.
-        database.rows(TABLE, &mut |blob| {
-            wanted()?;
+        database.rows(TABLE, wanted, &mut |blob| {
             let Some(package) = package(blob, place) else { return Ok(()) };
             count += 1;
             all.add(package)

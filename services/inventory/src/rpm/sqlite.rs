@@ -15,6 +15,9 @@ const HEADER: usize = 100;
 const MAX_DEPTH: usize = 20;
 /// The most bytes of one row: a package with very many files.
 const MAX_ROW: usize = 64 << 20;
+/// The most bytes of the log, and of the pages of one table: several times what whole distributions have. A file may say that it is of any
+/// length, and need no room for it.
+const MAX_READ: u64 = 1 << 30;
 /// Bytes of the log's header, and of that of each page in it.
 const LOG_HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
@@ -32,6 +35,14 @@ pub(super) struct Database {
     /// What of a page is its own.
     usable: usize,
     pages: u32,
+}
+
+/// What lies in a page of a table.
+enum Branch {
+    /// More pages, in order.
+    Pages(Vec<u32>),
+    /// The cells of rows, by where in the page it says where they begin.
+    Cells { page: Vec<u8>, pointers: Vec<usize> },
 }
 
 /// A value of a row.
@@ -77,7 +88,7 @@ impl Database {
         let mut uncommitted = Vec::new();
         let mut at = LOG_HEADER as u64;
         let mut frame = [0; FRAME_HEADER];
-        while log.read_exact_at(&mut frame, at).is_ok() && frame[8..16] == salts {
+        while at < MAX_READ && log.read_exact_at(&mut frame, at).is_ok() && frame[8..16] == salts {
             let (page, size) = (number(&frame, 0)?, number(&frame, 4)?);
             uncommitted.push((page, at + FRAME_HEADER as u64));
             if size > 0 {
@@ -101,88 +112,111 @@ impl Database {
         Some(page)
     }
 
-    /// Shows the second column of each row of a table, where that is a blob; as far as the file can be understood.
+    /// Shows the second column of each row of a table, where that is a blob; as far as the file can be understood. `wanted` is asked
+    /// from time to time.
     ///
     /// # Errors
-    /// Those of `visit`, which ends it.
+    /// Those of `wanted` and `visit`, which end it.
     pub(super) fn rows(
         &self,
         table: &str,
+        wanted: &dyn Fn() -> Result<()>,
         visit: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
         let mut root = None;
-        self.walk(1, &mut |row| {
+        self.walk(1, wanted, &mut |row| {
             let values = values(row);
             let is_it = matches!(values.get(..2), Some([Value::Bytes(b"table"), Value::Bytes(name)]) if *name == table.as_bytes());
             if let (true, Some(Value::Number(page))) = (is_it, values.get(3)) {
                 root = u32::try_from(*page).ok();
             }
-            true
-        });
+            Ok(())
+        })?;
         let Some(root) = root else { return Ok(()) };
-        let mut visited = Ok(());
-        self.walk(root, &mut |row| {
-            if let Some(Value::Bytes(blob)) = values(row).get(1) {
-                visited = visit(blob);
-            }
-            visited.is_ok()
-        });
-        visited
+        self.walk(root, wanted, &mut |row| match values(row).get(1) {
+            Some(Value::Bytes(blob)) => visit(blob),
+            _ => Ok(()),
+        })
     }
 
-    /// Shows the rows of the table whose first page this is, as long as somebody wants to see them.
-    fn walk(&self, root: u32, visit: &mut dyn FnMut(&[u8]) -> bool) -> Option<()> {
+    /// Shows the rows of the table whose first page this is.
+    fn walk(
+        &self,
+        root: u32,
+        wanted: &dyn Fn() -> Result<()>,
+        visit: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
         // No page is in a table twice: who has seen as many as there are goes in a circle.
-        let mut left = self.pages;
+        let most = u32::try_from(MAX_READ / self.page_bytes as u64).unwrap_or(u32::MAX);
+        let mut left = self.pages.min(most);
         let mut pending = vec![(root, 0)];
         while let Some((page_number, depth)) = pending.pop() {
-            left = left.checked_sub(1)?;
+            wanted()?;
             if depth > MAX_DEPTH {
-                return None;
+                return Ok(());
             }
-            let page = self.page(page_number)?;
-            let start = if page_number == 1 { HEADER } else { 0 };
-            let kind = *page.get(start)?;
-            let cells = short(&page, start + 3)?;
-            let pointers = start + if kind == INTERIOR { 12 } else { 8 };
-            let cell = |index: usize| short(&page, pointers + 2 * index);
-            match kind {
-                INTERIOR => {
-                    // The last one is taken first.
-                    pending.push((number(&page, start + 8)?, depth + 1));
-                    for index in (0..cells).rev() {
-                        pending.push((number(&page, cell(index)?)?, depth + 1));
+            match self.branch(page_number, &mut left) {
+                None => return Ok(()),
+                // The last one is taken first.
+                Some(Branch::Pages(below)) => {
+                    pending.extend(below.into_iter().rev().map(|page| (page, depth + 1)));
+                }
+                Some(Branch::Cells { page, pointers }) => {
+                    // Neither do cells lie in one another.
+                    let mut own = self.usable;
+                    for pointer in pointers {
+                        wanted()?;
+                        let at = short(&page, pointer);
+                        let row = at.and_then(|at| self.row(&page, at, (&mut own, &mut left)));
+                        let Some(row) = row else { return Ok(()) };
+                        visit(&row)?;
                     }
                 }
-                LEAF => {
-                    for index in 0..cells {
-                        if !visit(&self.row(&page, cell(index)?)?) {
-                            return None;
-                        }
-                    }
-                }
-                _ => return None,
             }
         }
-        Some(())
+        Ok(())
     }
 
-    /// A row out of its cell, and of the pages that it goes on in.
-    fn row(&self, page: &[u8], at: usize) -> Option<Vec<u8>> {
-        let mut rest = page.get(at..)?;
+    /// What a page of a table has.
+    fn branch(&self, page_number: u32, left: &mut u32) -> Option<Branch> {
+        *left = left.checked_sub(1)?;
+        let page = self.page(page_number)?;
+        let start = if page_number == 1 { HEADER } else { 0 };
+        let kind = *page.get(start)?;
+        let cells = short(&page, start + 3)?;
+        let pointers = start + if kind == INTERIOR { 12 } else { 8 };
+        let pointers = (0..cells).map(move |index| pointers + 2 * index);
+        match kind {
+            INTERIOR => {
+                let below = pointers.map(|pointer| number(&page, short(&page, pointer)?));
+                let last = number(&page, start + 8);
+                Some(Branch::Pages(below.chain([last]).collect::<Option<_>>()?))
+            }
+            LEAF => Some(Branch::Cells { pointers: pointers.collect(), page }),
+            _ => None,
+        }
+    }
+
+    /// A row out of its cell, and of the pages that it goes on in; of the bytes and pages that are left, those that it has go.
+    fn row(&self, page: &[u8], at: usize, (own, left): (&mut usize, &mut u32)) -> Option<Vec<u8>> {
+        let cell = page.get(at..)?;
+        let mut rest = cell;
         let length =
             usize::try_from(varint(&mut rest)?).ok().filter(|length| *length <= MAX_ROW)?;
         let _row_id = varint(&mut rest)?;
         let most = self.usable - 35;
-        if length <= most {
-            return Some(rest.get(..length)?.to_vec());
-        }
-        let least = (self.usable - 12) * 32 / 255 - 23;
-        let local = least + (length - least) % (self.usable - 4);
-        let local = if local <= most { local } else { least };
+        let local = if length <= most {
+            length
+        } else {
+            let least = (self.usable - 12) * 32 / 255 - 23;
+            let local = least + (length - least) % (self.usable - 4);
+            if local <= most { local } else { least }
+        };
+        *own = own.checked_sub(cell.len() - rest.len() + local)?;
         let mut row = rest.get(..local)?.to_vec();
-        let mut next = number(rest, local)?;
+        let mut next = if row.len() < length { number(rest, local)? } else { 0 };
         while row.len() < length {
+            *left = left.checked_sub(1)?;
             let page = self.page(next)?;
             next = number(&page, 0)?;
             let count = (length - row.len()).min(self.usable - 4);

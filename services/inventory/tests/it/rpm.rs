@@ -1,12 +1,15 @@
 //! rpm's database, as `SQLite` writes it: rows that go over many pages, tables of many pages, and a log that was not written back.
 
+use std::cell::Cell;
 use std::fs;
+use std::os::fd::AsFd;
 use std::path::Path;
 
-use gantry_inventory::Ecosystem;
+use gantry_inventory::{Ecosystem, take};
 use rusqlite::Connection;
 
 use crate::databases::{of, write};
+use crate::mischief::bytes_read;
 
 const PLACE: &str = "usr/lib/sysimage/rpm/rpmdb.sqlite";
 
@@ -110,4 +113,48 @@ fn damaged_databases_end_the_reading_and_nothing_else() {
             of(root.path());
         }
     }
+}
+
+#[test]
+fn rows_that_lie_in_one_another_are_not_read_again_and_again() {
+    const PAGE: usize = 4096;
+    let root = tempfile::tempdir().unwrap();
+    let database = database(root.path(), 4096, "delete");
+    add(&database, &header("large", "1", 1 << 20));
+    for number in 0..12 {
+        add(&database, &header(&format!("p{number}"), "1", 0));
+    }
+    let sql = "SELECT rootpage FROM sqlite_master WHERE name = 'Packages'";
+    let page: u32 = database.query_row(sql, [], |row| row.get(0)).unwrap();
+    drop(database);
+    assert_eq!(of(root.path()).packages.len(), 13);
+    let mut bytes = fs::read(root.path().join(PLACE)).unwrap();
+    let leaf = &mut bytes[(page as usize - 1) * PAGE..][..PAGE];
+    assert_eq!((leaf[0], leaf[4]), (13, 13), "a leaf with all of them");
+    // All cells are the first one, whose row is nearly the whole file.
+    for index in 1..13 {
+        leaf.copy_within(8..10, 8 + 2 * index);
+    }
+    write(root.path(), PLACE, &bytes);
+    let before = bytes_read();
+    assert_eq!(of(root.path()).packages.len(), 1);
+    let read = bytes_read() - before;
+    assert!(read < 2 * bytes.len() as u64, "{read}");
+}
+
+#[test]
+fn it_is_asked_whether_all_tables_are_wanted() {
+    let root = tempfile::tempdir().unwrap();
+    let database = database(root.path(), 512, "delete");
+    for number in 0..50 {
+        database.execute_batch(&format!("CREATE TABLE t{number} (x)")).unwrap();
+    }
+    drop(database);
+    let asked = Cell::new(0);
+    let wanted = || {
+        asked.set(asked.get() + 1);
+        Ok(())
+    };
+    take(fs::File::open(root.path()).unwrap().as_fd(), &wanted).unwrap();
+    assert!(asked.get() > 50, "{}", asked.get());
 }
