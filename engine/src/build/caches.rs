@@ -27,7 +27,7 @@ pub(super) use records::{Listed, list};
 /// The folder of cache mounts, below the data root.
 const FOLDER: &str = "build-caches";
 /// How names of caches begin that are being removed; no other name has it.
-const GOING: &str = "going-";
+pub(super) const GOING: &str = "going-";
 /// How names of caches begin that are being made.
 const COMING: &str = "coming-";
 /// How long somebody waits for a cache before asking whether it is still wanted.
@@ -222,11 +222,15 @@ fn fresh(prefix: &str) -> Result<String> {
 
 /// After a start: what was being made or removed goes.
 pub(super) fn reconcile(engine: &Engine) {
-    let root = engine.settings.data_root.join(FOLDER);
-    let names = fs::read_dir(&root).into_iter().flatten().flatten();
+    remove_parts(&engine.settings.data_root.join(FOLDER));
+}
+
+/// Removes what was being made or removed in a folder when the daemon died.
+pub(super) fn remove_parts(folder: &Path) {
+    let names = fs::read_dir(folder).into_iter().flatten().flatten();
     let names = names.filter_map(|entry| entry.file_name().into_string().ok());
     for name in names.filter(|name| name.starts_with(COMING) || name.starts_with(GOING)) {
-        if let Err(error) = remove_tree(&root, &name) {
+        if let Err(error) = remove_tree(folder, &name) {
             tracing::warn!(error = error_chain(&error), name, "cannot remove a part of a cache");
         }
     }
@@ -259,14 +263,9 @@ fn prune_folder(
             if !is_meant(name) || name.starts_with(COMING) {
                 continue;
             }
-            let going = fresh(GOING)?;
-            // In one step, so that whoever takes it next makes a new one.
             let Some(taken) = caches.try_take_alone(name) else { continue };
-            match fs::rename(root.join(name), root.join(&going)) {
-                // Somebody else removes it.
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                renamed => renamed.map_err(Error::file("rename", root.join(name)))?,
-            }
+            // Where there is nothing, somebody else removes it.
+            let Some(going) = set_aside(root, name)? else { continue };
             drop(taken);
             gone.push(name.to_owned());
             going
@@ -274,6 +273,16 @@ fn prune_folder(
         remove_tree(root, &going)?;
     }
     Ok(gone)
+}
+
+/// Gives what is at `name` in `folder` the name of what is being removed, in one step: whoever looks for it next finds nothing
+/// rather than a part, whatever becomes of us. None where nothing is there.
+pub(super) fn set_aside(folder: &Path, name: &str) -> Result<Option<String>> {
+    let going = fresh(GOING)?;
+    match fs::rename(folder.join(name), folder.join(&going)) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        renamed => renamed.map(|()| Some(going)).map_err(Error::file("rename", folder.join(name))),
+    }
 }
 
 /// Removes what is at `name` in `folder`: a tree that others wrote, of any depth. Nothing there is fine.

@@ -1,11 +1,12 @@
 //! The files of a folder on another machine, as the last build from it found them: its client lists what the folder has now, and what
 //! is new in the list is all that is sent. A build takes the files to itself, by a rename, and gives them back at its end; where
-//! another build has them, or one died with them, all is sent.
+//! another build has them, one died with them, or the machine was started anew, all is sent.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -59,19 +60,40 @@ impl Mirror {
         if missing.iter().any(|is_missing| *is_missing) {
             receive(bench, root.as_fd(), &missing)?;
         }
-        let wanted = verify(root.as_fd(), wanted)?;
-        let list = mirror.path.join("listing");
-        fs::write(&list, listing::encode(&wanted)).map_err(Error::file("write", &list))?;
+        let mut wanted = verify(root.as_fd(), wanted)?;
+        let lost = lost(&missing, &wanted);
+        if lost.iter().any(|is_lost| *is_lost) {
+            receive(bench, root.as_fd(), &lost)?;
+            wanted = verify(root.as_fd(), wanted)?;
+        }
+        mirror.write_listing(&wanted)?;
         mirror.is_whole = true;
         Ok((mirror, root))
+    }
+
+    /// Notes what is there. It counts until the machine is started anew: nothing is forced to the disk, and what lies there after a power
+    /// cut is not what was written.
+    fn write_listing(&self, listed: &[Listed]) -> Result<()> {
+        let (list, boot) = (self.path.join("listing"), self.path.join("boot"));
+        fs::write(&list, listing::encode(listed)).map_err(Error::file("write", &list))?;
+        fs::write(&boot, boot_id()?).map_err(Error::file("write", &boot))
+    }
+
+    /// What is there by the list of an earlier build.
+    fn read_listing(&self) -> Result<Option<Vec<Listed>>> {
+        let boot = fs::read_to_string(self.path.join("boot")).unwrap_or_default();
+        if boot != boot_id()? {
+            return Ok(None);
+        }
+        let list = fs::read(self.path.join("listing")).ok();
+        Ok(list.and_then(|list| listing::decode(&list).ok()))
     }
 
     /// What an earlier build left, or an empty folder.
     fn take(&self) -> Result<Vec<Listed>> {
         match fs::rename(&self.home, &self.path) {
             Ok(()) => {
-                let list = fs::read(self.path.join("listing")).ok();
-                if let Some(had) = list.and_then(|list| listing::decode(&list).ok()) {
+                if let Some(had) = self.read_listing()? {
                     return Ok(had);
                 }
                 remove(&self.path)?;
@@ -109,13 +131,22 @@ pub(super) fn prune(engine: &Engine) -> Result<u64> {
             gantry_archive::tree::size(opened.as_fd()).unwrap_or(0)
         }
     };
-    caches::remove_tree(&engine.settings.data_root, FOLDER)?;
+    for entry in fs::read_dir(&folder).map_err(Error::file("read", &folder))? {
+        remove(&entry.map_err(Error::file("read", &folder))?.path())?;
+    }
     Ok(bytes)
 }
 
+/// After a start: what was being removed goes.
+pub(super) fn reconcile(engine: &Engine) {
+    caches::remove_parts(&engine.settings.data_root.join(FOLDER));
+}
+
+/// A build that takes it meanwhile has all of it or nothing.
 fn remove(path: &Path) -> Result<()> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
-    caches::remove_tree(folder, &name.to_string_lossy())
+    let going = caches::set_aside(folder, &name.to_string_lossy())?;
+    going.map_or(Ok(()), |going| caches::remove_tree(folder, &going))
 }
 
 fn shorten(folder: &Path) -> Result<()> {
@@ -123,6 +154,9 @@ fn shorten(folder: &Path) -> Result<()> {
     let failed = || Error::file("read", folder);
     for entry in fs::read_dir(folder).map_err(failed())? {
         let entry = entry.map_err(failed())?;
+        if entry.file_name().as_bytes().starts_with(caches::GOING.as_bytes()) {
+            continue;
+        }
         // One that is taken meanwhile is not among the oldest.
         let list = fs::metadata(entry.path().join("listing"));
         if let Ok(changed) = list.and_then(|list| list.modified()) {
@@ -132,6 +166,10 @@ fn shorten(folder: &Path) -> Result<()> {
     all.sort();
     let over = all.len().saturating_sub(MAX_FOLDERS);
     all.iter().take(over).try_for_each(|(_, path)| remove(path))
+}
+
+fn boot_id() -> Result<String> {
+    gantry_sys::boot_id::boot_id().map_err(Error::file("read", "the boot id"))
 }
 
 /// What the client's folder has now.
@@ -227,6 +265,12 @@ fn receive(bench: &Bench<'_>, root: BorrowedFd<'_>, missing: &[bool]) -> Result<
     applied.ok_or_else(|| Error::invalid("the client did not send its build context: build again"))
 }
 
+/// What was there by the earlier list, was not sent therefore, and is not there.
+fn lost(missing: &[bool], checked: &[Listed]) -> Vec<bool> {
+    let all = missing.iter().zip(checked);
+    all.map(|(is_missing, entry)| !is_missing && entry.mark == UNSETTLED).collect()
+}
+
 /// Removes what is there and not in the list, and takes the mark from what is in the list and not there: files come and go while a
 /// client looks.
 fn verify(root: BorrowedFd<'_>, wanted: Vec<Listed>) -> Result<Vec<Listed>> {
@@ -266,4 +310,68 @@ fn verify(root: BorrowedFd<'_>, wanted: Vec<Listed>) -> Result<Vec<Listed>> {
     let checked = checked.collect();
     there.keys().try_for_each(|path| remove_at(root, path))?;
     Ok(checked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(path: &str) -> Listed {
+        Listed { path: path.as_bytes().to_vec(), is_directory: false, mark: [1; 16] }
+    }
+
+    fn mirror(root: &Path) -> Mirror {
+        Mirror { path: root.join("room"), home: root.join("all/key"), is_whole: false }
+    }
+
+    /// One that holds the file `a`, given back.
+    fn keep(root: &Path) {
+        let mut one = mirror(root);
+        assert!(one.take().unwrap().is_empty());
+        fs::write(one.path.join("files/a"), "a").unwrap();
+        one.write_listing(&[listed("a")]).unwrap();
+        one.is_whole = true;
+        one.give_back().unwrap();
+    }
+
+    #[test]
+    fn files_of_an_earlier_boot_are_not_believed() {
+        let root = tempfile::tempdir().unwrap();
+        keep(root.path());
+        let one = mirror(root.path());
+        assert_eq!(one.take().unwrap(), [listed("a")]);
+        fs::write(one.path.join("boot"), "another").unwrap();
+        fs::rename(&one.path, &one.home).unwrap();
+        assert!(one.take().unwrap().is_empty());
+        assert!(!one.path.join("files/a").exists());
+    }
+
+    #[test]
+    fn nobody_takes_what_is_being_removed() {
+        let root = tempfile::tempdir().unwrap();
+        keep(root.path());
+        let all = root.path().join("all");
+        let going = caches::set_aside(&all, "key").unwrap().unwrap();
+        // The daemon died before it had removed all of it.
+        fs::remove_file(all.join(going).join("files/a")).unwrap();
+        assert!(mirror(root.path()).take().unwrap().is_empty());
+        fs::remove_dir_all(root.path().join("room")).unwrap();
+        caches::remove_parts(&all);
+        assert_eq!(fs::read_dir(&all).unwrap().count(), 0);
+        keep(root.path());
+        remove(&all.join("key")).unwrap();
+        assert_eq!(fs::read_dir(&all).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_should_be_there_and_is_not_is_asked_for() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("a"), "").unwrap();
+        let all = vec![listed("a"), listed("b"), listed("c")];
+        let root = File::open(root.path()).unwrap();
+        let checked = verify(root.as_fd(), all.clone()).unwrap();
+        let missing = prepare(root.as_fd(), &all[..2], &all).unwrap();
+        assert_eq!(missing, [false, false, true]);
+        assert_eq!(lost(&missing, &checked), [false, true, false]);
+    }
 }

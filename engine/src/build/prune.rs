@@ -122,5 +122,6 @@ pub(crate) fn reconcile(engine: &Engine) -> Result<()> {
     let rights = std::os::unix::fs::PermissionsExt::from_mode(0o700);
     std::fs::set_permissions(&folder, rights).map_err(Error::file("protect", &folder))?;
     caches::reconcile(engine);
+    mirror::reconcile(engine);
     release_strangers(engine).map(drop)
 }
