@@ -15,6 +15,8 @@ use std::time::Duration;
 use gantry_build::RunMount;
 use gantry_dockerfile::CacheSharing;
 use gantry_types::{ContainerId, Digest, error_chain};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
 use crate::engine::Engine;
@@ -203,11 +205,13 @@ pub(super) fn directory(
             drop(remove_tree(&root, &going));
             return Err(error);
         }
-        if let Err(error) = fs::rename(&new, &path) {
+        // Over one that is still empty, it would take away what somebody is about to write.
+        let flags = RenameFlags::NOREPLACE;
+        if let Err(error) = renameat_with(CWD, &new, CWD, &path, flags) {
             drop(remove_tree(&root, &going));
             // Somebody else was first.
-            if !path.exists() {
-                return Err(failed()(error));
+            if error != Errno::EXIST {
+                return Err(failed()(error.into()));
             }
         }
     }
