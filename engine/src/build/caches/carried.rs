@@ -5,10 +5,13 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use gantry_archive::{ApplyOptions, Limits, Merge, Whiteouts, decompress_any};
+use rustix::fs::{CWD, RenameFlags, renameat, renameat_with};
+use rustix::io::Errno;
 
-use super::{COMING, FOLDER, GOING, fresh, name_of, records, remove_tree};
+use super::{COMING, FOLDER, fresh, name_of, records, remove_tree};
 use crate::archive_stream::{self, Pieces};
 use crate::engine::Engine;
 use crate::error::Error;
@@ -73,7 +76,7 @@ pub async fn import_mount(
     .await
 }
 
-fn fill(folder: &std::path::Path, archive: impl Read + Send) -> Result<()> {
+fn fill(folder: &Path, archive: impl Read + Send) -> Result<()> {
     let failed = |error| Error::Build(gantry_build::Error::Archive(error));
     let opened = File::open(folder).map_err(Error::file("open", folder))?;
     let limits = Limits::default();
@@ -92,14 +95,36 @@ fn take_place(engine: &Engine, (id, name): (&str, &str), new: &str) -> Result<()
     let root = engine.settings.data_root.join(FOLDER);
     let taken = engine.build_caches.try_take_alone(name);
     let _taken = taken.ok_or_else(|| Error::CacheMountInUse { id: id.to_owned() })?;
-    let place = root.join(name);
-    let old = fresh(GOING)?;
-    let moved = fs::rename(&place, root.join(&old));
-    match moved {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        moved => moved.map_err(Error::file("rename", &place))?,
-    }
-    fs::rename(root.join(new), &place).map_err(Error::file("rename", root.join(new)))?;
+    exchange(&root.join(new), &root.join(name))?;
     records::touch(engine, id, name)?;
-    remove_tree(&root, &old)
+    remove_tree(&root, new)
+}
+
+/// In one step, so that there is one or the other: what was there is at `new` then, among what a start removes.
+fn exchange(new: &Path, place: &Path) -> Result<()> {
+    let renamed = match renameat_with(CWD, new, CWD, place, RenameFlags::EXCHANGE) {
+        Err(Errno::NOENT) => renameat(CWD, new, CWD, place),
+        exchanged => exchanged,
+    };
+    renamed.map_err(|error| Error::file("rename", new)(error.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_of_two_is_always_there() {
+        let root = tempfile::tempdir().unwrap();
+        let (new, place) = (root.path().join("new"), root.path().join("place"));
+        fs::create_dir_all(new.join("first")).unwrap();
+        exchange(&new, &place).unwrap();
+        assert!(place.join("first").exists() && !new.exists());
+        fs::create_dir_all(new.join("second")).unwrap();
+        exchange(&new, &place).unwrap();
+        assert!(place.join("second").exists() && new.join("first").exists());
+        fs::remove_dir_all(&new).unwrap();
+        exchange(&new, &place).unwrap_err();
+        assert!(place.join("second").exists());
+    }
 }
