@@ -185,27 +185,25 @@ async fn build_told(
         ));
     }
     references(&request.tags)?;
-    let (building, messages) = (engine.clone(), progress.clone());
+    let listener = Listener::new(progress.clone(), Arc::clone(chronicle));
+    let (building, hearing) = (engine.clone(), listener.clone());
     let runtime = tokio::runtime::Handle::current();
-    let telling = request.telling;
-    let chronicle = Arc::clone(chronicle);
     let (results, pins, request) = image::intake(move || {
-        let bench = Bench::new(&building, runtime, &request, &messages);
-        bench.use_listener(Listener::new(messages.clone(), Arc::clone(&chronicle)));
-        let report = Report::new(&messages, telling, chronicle);
-        bench.use_imports(Imports::read(&building, &request, &messages));
+        let bench = Bench::new(&building, runtime, &request, &hearing);
+        let report = Report::new(&hearing, request.telling);
+        bench.use_imports(Imports::read(&building, &request, &hearing));
         let results = make(&building, &bench, archive, &request, &report)?;
         Ok((results, bench.into_pins(), request))
     })
     .await?;
     let mut results = results;
     cache::add_inline(&mut results, &request);
-    cache::export(engine, &results, &request, progress).await?;
+    cache::export(engine, &results, &request, &listener).await?;
     // Caches have the steps' own layers.
     if let Some(squashed) = results.squashed.take() {
         results.built = squashed;
     }
-    let id = outputs::deliver(engine, results, &request, progress).await?;
+    let id = outputs::deliver(engine, results, &request, &listener).await?;
     drop(pins);
     Ok(id)
 }
@@ -220,7 +218,7 @@ fn make(
     let mut room = Room::make(engine, request.directory.clone())?;
     bench.use_room(room.path());
     let part = report.part("[internal] load build context");
-    let wanted = || if report.is_alone() { Err(gantry_build::Error::Cancelled) } else { Ok(()) };
+    let wanted = || bench.listener().check();
     if let Some(address) = &request.remote {
         contexts::fetch(bench, address, &room.files(), &wanted)?;
     }

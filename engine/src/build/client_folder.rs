@@ -3,15 +3,14 @@
 
 use std::io::{self, Read};
 
-use gantry_api::image::ProgressMessage;
 use gantry_images::{BlobWriter, Lease};
 use gantry_oci::image::Descriptor;
 use gantry_types::Digest;
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use tokio::sync::mpsc;
 
 use super::exchange;
+use super::report::Listener;
 use crate::Result;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -28,14 +27,14 @@ pub(super) struct ClientFolder {
     pub(super) kind: &'static str,
     /// Its number among those.
     pub(super) number: usize,
-    pub(super) progress: mpsc::Sender<ProgressMessage>,
+    pub(super) listener: Listener,
 }
 
 impl ClientFolder {
     /// The bytes of a document: `index.json`, or what has a digest.
     pub(super) fn bytes(&self, engine: &Engine, path: &str) -> Result<Vec<u8>> {
         let about = json!({ self.kind: self.number, "path": path });
-        let bytes = exchange::want(engine, &self.progress, &about, |content| {
+        let bytes = exchange::want(engine, &self.listener, &about, |content| {
             let mut bytes = Vec::new();
             let read = content.take(MAX_DOCUMENT_BYTES + 1).read_to_end(&mut bytes);
             read.map_err(Error::file("read", "a folder of the client's"))?;
@@ -76,7 +75,7 @@ impl ClientFolder {
             let copied = io::copy(&mut content.take(blob.size.saturating_add(1)), writer);
             copied.map(drop).map_err(Error::file("write", "a blob of the client's"))
         };
-        let brought = exchange::want(engine, &self.progress, &about, copy)?;
+        let brought = exchange::want(engine, &self.listener, &about, copy)?;
         brought.ok_or_else(|| Error::invalid(format!("{} is not there", blob.digest)))
     }
 

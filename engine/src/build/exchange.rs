@@ -3,7 +3,7 @@
 //! can guess; the client asks for it, or brings it, in a request of its own. All of it ends with the build.
 
 use std::collections::HashMap;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,8 +11,9 @@ use std::time::Duration;
 use gantry_api::image::ProgressMessage;
 use gantry_types::ContainerId;
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
+use super::report::Listener;
 use crate::archive_stream::{self, Pieces};
 use crate::engine::Engine;
 use crate::error::Error;
@@ -84,23 +85,26 @@ fn message(kind: &str, id: &str, about: &Value) -> ProgressMessage {
 /// The client has gone, or did not take all of it.
 pub(super) async fn offer(
     engine: &Engine,
-    progress: &mpsc::Sender<ProgressMessage>,
+    listener: &Listener,
     about: Value,
     write: impl FnOnce(&mut dyn Write) -> Result<()> + Send + 'static,
 ) -> Result<()> {
-    let gone = || Error::Build(gantry_build::Error::Cancelled);
-    let (ended, mut waiting) = oneshot::channel();
+    let (ended, waiting) = oneshot::channel();
     let place = engine.exchanges.add(Open::Offer { write: Box::new(write), ended })?;
-    let offered = progress.send(message(OFFER, &place.id, &about)).await;
-    offered.map_err(|_| gone())?;
+    let taken = async {
+        listener.tell(message(OFFER, &place.id, &about)).await;
+        waiting.await.unwrap_or(false)
+    };
     let all = tokio::select! {
-        all = &mut waiting => all.unwrap_or(false),
-        () = progress.closed() => return Err(gone()),
+        all = taken => all,
+        () = listener.gone() => false,
     };
     if all {
         return Ok(());
     }
-    Err(Error::invalid("the client did not take all of an output of the build: build again"))
+    listener.judge(Err(Error::invalid(
+        "the client did not take all of an output of the build: build again",
+    )))
 }
 
 /// What is offered under an id, to whom asks for it first.
@@ -148,29 +152,43 @@ fn unknown(id: &str) -> Error {
     Error::invalid(format!("no build offers or wants {id:?} now"))
 }
 
+/// What a client brings, as long as somebody waits for the build.
+struct Heard<'a> {
+    content: Box<dyn Read + Send>,
+    listener: &'a Listener,
+}
+
+impl Read for Heard<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.listener.check().map_err(io::Error::other)?;
+        self.content.read(buffer)
+    }
+}
+
 /// Asks the client for something and hands it to `take`; nothing where it has none. Blocks.
 ///
 /// # Errors
 /// The client has gone; what `take` says.
 pub(super) fn want<T>(
     engine: &Engine,
-    progress: &mpsc::Sender<ProgressMessage>,
+    listener: &Listener,
     about: &Value,
     take: impl FnOnce(&mut dyn Read) -> Result<T>,
 ) -> Result<Option<T>> {
-    let gone = || Error::Build(gantry_build::Error::Cancelled);
     let (sender, brought) = sync_channel(1);
     let place = engine.exchanges.add(Open::Want(sender))?;
-    progress.blocking_send(message(WANT, &place.id, about)).map_err(|_| gone())?;
+    listener.say(message(WANT, &place.id, about));
     let Brought { content, taken } = loop {
         match brought.recv_timeout(PAUSE) {
             Ok(brought) => break brought,
-            Err(RecvTimeoutError::Timeout) if !progress.is_closed() => {}
-            Err(_) => return Err(gone()),
+            Err(RecvTimeoutError::Timeout) => listener.check()?,
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(Error::Build(gantry_build::Error::Cancelled));
+            }
         }
     };
-    let result = content.map(|mut content| take(&mut content)).transpose();
+    let result = content.map(|content| take(&mut Heard { content, listener })).transpose();
     // The client may have gone meanwhile.
     taken.send(()).unwrap_or_default();
-    result
+    listener.judge(result)
 }

@@ -110,8 +110,8 @@ impl Layouts {
 
 fn bring(bench: &Bench<'_>, asked: &Asked, platform: &Platform) -> Result<Base> {
     let engine = bench.engine;
-    let folder =
-        ClientFolder { kind: KIND, number: asked.number, progress: bench.progress().clone() };
+    let listener = bench.listener().clone();
+    let folder = ClientFolder { kind: KIND, number: asked.number, listener };
     let entry = asked.choose(folder.document(engine, INDEX)?)?;
     bench.note(Material::new("oci-layout".to_owned(), &entry.digest));
     let manifest = descend(bench, &folder, entry, platform)?;

@@ -175,7 +175,7 @@ fn boot_id() -> Result<String> {
 /// What the client's folder has now.
 fn read_listing(bench: &Bench<'_>) -> Result<Vec<Listed>> {
     let about = json!({ "context": true, "path": "listing" });
-    let bytes = exchange::want(bench.engine, bench.progress(), &about, |content| {
+    let bytes = exchange::want(bench.engine, bench.listener(), &about, |content| {
         let mut bytes = Vec::new();
         let read = content.take(MAX_LISTING_BYTES + 1).read_to_end(&mut bytes);
         read.map_err(Error::file("read", "the list of the build context"))?;
@@ -254,7 +254,7 @@ fn receive(bench: &Bench<'_>, root: BorrowedFd<'_>, missing: &[bool]) -> Result<
     let bits = STANDARD.encode(bits.collect::<Vec<u8>>());
     let about = json!({ "context": true, "path": "files", "missing": bits });
     let failed = |source| Error::Build(gantry_build::Error::Archive(source));
-    let applied = exchange::want(bench.engine, bench.progress(), &about, |content| {
+    let applied = exchange::want(bench.engine, bench.listener(), &about, |content| {
         let options = ApplyOptions {
             whiteouts: Whiteouts::Plain,
             merge: Merge { root_stays: true, ..Merge::default() },

@@ -17,6 +17,7 @@ use gantry_types::{Digest, ImageReference, Timestamp};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use super::report::Listener;
 use super::{BuildRequest, Telling, exchange, report};
 use crate::engine::Engine;
 use crate::error::Error;
@@ -50,7 +51,7 @@ pub(super) async fn deliver(
     engine: &Engine,
     results: Results,
     request: &BuildRequest,
-    progress: &mpsc::Sender<ProgressMessage>,
+    listener: &Listener,
 ) -> Result<Digest> {
     let tags = super::references(&request.tags)?;
     let results = Arc::new(results);
@@ -58,9 +59,10 @@ pub(super) async fn deliver(
         if request.outputs.is_empty() { vec![Output::image()] } else { request.outputs.clone() };
     let mut told: Option<Told> = None;
     for (number, output) in outputs.iter().enumerate() {
+        listener.check()?;
         let names = if output.names.is_empty() { tags.clone() } else { output.names.clone() };
         if let Form::Files { is_for_user } = output.form {
-            files(engine, &results, (number, is_for_user, request.epoch), output, progress).await?;
+            files(engine, &results, (number, is_for_user, request.epoch), output, listener).await?;
             continue;
         }
         let by_digest_alone = output.by_digest.alone;
@@ -83,11 +85,11 @@ pub(super) async fn deliver(
             housekeeping::flush_soon(engine);
             let pushed = if by_digest_alone { &more } else { &names };
             if is_pushed {
-                push(engine, (pushed, output), request, progress).await?;
+                push(engine, (pushed, output), request, listener).await?;
             }
             new.names = if by_digest_alone { more } else { [names, more].concat() };
         } else {
-            archive(engine, (number, loaded, names), progress).await?;
+            archive(engine, (number, loaded, names), listener).await?;
         }
         // What is told is the image of this engine, where there is one.
         if told.as_ref().is_none_or(|told| told.names.is_empty()) {
@@ -96,20 +98,20 @@ pub(super) async fn deliver(
     }
     let Some(told) = told else { return documents::id_of(&results) };
     let id = told.id.clone();
-    tell(told, request, progress).await;
+    tell(told, request, listener).await;
     Ok(id)
 }
 
 /// A client that no longer listens has its image all the same.
-async fn tell(told: Told, request: &BuildRequest, progress: &mpsc::Sender<ProgressMessage>) {
+async fn tell(told: Told, request: &BuildRequest, listener: &Listener) {
     if request.tells_metadata {
         let id = METADATA.to_owned();
         let aux = Some(told.metadata);
-        drop(progress.send(ProgressMessage { id, aux, ..ProgressMessage::default() }).await);
+        listener.tell(ProgressMessage { id, aux, ..ProgressMessage::default() }).await;
     }
     let names: Vec<String> = told.names.iter().map(ImageReference::familiar).collect();
     for message in report::of_result(&told.id, &names, request.telling) {
-        drop(progress.send(message).await);
+        listener.tell(message).await;
     }
 }
 
@@ -117,7 +119,7 @@ async fn push(
     engine: &Engine,
     (names, output): (&[ImageReference], &Output),
     request: &BuildRequest,
-    progress: &mpsc::Sender<ProgressMessage>,
+    listener: &Listener,
 ) -> Result<()> {
     if names.is_empty() {
         return Err(nameless());
@@ -130,7 +132,7 @@ async fn push(
             credentials: request.credentials.get(reference.domain()).cloned(),
             is_insecure: output.is_insecure,
         };
-        image::push(engine, push, audience(request, progress)).await?;
+        pushed(request.telling, listener, |audience| image::push(engine, push, audience)).await?;
     }
     Ok(())
 }
@@ -139,24 +141,35 @@ fn nameless() -> Error {
     Error::invalid("an image that goes to a registry needs a name: give it one with --tag")
 }
 
-/// Who hears what a push says: nobody who wants to hear an id alone.
-pub(super) fn audience(
-    request: &BuildRequest,
-    progress: &mpsc::Sender<ProgressMessage>,
-) -> mpsc::Sender<ProgressMessage> {
-    if request.telling != Telling::Quiet {
-        return progress.clone();
-    }
-    let (sender, mut said) = mpsc::channel(1);
-    tokio::spawn(async move { while said.recv().await.is_some() {} });
-    sender
+/// Pushes, as long as somebody waits for the build: a push ends when nobody takes what it says. Who wants an id alone hears nothing of it.
+pub(super) async fn pushed<P: Future<Output = Result<()>>>(
+    telling: Telling,
+    listener: &Listener,
+    push: impl FnOnce(mpsc::Sender<ProgressMessage>) -> P,
+) -> Result<()> {
+    let (audience, mut said) = mpsc::channel(1);
+    let hearing = async move {
+        let hear = async {
+            while let Some(message) = said.recv().await {
+                if telling != Telling::Quiet {
+                    listener.tell(message).await;
+                }
+            }
+        };
+        tokio::select! {
+            () = hear => {}
+            () = listener.gone() => {}
+        }
+    };
+    let (pushed, ()) = tokio::join!(push(audience), hearing);
+    listener.judge(pushed)
 }
 
 /// Hands an image's archive out; nothing of it stays.
 async fn archive(
     engine: &Engine,
     (number, loaded, names): (usize, Vec<Loaded>, Vec<ImageReference>),
-    progress: &mpsc::Sender<ProgressMessage>,
+    listener: &Listener,
 ) -> Result<()> {
     let saving = engine.clone();
     let write = move |output: &mut dyn Write| {
@@ -164,7 +177,7 @@ async fn archive(
         drop(loaded);
         Ok(saved?)
     };
-    exchange::offer(engine, progress, json!({ "output": number }), write).await
+    exchange::offer(engine, listener, json!({ "output": number }), write).await
 }
 
 /// Hands the files of what was built out; those for several platforms each in a directory of its own, unless nobody wants that.
@@ -173,7 +186,7 @@ async fn files(
     results: &Arc<Results>,
     (number, is_for_users, latest): (usize, bool, Option<Timestamp>),
     output: &Output,
-    progress: &mpsc::Sender<ProgressMessage>,
+    listener: &Listener,
 ) -> Result<()> {
     let options = CreateOptions { whiteouts: Whiteouts::Plain, latest, is_for_users };
     let is_split = output.is_split.unwrap_or(results.built.len() > 1);
@@ -193,5 +206,5 @@ async fn files(
         }
         joined.end().map_err(|source| failed(gantry_archive::Error::Write { source }))
     };
-    exchange::offer(engine, progress, json!({ "output": number }), write).await
+    exchange::offer(engine, listener, json!({ "output": number }), write).await
 }

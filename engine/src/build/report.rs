@@ -13,6 +13,8 @@ use gantry_types::Digest;
 use tokio::sync::mpsc;
 
 use super::history::Chronicle;
+use crate::Result;
+use crate::error::Error;
 
 /// Letters of a digest that people read.
 const SHORT: usize = 12;
@@ -37,7 +39,8 @@ pub enum Telling {
     Steps,
 }
 
-/// Whoever waits for a build.
+/// Whoever waits for a build: its client, as long as nobody has called the build off.
+#[derive(Clone)]
 pub(super) struct Listener {
     messages: mpsc::Sender<ProgressMessage>,
     chronicle: Arc<Chronicle>,
@@ -57,27 +60,46 @@ impl Listener {
             }
         }
     }
+
+    pub(super) fn is_gone(&self) -> bool {
+        self.messages.is_closed() || self.chronicle.is_cancelled()
+    }
+
+    /// Fails when nobody waits any more.
+    pub(super) fn check(&self) -> gantry_build::Result<()> {
+        if self.is_gone() { Err(gantry_build::Error::Cancelled) } else { Ok(()) }
+    }
+
+    /// The result of what was done for whoever waits: where nobody does any more, that is why it failed.
+    pub(super) fn judge<T>(&self, result: Result<T>) -> Result<T> {
+        result.or_else(|error| self.check().map_err(Error::Build).and(Err(error)))
+    }
+
+    /// Says one thing; waits for a client that is slow. One that has gone is seen by `is_gone`.
+    pub(super) async fn tell(&self, message: ProgressMessage) {
+        drop(self.messages.send(message).await);
+    }
+
+    /// The same, on a thread that may block.
+    pub(super) fn say(&self, message: ProgressMessage) {
+        drop(self.messages.blocking_send(message));
+    }
 }
 
 /// Says how a build goes to one client, and writes it down.
 pub(super) struct Report<'a> {
-    messages: &'a mpsc::Sender<ProgressMessage>,
+    listener: &'a Listener,
     telling: Telling,
-    chronicle: Arc<Chronicle>,
 }
 
 impl<'a> Report<'a> {
-    pub(super) fn new(
-        messages: &'a mpsc::Sender<ProgressMessage>,
-        telling: Telling,
-        chronicle: Arc<Chronicle>,
-    ) -> Self {
-        Self { messages, telling, chronicle }
+    pub(super) fn new(listener: &'a Listener, telling: Telling) -> Self {
+        Self { listener, telling }
     }
 
     /// A part of the build that no Dockerfile speaks of begins; it ends with what is returned.
     pub(super) fn part(&self, name: &str) -> Part<'_, 'a> {
-        let number = self.chronicle.begin_part(name);
+        let number = self.listener.chronicle.begin_part(name);
         self.say(self.vertex(number));
         Part { report: self, number }
     }
@@ -106,18 +128,18 @@ impl<'a> Report<'a> {
             source: near.map(|(number, line)| (number as u64, line.to_owned())).collect(),
             exit_code,
             image: kept.map(ToString::to_string).unwrap_or_default(),
-            vertex: self.chronicle.failed_step().map(|number| self.name_of(number)),
+            vertex: self.listener.chronicle.failed_step().map(|number| self.name_of(number)),
         };
         self.send(progress::FAILURE_ID, serde_json::to_value(failure));
     }
 
     fn name_of(&self, number: usize) -> String {
-        self.chronicle.digest_of(number)
+        self.listener.chronicle.digest_of(number)
     }
 
     /// A step as it is now.
     fn vertex(&self, number: usize) -> BuildStatus {
-        let vertexes = self.chronicle.with_step(number, |step| Vertex {
+        let vertexes = self.listener.chronicle.with_step(number, |step| Vertex {
             digest: self.name_of(number),
             name: step.name.clone(),
             started: Some(step.started.to_string()),
@@ -142,8 +164,7 @@ impl<'a> Report<'a> {
             aux: Some(document),
             ..ProgressMessage::default()
         };
-        // A client that has gone is seen by `is_alone`.
-        drop(self.messages.blocking_send(message));
+        self.listener.say(message);
     }
 
     /// How the build for one platform goes, of several where it has a name.
@@ -152,7 +173,7 @@ impl<'a> Report<'a> {
     }
 
     pub(super) fn is_alone(&self) -> bool {
-        self.messages.is_closed() || self.chronicle.is_cancelled()
+        self.listener.is_gone()
     }
 }
 
@@ -202,7 +223,7 @@ impl Course<'_, '_> {
             }
             Told::Ended { layer: None, .. } | Told::Failed { .. } => return,
         };
-        drop(self.report.messages.blocking_send(ProgressMessage::stream(line.into_owned())));
+        self.report.listener.say(ProgressMessage::stream(line.into_owned()));
     }
 }
 
@@ -225,7 +246,7 @@ impl Teller for Course<'_, '_> {
         let told = self.numbered(told, &label);
         let number = number_of(&told);
         let report = self.report;
-        let is_known = report.chronicle.note(told);
+        let is_known = report.listener.chronicle.note(told);
         match report.telling {
             Telling::Quiet => {}
             Telling::Lines => self.line(told),
@@ -259,7 +280,7 @@ pub(super) struct Part<'r, 'a> {
 
 impl Drop for Part<'_, '_> {
     fn drop(&mut self) {
-        self.report.chronicle.end_part(self.number);
+        self.report.listener.chronicle.end_part(self.number);
         self.report.say(self.report.vertex(self.number));
     }
 }

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use gantry_api::image::ProgressMessage;
 use gantry_build::{Base, Checkout, Download, Execution, Imported, Layer, Workshop};
 use gantry_dockerfile::Repository;
 use gantry_images::{BaseImage, Lease};
@@ -38,16 +37,14 @@ pub(super) struct Bench<'e> {
     /// What steps gave elsewhere.
     imports: OnceLock<Imports>,
     layouts: Layouts,
-    /// How the client is asked for things.
-    progress: mpsc::Sender<ProgressMessage>,
+    /// Whoever waits for the build.
+    listener: Listener,
     room: OnceLock<PathBuf>,
     /// What is kept of a command that failed.
     failed: OnceLock<Digest>,
     scratches: AtomicU32,
     /// Images by name and platform: in one build, a name means one image.
     found: Mutex<HashMap<(String, String), Base>>,
-    /// Whoever waits for the build.
-    listener: OnceLock<Listener>,
     kept: Mutex<Kept>,
 }
 
@@ -72,7 +69,7 @@ impl<'e> Bench<'e> {
         engine: &'e Engine,
         runtime: Handle,
         request: &'e BuildRequest,
-        progress: &mpsc::Sender<ProgressMessage>,
+        listener: &Listener,
     ) -> Self {
         Self {
             engine,
@@ -83,12 +80,11 @@ impl<'e> Bench<'e> {
             latest: request.epoch,
             imports: OnceLock::new(),
             layouts: Layouts::default(),
-            progress: progress.clone(),
+            listener: listener.clone(),
             room: OnceLock::new(),
             failed: OnceLock::new(),
             scratches: AtomicU32::new(0),
             found: Mutex::default(),
-            listener: OnceLock::new(),
             kept: Mutex::default(),
         }
     }
@@ -107,19 +103,14 @@ impl<'e> Bench<'e> {
         self.kept().materials.clone()
     }
 
-    /// Whose going ends what is fetched for the build.
-    pub(super) fn use_listener(&self, listener: Listener) {
-        self.listener.get_or_init(|| listener);
-    }
-
     /// Where to look for what steps gave elsewhere.
     pub(super) fn use_imports(&self, imports: Imports) {
         self.imports.get_or_init(|| imports);
     }
 
-    /// How the client is asked for things.
-    pub(super) fn progress(&self) -> &mpsc::Sender<ProgressMessage> {
-        &self.progress
+    /// Whose going ends what is fetched for the build, and who is asked for things.
+    pub(super) fn listener(&self) -> &Listener {
+        &self.listener
     }
 
     /// Notes what the build is made of.
@@ -238,12 +229,7 @@ impl<'e> Bench<'e> {
         };
         let (sender, mut messages) = mpsc::channel(1);
         let pulling = image::pull(self.engine, request, sender);
-        let gone = async {
-            match self.listener.get() {
-                Some(listener) => listener.gone().await,
-                None => std::future::pending().await,
-            }
-        };
+        let gone = self.listener.gone();
         let pulled = self.runtime.block_on(async move {
             // A pull ends when nobody takes what it says.
             let drained = async move {

@@ -17,6 +17,7 @@ use super::given::CachePlace;
 use super::{CacheTo, Mode};
 use crate::Result;
 use crate::build::outputs::{self, Results};
+use crate::build::report::Listener;
 use crate::build::{BuildRequest, exchange};
 use crate::engine::Engine;
 use crate::error::Error;
@@ -44,13 +45,13 @@ pub(in crate::build) async fn export(
     engine: &Engine,
     results: &Results,
     request: &BuildRequest,
-    progress: &mpsc::Sender<ProgressMessage>,
+    listener: &Listener,
 ) -> Result<()> {
     for (number, to) in request.cache_to.iter().enumerate() {
+        listener.check()?;
         let exported = match &to.place {
             CachePlace::Inline => continue,
             CachePlace::Registry(reference) => {
-                let audience = outputs::audience(request, progress);
                 let credentials = request.credentials.get(reference.domain()).cloned();
                 let push = PushRequest {
                     reference: reference.clone(),
@@ -59,14 +60,18 @@ pub(in crate::build) async fn export(
                     credentials,
                     is_insecure: false,
                 };
-                to_registry(engine, results, (to, push), audience).await
+                let telling = request.telling;
+                outputs::pushed(telling, listener, |audience| {
+                    to_registry(engine, results, (to, push), audience)
+                })
+                .await
             }
-            CachePlace::Local => to_client(engine, results, (number, to), progress).await,
+            CachePlace::Local => to_client(engine, results, (number, to), listener).await,
         };
         match exported {
             Err(error) if to.ignores_errors => {
                 let text = format!("WARNING: the cache is not written: {}\n", error_chain(&error));
-                drop(progress.send(ProgressMessage::stream(text)).await);
+                listener.tell(ProgressMessage::stream(text)).await;
             }
             exported => exported?,
         }
@@ -96,7 +101,7 @@ async fn to_client(
     engine: &Engine,
     results: &Results,
     (number, to): (usize, &CacheTo),
-    progress: &mpsc::Sender<ProgressMessage>,
+    listener: &Listener,
 ) -> Result<()> {
     let (mut steps, layers) = collect(&results.built, to.mode);
     let compression = to.compression.unwrap_or(Compression::Plain);
@@ -114,7 +119,7 @@ async fn to_client(
         drop(leases);
         written
     };
-    exchange::offer(engine, progress, json!({ "cache": number }), write).await
+    exchange::offer(engine, listener, json!({ "cache": number }), write).await
 }
 
 /// Writes a layout: what leads to the rest comes last.

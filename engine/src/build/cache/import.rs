@@ -11,11 +11,11 @@ use gantry_oci::image::{
 use gantry_registry_client::{Access, Repository};
 use gantry_types::{Digest, error_chain};
 use serde::de::DeserializeOwned;
-use tokio::sync::mpsc;
 
 use super::CacheFrom;
 use crate::build::BuildRequest;
 use crate::build::client_folder::{ClientFolder, INDEX};
+use crate::build::report::Listener;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::{Result, image};
@@ -23,7 +23,7 @@ use crate::{Result, image};
 /// All caches of one build.
 pub(in crate::build) struct Imports {
     caches: Vec<Cache>,
-    progress: mpsc::Sender<ProgressMessage>,
+    listener: Listener,
 }
 
 struct Cache {
@@ -42,18 +42,13 @@ enum Origin {
 type Found = (BuildCache, Vec<(Digest, Descriptor)>);
 
 impl Imports {
-    /// None.
-    pub(in crate::build) fn none(progress: &mpsc::Sender<ProgressMessage>) -> Self {
-        Self { caches: Vec::new(), progress: progress.clone() }
-    }
-
     /// Reads what caches have. One that cannot be read is told of, and passed over: a build needs none.
     pub(in crate::build) fn read(
         engine: &Engine,
         request: &BuildRequest,
-        progress: &mpsc::Sender<ProgressMessage>,
+        listener: &Listener,
     ) -> Self {
-        let mut imports = Self::none(progress);
+        let mut imports = Self { caches: Vec::new(), listener: listener.clone() };
         for (number, from) in request.cache_from.iter().enumerate() {
             let (name, from) = match from {
                 CacheFrom::Registry(reference) => {
@@ -65,8 +60,8 @@ impl Imports {
                     (reference.familiar(), (Origin::Registry(Box::new(repository)), tag))
                 }
                 CacheFrom::Local => {
-                    let progress = progress.clone();
-                    let folder = ClientFolder { kind: "cache", number, progress };
+                    let listener = listener.clone();
+                    let folder = ClientFolder { kind: "cache", number, listener };
                     ("the client's folder".to_owned(), (Origin::Client(folder), INDEX.to_owned()))
                 }
             };
@@ -75,8 +70,7 @@ impl Imports {
                 Err(error) => {
                     let text =
                         format!("WARNING: cache {name} is not used: {}\n", error_chain(&error));
-                    // A client that has gone needs no warning.
-                    drop(progress.blocking_send(ProgressMessage::stream(text)));
+                    listener.say(ProgressMessage::stream(text));
                 }
             }
         }
@@ -129,11 +123,9 @@ impl Imports {
         let mut writer = engine.images.blob_writer(blob.digest.algorithm())?;
         match &cache.from {
             Origin::Registry(repository) => {
-                let progress = &self.progress;
+                let listener = &self.listener;
                 repository.fetch_blob(&blob.digest, blob.size, 0, &mut |piece| {
-                    if progress.is_closed() {
-                        return Err(io::Error::other("the client has gone"));
-                    }
+                    listener.check().map_err(io::Error::other)?;
                     writer.append(piece).map_err(io::Error::other)
                 })?;
             }
