@@ -208,9 +208,11 @@ impl<'e> Bench<'e> {
         self.failed.get()
     }
 
-    fn keep_failed(&self, below: &[Layer], written: Option<Layer>, execution: &Execution) {
-        let layers = below.iter().cloned().chain(written).collect();
-        match failed::keep(self, layers, execution) {
+    fn keep_failed(&self, below: &[Layer], ran: &run::Ran, execution: &Execution) {
+        let files = &mut |output: &mut dyn Write| ran.archive(output, None).map_err(of_engine);
+        let written = self.make(below, files).map_err(Error::Build);
+        let layers = written.map(|written| below.iter().cloned().chain(written).collect());
+        match layers.and_then(|layers| failed::keep(self, layers, execution)) {
             Ok(id) => drop(self.failed.set(id)),
             Err(error) => {
                 let error = gantry_types::error_chain(&error);
@@ -336,9 +338,7 @@ impl Workshop for Bench<'_> {
             let command = execution.args.join(" ");
             let failure = gantry_build::Error::Command { command, code: ran.code };
             if self.request.keeps_failure {
-                let files =
-                    &mut |output: &mut dyn Write| ran.archive(output, None).map_err(of_engine);
-                self.keep_failed(below, self.make(below, files)?, execution);
+                self.keep_failed(below, &ran, execution);
             }
             return Err(failure);
         }
