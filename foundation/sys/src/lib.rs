@@ -14,6 +14,7 @@ pub mod datagrams;
 pub mod descriptors;
 pub mod exec;
 pub mod fds;
+pub mod file_system;
 pub mod heap;
 pub mod heaps;
 pub mod identity;

@@ -15,6 +15,7 @@ use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use gantry_sys::file_system::stamps_changes;
 use gantry_types::Timestamp;
 use rustix::fs::{Stat, fstat, fstatfs};
 use sha2::{Digest as _, Sha256};
@@ -33,17 +34,6 @@ const MAX_ENTRIES: usize = 1_000_000;
 const MANY_ENTRIES: usize = MAX_ENTRIES / 2;
 /// For so long after its change, a file may change again without a trace, in nanoseconds.
 const UNSETTLED: i128 = 1_000_000_000;
-/// File systems of the kernel's own, which stamp each change themselves: ext4, xfs, btrfs, tmpfs, overlay, f2fs, zfs, bcachefs.
-const OWN_FILE_SYSTEMS: [i64; 8] = [
-    0xef53,
-    0x5846_5342,
-    0x9123_683e,
-    0x0102_1994,
-    0x794c_7630,
-    0xf2f5_2010,
-    0x2fc1_2fc1,
-    0xca45_1a4e,
-];
 
 /// What the kernel says of a file's content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -128,7 +118,7 @@ impl Hashes {
     /// The kernel does not say what `root` is.
     pub fn open(root: BorrowedFd<'_>, folder: &Path, now: Timestamp) -> io::Result<Self> {
         let stat = fstat(root)?;
-        let is_kept = OWN_FILE_SYSTEMS.contains(&fstatfs(root)?.f_type);
+        let is_kept = stamps_changes(fstatfs(root)?.f_type);
         let file = folder.join(format!("{:x}-{:x}", stat.st_dev, stat.st_ino));
         let known = if is_kept { fs::read(&file).ok() } else { None };
         let known = known.and_then(|bytes| decode(&bytes)).unwrap_or_default();

@@ -1,13 +1,13 @@
 //! A folder for a daemon on another machine, which has its files as the last build left them: it is told what the folder has now, and
 //! is sent what it does not have.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::{self, Metadata};
 use std::io::{self, BufWriter};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -17,7 +17,9 @@ use base64::engine::general_purpose::STANDARD;
 use gantry_api::build::listing::{self, Listed, Mark, UNSETTLED};
 use gantry_archive::{CreateOptions, Hashing, Whiteouts};
 use gantry_client::Upload;
+use gantry_sys::file_system::stamps_changes;
 use gantry_types::{Algorithm, Digest};
+use rustix::fs::statfs;
 use tokio::net::unix::pipe;
 
 use super::folder::Folder;
@@ -74,6 +76,7 @@ impl Mirrored {
         let without = self.folder.left_out()?;
         let mut all = Vec::new();
         let mut pending = vec![PathBuf::new()];
+        let mut devices = Devices::default();
         while let Some(folder) = pending.pop() {
             let place = self.folder.path.join(&folder);
             for entry in fs::read_dir(&place).map_err(Error::file("read", &place))? {
@@ -93,7 +96,11 @@ impl Mirrored {
                     continue;
                 }
                 let is_directory = found.is_dir();
-                all.push(Listed { path: bytes.to_vec(), is_directory, mark: mark(&found, now) });
+                // A link lies where its folder does, and leads elsewhere.
+                let at = if found.is_symlink() { place.clone() } else { entry.path() };
+                let is_told = devices.tell_changes(found.dev(), &at);
+                let mark = if is_told { mark(&found, now) } else { UNSETTLED };
+                all.push(Listed { path: bytes.to_vec(), is_directory, mark });
                 if is_directory {
                     pending.push(path);
                 }
@@ -143,6 +150,18 @@ impl Mirrored {
     }
 }
 
+/// Whether changes show on the devices that were met.
+#[derive(Default)]
+struct Devices(HashMap<u64, bool>);
+
+impl Devices {
+    /// Asks it of the device of what lies at `path`.
+    fn tell_changes(&mut self, device: u64, path: &Path) -> bool {
+        let ask = || statfs(path).is_ok_and(|found| stamps_changes(found.f_type));
+        *self.0.entry(device).or_insert_with(ask)
+    }
+}
+
 /// What changes with whatever changes at a path: the kernel stamps each change of an inode, and nobody can set that back.
 fn mark(found: &Metadata, now: i128) -> Mark {
     let changed = i128::from(found.ctime()) * 1_000_000_000 + i128::from(found.ctime_nsec());
@@ -173,4 +192,19 @@ fn digest(bytes: &[u8]) -> Digest {
     // What is in memory can be read, and nowhere takes all.
     io::copy(&mut hashing, &mut io::sink()).unwrap_or_default();
     hashing.digest()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_whose_stamps_say_nothing_are_always_sent() {
+        let mut devices = Devices::default();
+        let device = |path: &str| fs::metadata(path).unwrap().dev();
+        assert!(!devices.tell_changes(device("/proc"), Path::new("/proc")));
+        let shm = tempfile::tempdir_in("/dev/shm").unwrap();
+        let path = shm.path();
+        assert!(devices.tell_changes(fs::metadata(path).unwrap().dev(), path));
+    }
 }
