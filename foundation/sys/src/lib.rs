@@ -23,6 +23,7 @@ pub mod memory;
 pub mod mount;
 pub mod net;
 pub mod new_session;
+pub mod parent_death;
 pub mod pidfd;
 pub mod process;
 pub mod quota;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use gantry_sys::parent_death::dies_with_thread;
 use gantry_types::without_password;
 use rustix::process::{Pid, Signal, kill_process_group};
 
@@ -23,6 +24,9 @@ const PAUSE: Duration = Duration::from_millis(5);
 const LOOK: Duration = Duration::from_millis(500);
 /// No file that the program writes may be larger: the blocks of `ulimit -f`, 20 GiB.
 const FILE_BLOCKS: u64 = (20 << 30) / 512;
+/// A server of the web that sends nothing for so long is given up, in seconds. One that counts its objects says every five that it is
+/// still there.
+const SILENT_SECONDS: u64 = 600;
 /// What is read of the program's complaints.
 const COMPLAINT: u64 = 64 << 10;
 
@@ -94,6 +98,8 @@ impl Program<'_> {
             .args(["-c", "fetch.recurseSubmodules=no", "-c", "submodule.recurse=false"])
             .args(["-c", "init.defaultBranch=main", "-c", "protocol.version=2"])
             .args(["-c", "core.logAllRefUpdates=false"])
+            .args(["-c", "http.lowSpeedLimit=1"])
+            .args(["-c", &format!("http.lowSpeedTime={SILENT_SECONDS}")])
             .args(words)
             .env_clear()
             .envs(self.environment(reach))
@@ -102,7 +108,10 @@ impl Program<'_> {
             .stdout(create(output)?)
             .stderr(create(&complaints)?)
             .process_group(0);
-        let mut child = command.spawn().map_err(Error::file("execute", "/bin/sh"))?;
+        // Who comes after a daemon that was killed takes the repository. The loop below is in this thread, and git's helpers end when
+        // nobody reads what they write.
+        let mut child =
+            dies_with_thread(&mut command).spawn().map_err(Error::file("execute", "/bin/sh"))?;
         let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let waited = Error::file("wait for", "git");
         // With its helpers, which are in its group.
