@@ -134,10 +134,7 @@ impl Verb for Build {
             begin(&client, &context, &mut options, mirrored.as_deref()).await?;
         // At a terminal they would stand in the picture.
         let (mut id, mut remarks) = (None, Vec::new());
-        let shown = progress::follow(messages, form, &name, |message| {
-            if exchange.take(message)? {
-                return Ok(());
-            }
+        let shown = progress::follow(messages, form, &name, &mut exchange, |message| {
             if let Some(found) = message.aux.as_ref().and_then(|aux| aux["ID"].as_str()) {
                 id = Some(found.to_owned());
             } else if form == Form::Quiet {

@@ -48,6 +48,16 @@ fn files_come_to_the_client_and_stay_in_their_folder() {
 }
 
 #[test]
+fn an_output_that_has_no_place_says_why() {
+    let daemon = Daemon::with_busybox();
+    let root = context(&daemon, "placeless", &[("Dockerfile", DOCKERFILE)]);
+    let output = "type=tar,dest=/no/such/folder/x.tar";
+    let words = ["build", "--network=none", "-o", output, root.to_str().unwrap()];
+    let outcome = daemon.gantry(&words).run();
+    outcome.exits(1).complains("create /no/such/folder/x.tar");
+}
+
+#[test]
 fn archives_of_images_are_read_by_others() {
     let daemon = Daemon::with_busybox();
     let root = context(&daemon, "archives", &[("Dockerfile", DOCKERFILE)]);

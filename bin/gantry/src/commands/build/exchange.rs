@@ -5,6 +5,7 @@ use std::io::{self, Cursor};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use gantry_api::build::BuildExchange;
 use gantry_api::image::ProgressMessage;
@@ -23,6 +24,10 @@ use crate::streams::copy_raw;
 const OFFER: &str = "gantry.offer";
 const WANT: &str = "gantry.want";
 const METADATA: &str = "gantry.metadata";
+
+/// How long the build may take to say why, after the daemon refused something that it had asked for: a build that has ended wants
+/// nothing any more.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Hands files over, each in a task of its own.
 pub(super) struct Exchange {
@@ -52,11 +57,18 @@ impl Exchange {
                         Error::refused(format!("the daemon offers what cannot be read: {error}"))
                     })?;
                 let (client, wanted) = (Arc::clone(&self.client), Arc::clone(&self.wanted));
-                if id == OFFER {
-                    self.tasks.spawn(async move { get(&client, &wanted, exchange).await });
-                } else {
-                    self.tasks.spawn(async move { bring(&client, &wanted, exchange).await });
-                }
+                let is_offer = id == OFFER;
+                self.tasks.spawn(async move {
+                    let done = if is_offer {
+                        get(&client, &wanted, exchange).await
+                    } else {
+                        bring(&client, &wanted, exchange).await
+                    };
+                    if let Err(Error::Client(_)) = &done {
+                        tokio::time::sleep(PATIENCE).await;
+                    }
+                    done
+                });
             }
             _ => return Ok(false),
         }
@@ -65,16 +77,31 @@ impl Exchange {
 
     /// Waits for all of it; the first failure.
     pub(super) async fn finish(mut self) -> Result<(), Error> {
-        while let Some(task) = self.tasks.join_next().await {
-            match task {
-                Ok(result) => result?,
-                Err(error) => match error.try_into_panic() {
-                    Ok(panic) => std::panic::resume_unwind(panic),
-                    Err(_) => return Err(Error::refused("an output of the build was given up")),
-                },
-            }
+        while let Some(done) = self.next().await {
+            done?;
         }
         Ok(())
+    }
+
+    /// Waits for the first failure; for ever, where there is none.
+    pub(super) async fn failed(&mut self) -> Error {
+        loop {
+            match self.next().await {
+                Some(Ok(())) => {}
+                Some(Err(error)) => return error,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Option<Result<(), Error>> {
+        Some(match self.tasks.join_next().await? {
+            Ok(done) => done,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(Error::refused("an output of the build was given up")),
+            },
+        })
     }
 }
 

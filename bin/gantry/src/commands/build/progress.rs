@@ -17,6 +17,7 @@ use gantry_client::Progress;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
+use super::exchange::Exchange;
 use crate::error::Error;
 use crate::signals::{self, Background};
 use crate::{environment, output, terminal};
@@ -89,14 +90,16 @@ pub(super) enum Followed {
     Interrupted(u8),
 }
 
-/// Shows a build until its end; `take` gets every message that is not about its steps.
+/// Shows a build until its end, and lets `exchange` do what it asks for; `take` gets every message that is about neither that nor its
+/// steps.
 ///
 /// # Errors
-/// Nothing more can be shown, or `take` fails.
+/// Nothing more can be shown, `take` fails, or what the build asked for cannot be done: it would wait for ever, or say less of it.
 pub(super) async fn follow(
     messages: Progress,
     form: Form,
     dockerfile: &str,
+    exchange: &mut Exchange,
     mut take: impl FnMut(&ProgressMessage) -> Result<(), Error>,
 ) -> Result<Followed, Error> {
     let mut screen = Screen::new(form);
@@ -106,7 +109,12 @@ pub(super) async fn follow(
     frames.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         let message = tokio::select! {
-            message = messages.recv() => message,
+            // It is known here before the daemon tells of it.
+            biased;
+            error = exchange.failed() => {
+                screen.end(false);
+                return Err(error);
+            }
             _ = frames.tick(), if form == Form::Tty => {
                 screen.draw(false);
                 continue;
@@ -117,13 +125,18 @@ pub(super) async fn follow(
                 output::remark("gantry: the build was canceled");
                 return Ok(Followed::Interrupted(128 + u8::try_from(signal.as_raw()).unwrap_or(2)));
             }
+            message = messages.recv() => message,
         };
         match message {
             None => break,
             Some(Ok(message)) if message.id == ID || message.id == FAILURE_ID => {
                 screen.take(message);
             }
-            Some(Ok(message)) => take(&message)?,
+            Some(Ok(message)) => {
+                if !exchange.take(&message)? {
+                    take(&message)?;
+                }
+            }
             Some(Err(error)) => {
                 screen.end(false);
                 screen.show_failure(dockerfile);
