@@ -4,6 +4,7 @@
 mod config_file;
 mod keeper;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use gantry_api::system::AuthConfig;
@@ -36,6 +37,13 @@ impl Credentials {
             None => self.file.auth(key, domain),
         };
         Ok(known.map(|known| AuthConfig { serveraddress: key.to_owned(), ..known }))
+    }
+
+    /// The domains of the registries that something is known for.
+    pub(crate) fn domains(&self) -> BTreeSet<&str> {
+        // Docker Hub's key is of a host that no reference names.
+        let hub = config_file::host(HUB_KEY);
+        self.file.hosts().map(|host| if host == hub { HUB } else { host }).collect()
     }
 
     /// Keeps them; tells whether that was without encryption.

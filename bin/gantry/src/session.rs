@@ -1,5 +1,7 @@
 //! What every command starts from: which daemon to talk to, and the way to it.
 
+use std::collections::BTreeMap;
+
 use gantry_api::system::AuthConfig;
 use gantry_client::{Client, Host, Tls};
 
@@ -50,6 +52,26 @@ impl Session {
             return Ok(None);
         }
         self.all_credentials()?.get(domain)
+    }
+
+    /// What the user shows to registries, by the domains of all that are known. What a helper does not give is told, and is no reason
+    /// to do nothing: nobody has asked for it yet.
+    pub(crate) fn known_credentials(&self) -> Result<BTreeMap<String, AuthConfig>, Error> {
+        let mut known = BTreeMap::new();
+        if self.environment.config_dir.is_none() {
+            return Ok(known);
+        }
+        let all = self.all_credentials()?;
+        for domain in all.domains() {
+            match all.get(domain) {
+                Ok(found) => known.extend(found.map(|found| (domain.to_owned(), found))),
+                Err(error) => {
+                    let reason = error.report();
+                    output::remark(&format!("WARNING: no credentials for {domain}: {reason}"));
+                }
+            }
+        }
+        Ok(known)
     }
 
     /// All that the user shows to registries.

@@ -133,6 +133,29 @@ fn a_registry_with_users() {
 }
 
 #[test]
+fn builds_show_registries_who_asks() {
+    let (registry, desk) = (Registry::with_password(), Desk::new());
+    let address = registry.address();
+    let name = format!("{address}/base:1");
+    desk.daemon.load(&image(&name));
+    let login = ["login", "-u", "ann", "--password-stdin", address];
+    desk.gantry(&login).input("secret\n").run().exits(0);
+    desk.ok(&["push", &name]);
+    desk.ok(&["rmi", &name]);
+    let root = desk.home.join("root");
+    fs::create_dir_all(&root).unwrap();
+    fs::write(root.join("Dockerfile"), "FROM base\n").unwrap();
+    let named = format!("base=docker-image://{name}");
+    let build = ["build", "--network", "none", "-t", "built"];
+    desk.ok(&[&build[..], &["--build-context", &named, root.to_str().unwrap()]].concat());
+    desk.ok(&["rmi", "built", &name]);
+    // Which images the Dockerfile in an archive names, is not known here.
+    let dockerfile = format!("FROM {name}\n");
+    let archive = Tar::new().file("Dockerfile", 0o644, dockerfile.as_bytes()).finish();
+    desk.gantry(&[&build[..], &["-"]].concat()).input(archive).run().exits(0);
+}
+
+#[test]
 fn a_login_at_a_terminal_does_not_show_the_password() {
     let (registry, desk) = (Registry::with_password(), Desk::new());
     let mut terminal = desk.gantry(&["login", registry.address()]).terminal(24, 80);

@@ -15,7 +15,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use gantry_client::{BuildQuery, Client, Host, Progress};
+use gantry_api::system::AuthConfig;
+use gantry_client::{BuildQuery, BuildSources, Client, Host, Progress};
 use gantry_dockerfile::{Dockerfile, Source};
 use gantry_types::ImageReference;
 
@@ -118,10 +119,9 @@ impl Verb for Build {
         }
         let form = if self.quiet { Form::Quiet } else { Form::chosen(self.progress)? };
         let mut wanted = self.results.read(&self.tag)?;
-        let mut options = self.options((&context, &wanted), dockerfile.as_ref(), session)?;
         let Sources { told, layouts, agents } = self.sources.read(&mut context)?;
-        options.sources = told;
         wanted.layouts = layouts;
+        let mut options = self.options((&context, &wanted, told), dockerfile.as_ref(), session)?;
         options.quiet = form == Form::Quiet;
         options.steps = form != Form::Quiet;
         options.keeps_failure = self.on_failure.unwrap_or_default() == OnFailure::Shell;
@@ -212,7 +212,7 @@ async fn begin(
 impl Build {
     fn options(
         &self,
-        (context, wanted): (&Context, &Wanted),
+        (context, wanted, sources): (&Context, &Wanted, BuildSources),
         dockerfile: Option<&Dockerfile>,
         session: &Session,
     ) -> Result<BuildQuery, Error> {
@@ -232,15 +232,9 @@ impl Build {
         let proxies = without(&proxies, &self.arguments).cloned();
         let arguments: BTreeMap<String, String> =
             pairs(&arguments).into_iter().chain(proxies).collect();
-        let named = dockerfile.map_or_else(Vec::new, |file| file.image_names(&arguments));
-        // The name of a stage asks for what the default registry wants, and then nobody needs it.
-        let named = named.iter().filter_map(|name| name.parse::<ImageReference>().ok());
-        let mut credentials = BTreeMap::new();
-        for reference in named.chain(wanted.references.iter().cloned()) {
-            if let Some(known) = session.credentials(reference.domain())? {
-                credentials.insert(reference.domain().to_owned(), known);
-            }
-        }
+        let named = dockerfile.map(|file| file.image_names(&arguments));
+        let references = sources::references(&sources).chain(wanted.references.iter().cloned());
+        let credentials = credentials(session, named, references)?;
         let labels = self.label.iter().map(|label| match label.split_once('=') {
             Some((name, value)) => (name.to_owned(), value.to_owned()),
             None => (label.clone(), String::new()),
@@ -265,8 +259,29 @@ impl Build {
             secrets: secret::read_all(&self.secret)?,
             credentials,
             results: wanted.results.clone(),
-            sources: gantry_client::BuildSources::default(),
+            sources,
             limits: self.limits.read()?,
         })
     }
+}
+
+/// What registries are shown: those of the images that the Dockerfile names, and of `others`. Where the Dockerfile is not here, it may
+/// name any, and all that is known is handed to the daemon.
+fn credentials(
+    session: &Session,
+    named: Option<Vec<String>>,
+    others: impl Iterator<Item = ImageReference>,
+) -> Result<BTreeMap<String, AuthConfig>, Error> {
+    let mut all = match &named {
+        Some(_) => BTreeMap::new(),
+        None => session.known_credentials()?,
+    };
+    // The name of a stage asks for what the default registry wants, and then nobody needs it.
+    let named = named.iter().flatten().filter_map(|name| name.parse::<ImageReference>().ok());
+    for reference in named.chain(others) {
+        if let Some(known) = session.credentials(reference.domain())? {
+            all.insert(reference.domain().to_owned(), known);
+        }
+    }
+    Ok(all)
 }

@@ -58,6 +58,13 @@ impl ConfigFile {
         (!name.is_empty()).then_some(name)
     }
 
+    /// The hosts of all that the file has credentials of, or a program of their own for.
+    pub(super) fn hosts(&self) -> impl Iterator<Item = &str> {
+        let objects = ["auths", "credHelpers"].into_iter();
+        let objects = objects.filter_map(|name| self.document.get(name)?.as_object());
+        objects.flat_map(|object| object.keys().map(|key| host(key)))
+    }
+
     /// The credentials in the file. Older tools wrote URLs as keys.
     pub(super) fn auth(&self, key: &str, domain: &str) -> Option<AuthConfig> {
         let auths = self.document.get("auths")?.as_object()?;
@@ -145,7 +152,7 @@ impl ConfigFile {
 }
 
 /// The host of a key that may be a URL.
-fn host(key: &str) -> &str {
+pub(super) fn host(key: &str) -> &str {
     let rest = key.split_once("://").map_or(key, |(_, rest)| rest);
     rest.split('/').next().unwrap_or(rest)
 }

@@ -44,6 +44,16 @@ fn what_others_wrote_is_read_and_stays() {
 }
 
 #[test]
+fn all_registries_that_are_known_have_a_domain() {
+    let (_folder, credentials) = credentials(
+        r#"{"auths":{"https://index.docker.io/v1/":{},"https://r.example/v2/":{},"own:5000":{}},
+            "credHelpers":{"own:5000":"x","g.example":"y"},"credsStore":"z"}"#,
+    );
+    let domains: Vec<&str> = credentials.domains().into_iter().collect();
+    assert_eq!(domains, ["docker.io", "g.example", "own:5000", "r.example"]);
+}
+
+#[test]
 fn proxies_are_a_daemon_s_own_or_everybody_s() {
     let (_folder, credentials) = credentials(
         r#"{"proxies":{"default":{"httpProxy":"http://one:1","noProxy":"localhost","ftpProxy":""},

@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use gantry_client::BuildSources;
+use gantry_types::ImageReference;
 
 use super::context::Context;
 use super::ssh::Agents;
 use crate::error::Error;
 use crate::flags::value;
+
+/// How contexts begin that are images of registries.
+const IMAGE: &str = "docker-image://";
 
 /// The flags.
 #[derive(Debug, clap::Args)]
@@ -79,6 +83,12 @@ impl SourceFlags {
     }
 }
 
+/// The images of registries that named contexts are.
+pub(super) fn references(told: &BuildSources) -> impl Iterator<Item = ImageReference> {
+    let images = told.contexts.values().filter_map(|value| value.strip_prefix(IMAGE));
+    images.filter_map(|name| name.parse().ok())
+}
+
 /// What the daemon is told of one named context.
 fn named(
     (context, layouts): (&mut Context, &mut Vec<PathBuf>),
@@ -91,7 +101,7 @@ fn named(
     }
     let remote = gantry_dockerfile::Remote::parse(value);
     let is_remote = remote.map_err(|error| Error::refused(error.to_string()))?.is_some();
-    if is_remote || value.starts_with("docker-image://") || value.starts_with("github.com/") {
+    if is_remote || value.starts_with(IMAGE) || value.starts_with("github.com/") {
         return Ok(value.to_owned());
     }
     if let Some((scheme, _)) = value.split_once("://") {
