@@ -87,6 +87,18 @@ impl Daemon {
         fs::read_to_string(self.folder.join("gantryd.log")).unwrap_or_default()
     }
 
+    /// Where the daemon listens over TCP, of which it was given `127.0.0.1:0`: another port after each start.
+    #[track_caller]
+    pub fn tcp_host(&self) -> String {
+        let log = self.log();
+        let told = log.lines().rev().find(|line| line.contains("listening"));
+        let port = told.and_then(|line| {
+            let (_, rest) = line.split_once("127.0.0.1:")?;
+            rest.split(|letter: char| !letter.is_ascii_digit()).next()
+        });
+        format!("tcp://127.0.0.1:{}", port.expect("the daemon tells its port"))
+    }
+
     /// A fresh path in the daemon's folder; gone with it.
     pub fn scratch(&self, name: &str) -> PathBuf {
         let number = COUNTER.with_borrow_mut(|counter| {

@@ -59,6 +59,9 @@ pub(crate) async fn open(
             Host::Tcp(address) => {
                 check_protection(host, *address, settings)?;
                 let listener = TcpListener::bind(address).await.map_err(failed)?;
+                // Of port 0, nobody else says which one it became.
+                let address = listener.local_addr().map_err(failed)?;
+                tracing::info!(%address, "listening");
                 bound.push(Bound { listener: over_tcp(listener, acceptor), socket: None });
             }
             Host::Passed(which) => {

@@ -2,7 +2,6 @@
 //! script stands in that runs what it is told here.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
@@ -30,17 +29,16 @@ fn certificates(folder: &Path) {
 fn both_command_lines_over_tls() {
     let folder = tempfile::TempDir::new().unwrap();
     certificates(folder.path());
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let host = format!("tcp://127.0.0.1:{port}");
     let file = |flag: &str, name: &str| format!("--{flag}={}", folder.path().join(name).display());
     let flags = vec![
         "--tlsverify".to_owned(),
         file("tlscacert", "ca.pem"),
         file("tlscert", "server-cert.pem"),
         file("tlskey", "server-key.pem"),
-        format!("--host={host}"),
+        "--host=tcp://127.0.0.1:0".to_owned(),
     ];
     let daemon = Daemon::start_with(Options { flags, ..Options::default() });
+    let host = daemon.tcp_host();
     daemon.load(&busybox());
     let run = [
         "run",

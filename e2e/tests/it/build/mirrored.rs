@@ -1,7 +1,6 @@
 //! Contexts on another machine, of which only what changed is sent.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
@@ -12,11 +11,10 @@ use super::{cached, context, run};
 
 /// A daemon that others reach over the network, and its address there.
 fn far() -> (Daemon, String) {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let host = format!("tcp://127.0.0.1:{port}");
-    let flags = vec!["--tls=false".to_owned(), format!("--host={host}")];
+    let flags = ["--tls=false", "--host=tcp://127.0.0.1:0"].map(str::to_owned).into();
     let daemon = Daemon::start_with(Options { flags, ..Options::default() });
     daemon.load(&busybox());
+    let host = daemon.tcp_host();
     (daemon, host)
 }
 
@@ -122,6 +120,7 @@ fn only_what_changed_is_sent_again() {
     // The daemon may start anew, and may have lost what it had.
     daemon.kill();
     daemon.start_again();
+    let host = daemon.tcp_host();
     assert_eq!(built(&daemon, &host, &root), 2);
     fs::remove_dir_all(daemon.data_root().join("build-mirrors")).unwrap();
     assert_eq!(built(&daemon, &host, &root), 2);
