@@ -126,7 +126,8 @@ fn a_plugin_gets_entries_and_is_told_of_the_end() {
         let find = |name: &str| &heard.calls.iter().find(|(method, _)| method == name).unwrap().1;
         let (start, stop) = (find("LogDriver.StartLogging"), find("LogDriver.StopLogging"));
         assert_eq!(start["File"], stop["File"]);
-        assert!(!Path::new(stop["File"].as_str().unwrap()).exists(), "its fifo goes");
+        let fifo = Path::new(stop["File"].as_str().unwrap());
+        poll("its fifo to go", || (!fifo.exists()).then_some(()));
         assert_eq!(start["Info"]["ContainerName"], "/told");
         assert_eq!(start["Info"]["Config"]["own"], "option");
         // Fields 1 and 3 of the message: the stream, and the line without its newline.
