@@ -234,7 +234,7 @@ impl Build {
             pairs(&arguments).into_iter().chain(proxies).collect();
         let named = dockerfile.map(|file| file.image_names(&arguments));
         let references = sources::references(&sources).chain(wanted.references.iter().cloned());
-        let credentials = credentials(session, named, references)?;
+        let credentials = credentials(session, named.as_deref(), references)?;
         let labels = self.label.iter().map(|label| match label.split_once('=') {
             Some((name, value)) => (name.to_owned(), value.to_owned()),
             None => (label.clone(), String::new()),
@@ -269,15 +269,15 @@ impl Build {
 /// name any, and all that is known is handed to the daemon.
 fn credentials(
     session: &Session,
-    named: Option<Vec<String>>,
+    named: Option<&[String]>,
     others: impl Iterator<Item = ImageReference>,
 ) -> Result<BTreeMap<String, AuthConfig>, Error> {
-    let mut all = match &named {
+    let mut all = match named {
         Some(_) => BTreeMap::new(),
         None => session.known_credentials()?,
     };
     // The name of a stage asks for what the default registry wants, and then nobody needs it.
-    let named = named.iter().flatten().filter_map(|name| name.parse::<ImageReference>().ok());
+    let named = named.into_iter().flatten().filter_map(|name| name.parse::<ImageReference>().ok());
     for reference in named.chain(others) {
         if let Some(known) = session.credentials(reference.domain())? {
             all.insert(reference.domain().to_owned(), known);
