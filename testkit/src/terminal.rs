@@ -15,6 +15,9 @@ use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 use crate::deadline::{TIMEOUT, poll_for};
 use crate::invocation::describe;
 
+/// What no program writes.
+const LAST: u8 = 0;
+
 /// A program that runs in a terminal of its own. Dropped, it is killed.
 pub struct Terminal {
     child: Child,
@@ -100,14 +103,28 @@ impl Terminal {
         self.child.id()
     }
 
-    /// Waits for the program's end and returns its exit code.
+    /// Waits until the program has ended and all that it wrote is on the screen, and returns its exit code.
     #[track_caller]
     pub fn wait(&mut self) -> i32 {
         let ended = poll_for(TIMEOUT, || self.child.try_wait().ok().flatten());
         let Some(status) = ended else {
             panic!("`{}` did not end; the screen shows\n{}", self.line, self.screen())
         };
+        self.catch_up();
         status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default())
+    }
+
+    /// Waits until the screen shows what was written before now: a byte of our own follows it through the terminal.
+    #[track_caller]
+    fn catch_up(&self) {
+        rustix::io::write(&self.tty, &[LAST]).expect("write to the terminal");
+        let shown = poll_for(TIMEOUT, || {
+            let mut screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
+            let at = screen.iter().rposition(|&byte| byte == LAST)?;
+            screen.remove(at);
+            Some(())
+        });
+        assert!(shown.is_some(), "the terminal of `{}` stands still", self.line);
     }
 }
 
