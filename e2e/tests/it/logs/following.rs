@@ -87,7 +87,7 @@ fn no_line_is_lost_or_doubled_when_the_daemon_is_killed_under_load() {
         let daemon = Daemon::with_busybox();
         let run = ["run", "-d", "--network", "none", "--name", "busy", "--log-driver", driver];
         let options = ["--log-opt", "max-size=100k", "--log-opt", "max-file=5000"];
-        let script = "i=0; while [ ! -e /end ]; do i=$((i+1)); echo $i; done";
+        let script = "trap end=1 USR1; i=0; while [ ! \"$end\" ]; do i=$((i+1)); echo $i; done";
         daemon.ok(&[&run[..], &options, &["busybox", "sh", "-c", script]].concat());
         let mut seen = 0;
         for _ in 0..3 {
@@ -105,7 +105,7 @@ fn no_line_is_lost_or_doubled_when_the_daemon_is_killed_under_load() {
             assert!(whole.windows(2).all(|pair| pair[1] == pair[0] + 1), "{driver}");
             daemon.start_again();
         }
-        daemon.ok(&["exec", "busy", "touch", "/end"]);
+        daemon.ok(&["kill", "--signal", "USR1", "busy"]);
         daemon.ok(&["wait", "busy"]);
         let all = numbers(&daemon.ok(&["logs", "busy"]));
         assert!(all == (1..=all.len() as u64).collect::<Vec<_>>(), "{driver}");

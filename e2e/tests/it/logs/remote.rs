@@ -182,7 +182,8 @@ fn nothing_is_lost_when_the_daemon_is_killed_under_load() {
     let receiver = Receiver::listen();
     let daemon = Daemon::with_busybox();
     let flags = receiver.flags();
-    let script = "i=0; while [ ! -e /end ]; do i=$((i+1)); echo $i; done; echo end";
+    let script =
+        "trap end=1 USR1; i=0; while [ ! \"$end\" ]; do i=$((i+1)); echo $i; done; echo end";
     create(&daemon, "busy", &words(&flags), script);
     for kill in 0..KILLS {
         let before = receiver.texts().len();
@@ -191,7 +192,7 @@ fn nothing_is_lost_when_the_daemon_is_killed_under_load() {
         daemon.start_again();
         assert_eq!(daemon.inspect("busy")["State"]["Running"], true, "kill {kill}");
     }
-    daemon.ok(&["exec", "busy", "touch", "/end"]);
+    daemon.ok(&["kill", "--signal", "USR1", "busy"]);
     daemon.ok(&["wait", "busy"]);
     receiver.await_text("end");
     let texts = receiver.texts();
