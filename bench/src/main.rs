@@ -7,6 +7,7 @@ mod connection;
 mod containers;
 mod images;
 mod machine;
+mod memory;
 mod networks;
 mod processes;
 mod samples;

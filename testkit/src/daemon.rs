@@ -59,7 +59,7 @@ impl Daemon {
 
     /// Its exec root.
     pub fn exec_root(&self) -> PathBuf {
-        self.folder.join("exec")
+        self.folder.join(start::RUN).join("exec")
     }
 
     /// Its socket.

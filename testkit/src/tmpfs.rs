@@ -1,10 +1,17 @@
-//! A disk that is soon full: a small tmpfs to put a data root on.
+//! File systems in memory: what a daemon keeps until the next boot, and a disk that is soon full.
 
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
 
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount};
 use tempfile::TempDir;
+
+/// Mounts a tmpfs on a directory.
+pub(crate) fn mount_on(folder: &Path, options: &str) {
+    let text = CString::new(options).expect("no NUL in options");
+    mount("tmpfs", folder, "tmpfs", MountFlags::empty(), text.as_c_str())
+        .unwrap_or_else(|error| panic!("mount a tmpfs on {}: {error}", folder.display()));
+}
 
 /// A tmpfs of a given size. Unmounted when dropped.
 pub struct SmallDisk {
@@ -16,11 +23,7 @@ impl SmallDisk {
     pub fn mount(bytes: u64) -> Self {
         let folder = tempfile::Builder::new().prefix("gantry-e2e-disk-").tempdir();
         let folder = folder.expect("make a directory to mount on");
-        let options = CString::new(format!("size={bytes},mode=755")).expect("no NUL in digits");
-        mount("tmpfs", folder.path(), "tmpfs", MountFlags::empty(), options.as_c_str())
-            .unwrap_or_else(|error| {
-                panic!("mount a tmpfs on {}: {error}", folder.path().display())
-            });
+        mount_on(folder.path(), &format!("size={bytes},mode=755"));
         Self { folder }
     }
 

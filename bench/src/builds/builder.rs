@@ -1,6 +1,6 @@
 //! The builders, each with its own flags for the same things. None of the steps needs a network, and none gets one.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use gantry_testkit::{Binaries, Daemon};
@@ -68,7 +68,6 @@ impl Builder for Gantry {
 pub(super) struct Buildah {
     program: String,
     podman: Podman,
-    folder: PathBuf,
 }
 
 impl Buildah {
@@ -76,19 +75,12 @@ impl Buildah {
     pub(super) fn prepare(folder: &Path, archive: &Path) -> Option<Self> {
         let program = installed("buildah")?;
         let podman = Podman::prepare(folder, archive)?;
-        Some(Self { program, podman, folder: folder.join("podman") })
+        Some(Self { program, podman })
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.program);
-        command
-            .arg("--root")
-            .arg(self.folder.join("root"))
-            .arg("--runroot")
-            .arg(self.folder.join("run"))
-            .args(["--storage-driver", "overlay"])
-            .args(arguments)
-            .env("CONTAINERS_CONF", self.folder.join("containers.conf"));
+        let mut command = self.podman.on_storage(&self.program);
+        command.args(arguments);
         command
     }
 }

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use gantry_testkit::{NetworkHost, docker_cli, poll};
+use tempfile::TempDir;
 
 use super::stage::installed;
+use crate::memory;
 
 /// What podman needs on a machine whose root may not raise limits.
 const CONTAINERS_CONF: &str = r#"[containers]
@@ -24,13 +26,15 @@ const POLICY: &str = "policy.json";
 pub(crate) struct Podman {
     program: String,
     folder: PathBuf,
+    run: TempDir,
 }
 
 impl Podman {
     /// Sets podman up and loads the image; none when podman or runc is not installed.
     pub(crate) fn prepare(folder: &Path, archive: &Path) -> Option<Self> {
         installed("runc")?;
-        let podman = Self { program: installed("podman")?, folder: folder.join("podman") };
+        let (program, folder) = (installed("podman")?, folder.join("podman"));
+        let podman = Self { program, folder, run: memory::folder() };
         fs::create_dir_all(&podman.folder).expect("make podman's folder");
         fs::write(podman.folder.join("containers.conf"), CONTAINERS_CONF)
             .expect("write containers.conf");
@@ -48,16 +52,20 @@ impl Podman {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.program);
+        let mut command = self.on_storage(&self.program);
+        command.arg("--tmpdir").arg(self.run.path().join("tmp")).args(arguments);
+        command
+    }
+
+    /// A program that knows the same storage.
+    pub(crate) fn on_storage(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
         command
             .arg("--root")
             .arg(self.folder.join("root"))
             .arg("--runroot")
-            .arg(self.folder.join("run"))
-            .arg("--tmpdir")
-            .arg(self.folder.join("tmp"))
+            .arg(self.run.path().join("run"))
             .args(["--storage-driver", "overlay"])
-            .args(arguments)
             .env("CONTAINERS_CONF", self.folder.join("containers.conf"));
         command
     }
@@ -67,6 +75,7 @@ impl Podman {
 pub(crate) struct Dockerd {
     program: String,
     folder: PathBuf,
+    exec: TempDir,
     /// Where it has its bridge; without one it has none.
     network: Option<NetworkHost>,
     process: Option<Child>,
@@ -87,7 +96,7 @@ impl Dockerd {
         let program = installed("dockerd")?;
         let folder = folder.join("docker");
         fs::create_dir_all(&folder).expect("make dockerd's folder");
-        let mut dockerd = Self { program, folder, network, process: None };
+        let mut dockerd = Self { program, folder, exec: memory::folder(), network, process: None };
         dockerd.launch();
         poll("dockerd to answer", || {
             dockerd.docker(&["version"]).output().ok()?.status.success().then_some(())
@@ -112,7 +121,7 @@ impl Dockerd {
             .arg("--data-root")
             .arg(self.folder.join("data"))
             .arg("--exec-root")
-            .arg(self.folder.join("exec"))
+            .arg(self.exec.path())
             .arg("--pidfile")
             .arg(self.folder.join("pid"))
             .arg("-H")

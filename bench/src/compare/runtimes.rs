@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use super::group::{Bar, Group, Subject};
 use super::stage::installed;
 use super::{bundle, time};
+use crate::memory;
 
 const OURS: &str = "gantry-runc run";
 const FLOOR: &str = "floor (kernel only)";
@@ -53,7 +54,7 @@ impl Bench {
     pub(super) fn new(folder: &Path) -> Self {
         Self {
             folder: folder.to_owned(),
-            records: records(),
+            records: memory::folder(),
             root: bundle::root(folder),
             floor: compile_floor(folder),
             programs: programs(folder),
@@ -107,21 +108,6 @@ impl Bench {
         })
     }
 }
-
-/// A folder in memory, as `/run` is, where every runtime keeps its records if nobody says otherwise; a disk takes its time with every
-/// directory that goes.
-fn records() -> TempDir {
-    let is_memory = |path: &&str| {
-        rustix::fs::statfs(*path).is_ok_and(|found| found.f_type.cast_unsigned() == TMPFS_MAGIC)
-    };
-    let place = ["/run", "/dev/shm"].into_iter().find(is_memory);
-    let folder =
-        tempfile::Builder::new().prefix("gantry-bench-").tempdir_in(place.unwrap_or("/tmp"));
-    folder.expect("make a folder for the records")
-}
-
-/// `TMPFS_MAGIC` of `linux/magic.h`.
-const TMPFS_MAGIC: u64 = 0x0102_1994;
 
 /// Copies, made now: what the page cache keeps of a file, and in which pieces, depends on how it was written and how long ago.
 fn programs(folder: &Path) -> Vec<(&'static str, PathBuf)> {

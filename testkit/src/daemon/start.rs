@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use super::Daemon;
 use crate::deadline::{TIMEOUT, poll_for};
 use crate::http::answers;
-use crate::{Binaries, NetworkHost, require_root};
+use crate::{Binaries, NetworkHost, require_root, tmpfs};
 
 /// What a test may want different.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +41,9 @@ static FLAGS: LazyLock<String> = LazyLock::new(|| {
     String::from_utf8_lossy(&help.stdout).into_owned()
 });
 
+/// The folder below which the exec root lies: in memory, as `/run` is.
+pub(super) const RUN: &str = "run";
+
 const REAPER: &str = include_str!("../reap.sh");
 
 impl Daemon {
@@ -70,6 +73,9 @@ impl Daemon {
             .spawn()
             .expect("start sh");
         let lifeline = reaper.stdin.take();
+        let run = folder.join(RUN);
+        fs::create_dir(&run).expect("make a folder for what a boot ends");
+        tmpfs::mount_on(&run, "mode=755");
         let process = Mutex::new(None);
         Self { binaries, options, folder, cgroup_parent, process, lifeline, reaper }
     }
