@@ -33,9 +33,11 @@ impl Podman {
     /// Sets podman up and loads the image; none when podman or runc is not installed.
     pub(crate) fn prepare(folder: &Path, archive: &Path) -> Option<Self> {
         installed("runc")?;
-        let (program, folder) = (installed("podman")?, folder.join("podman"));
+        let program = installed("podman")?;
+        // A storage remembers its runroot, and refuses another.
+        let folder = tempfile::Builder::new().prefix("podman-").tempdir_in(folder);
+        let folder = folder.expect("make podman's folder").keep();
         let podman = Self { program, folder, run: memory::folder() };
-        fs::create_dir_all(&podman.folder).expect("make podman's folder");
         fs::write(podman.folder.join("containers.conf"), CONTAINERS_CONF)
             .expect("write containers.conf");
         let policy = r#"{"default":[{"type":"insecureAcceptAnything"}]}"#;
@@ -44,6 +46,11 @@ impl Podman {
         let load = ["load", "-q", "-i", &path, "--signature-policy", &podman.policy()];
         super::time(&mut podman.command(&load));
         Some(podman)
+    }
+
+    /// Where its storage and its configuration lie.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// What `--signature-policy` takes.

@@ -80,10 +80,10 @@ impl Peer {
         let archive = folder.join("busybox.tar");
         fs::write(&archive, busybox().docker_archive()).expect("write the image archive");
         let podman = Podman::prepare(folder, &archive)?;
-        let config = folder.join("networks.conf").display().to_string();
-        let lines = fs::read_to_string(folder.join("podman/containers.conf"))
+        let config = podman.folder().join("networks.conf").display().to_string();
+        let lines = fs::read_to_string(podman.folder().join("containers.conf"))
             .expect("read podman's configuration");
-        let networks = folder.join("podman/networks").display().to_string();
+        let networks = podman.folder().join("networks").display().to_string();
         let more = format!(
             "[network]\nnetwork_backend = \"netavark\"\nnetwork_config_dir = {networks:?}\n"
         );
