@@ -307,7 +307,8 @@ impl Client {
         self.send_request(&name, build(&self.host, call, format!("/v{version}"), upgrade)?).await
     }
 
-    /// Sends over the idle connection when there is one; when that turns out to be closed, over a new one.
+    /// Sends over the idle connection when there is one; when that turns out to be closed, over a new one. A daemon may close it
+    /// while a request is on its way: what only asks is asked once more then, as it changes nothing however often it arrives.
     async fn send_request(
         &self,
         name: &str,
@@ -318,10 +319,11 @@ impl Client {
         if let Some(mut sender) = idle
             && sender.ready().await.is_ok()
         {
+            let again = again(&request);
             match sender.try_send_request(request).await {
                 Ok(response) => return Ok((sender, response)),
-                Err(mut error) => match error.take_message() {
-                    Some(unsent) => request = unsent,
+                Err(mut error) => match error.take_message().or(again) {
+                    Some(unanswered) => request = unanswered,
                     None => return Err(broken(error.into_error())),
                 },
             }
@@ -367,6 +369,19 @@ fn build(host: &Host, call: Call, prefix: String, upgrade: bool) -> Result<Reque
         request = request.header(CONNECTION, "Upgrade").header(UPGRADE, "tcp");
     }
     request.body(call.body).map_err(|source| Error::Request { request: name, source })
+}
+
+/// The same request once more, where it only asks.
+fn again(request: &Request<Upload>) -> Option<Request<Upload>> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return None;
+    }
+    let Upload::Whole(body) = request.body() else { return None };
+    let mut again = Request::new(Upload::Whole(body.clone()));
+    again.method_mut().clone_from(request.method());
+    again.uri_mut().clone_from(request.uri());
+    again.headers_mut().clone_from(request.headers());
+    Some(again)
 }
 
 /// Turns a refusal into an error with the daemon's text.

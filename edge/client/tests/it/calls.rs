@@ -216,6 +216,22 @@ async fn a_connection_is_used_again_and_replaced_when_it_was_closed() {
 }
 
 #[tokio::test]
+async fn what_only_asks_is_asked_again_when_the_connection_closes_before_the_answer() {
+    let server = Server::start(|mut peer| {
+        peer.request().unwrap();
+        peer.answer("200 OK", "[]");
+        peer.request();
+    });
+    let client = server.client();
+    for _ in 0..3 {
+        client.container_list(&ListQuery::default()).await.unwrap();
+    }
+    let changes = client.container_stop("x", &StopQuery::default()).await.unwrap_err();
+    let text = changes.to_string();
+    assert!(text.contains("POST /containers/x/stop"), "{text}");
+}
+
+#[tokio::test]
 async fn archives_are_streamed_and_failures_come_as_messages() {
     let server = Server::start(|mut peer| {
         let request = peer.request().unwrap();

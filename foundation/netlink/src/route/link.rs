@@ -24,10 +24,14 @@ const INFO_KIND: u16 = 1;
 const INFO_DATA: u16 = 2;
 const INFO_SLAVE_KIND: u16 = 4;
 const INFO_SLAVE_DATA: u16 = 5;
-const BRIDGE_PORT_STATE: u16 = 1;
 const BRIDGE_PORT_HAIRPIN: u16 = 4;
+const BRIDGE_PORT_LEARNING: u16 = 8;
+const BRIDGE_PORT_UNICAST_FLOOD: u16 = 9;
 const BRIDGE_PORT_FLUSH: u16 = 24;
+const BRIDGE_PORT_MULTICAST_FLOOD: u16 = 27;
+const BRIDGE_PORT_BROADCAST_FLOOD: u16 = 30;
 const BRIDGE_PORT_ISOLATED: u16 = 33;
+const BRIDGE_PORT_LOCKED: u16 = 39;
 const LINK: u16 = 5;
 const VLAN_ID: u16 = 1;
 /// Of a macvlan and of an ipvlan.
@@ -269,14 +273,24 @@ pub fn set_bridge_port(name: &LinkName, port: BridgePort) -> Request {
 
 /// Lets nothing through between a device and the bridge that it is in any more, which forgets who is behind it.
 pub fn close_bridge_port(name: &LinkName) -> Request {
-    // `BR_STATE_DISABLED`.
-    const DISABLED: u8 = 0;
+    // Not by the port's state: the kernel opens it again whenever it looks at the device's carrier, also some time after it came up. A
+    // kernel without locked ports (before 5.16) passes over that one.
+    const FLAGS: [(u16, u8); 5] = [
+        (BRIDGE_PORT_LEARNING, 0),
+        (BRIDGE_PORT_UNICAST_FLOOD, 0),
+        (BRIDGE_PORT_MULTICAST_FLOOD, 0),
+        (BRIDGE_PORT_BROADCAST_FLOOD, 0),
+        (BRIDGE_PORT_LOCKED, 1),
+    ];
     let what = format!("close the network device {name} in its bridge");
     Request::new(NEWLINK, 0, what).body(&[0; BODY]).text(IFNAME, name.as_str()).nested(
         LINK_INFO,
         |info| {
-            info.text(INFO_SLAVE_KIND, "bridge").nested(INFO_SLAVE_DATA, |data| {
-                data.attribute(BRIDGE_PORT_STATE, &[DISABLED]).attribute(BRIDGE_PORT_FLUSH, &[])
+            info.text(INFO_SLAVE_KIND, "bridge").nested(INFO_SLAVE_DATA, |mut data| {
+                for (flag, value) in FLAGS {
+                    data = data.attribute(flag, &[value]);
+                }
+                data.attribute(BRIDGE_PORT_FLUSH, &[])
             })
         },
     )
