@@ -176,7 +176,6 @@ fn nobody_outside_passes_for_a_container() {
     });
     for server in [&server4, &server6] {
         let mut bytes = [0; 16];
-        // The wire itself is new: the kernel may take a second until IPv6 goes by it.
         server.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         let first =
             server.recv_from(&mut bytes).unwrap_or_else(|error| panic!("{server:?}: {error}"));

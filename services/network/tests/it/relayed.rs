@@ -1,11 +1,11 @@
 //! IPv6, and the published ports that are relayed: who gets in by them, and who does not.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gantry_network::{Asked, CreateOptions, Endpoint, EndpointWish, PortProtocol, PortWish};
 use gantry_types::Timestamp;
@@ -32,7 +32,22 @@ pub(crate) fn outside() -> File {
         ip("route add 172.16.0.0/12 via 192.0.2.1");
         ip("route add fd00::/16 via fd00:2::1");
     });
+    await_answer("[fd00:2::2]:1");
+    inside(&outside, || await_answer("[fd00:2::1]:1"));
     outside
+}
+
+/// Waits until a wire lets IPv6 through, which the kernel sees to behind its coming up: nobody listens at `to`, and that is answered.
+fn await_answer(to: &str) {
+    let to = to.parse().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let refused = TcpStream::connect_timeout(&to, Duration::from_secs(1)).unwrap_err();
+        if refused.kind() == ErrorKind::ConnectionRefused {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{to}: {refused}");
+    }
 }
 
 pub(crate) fn port(host_address: Option<&str>, host_port: u16) -> EndpointWish {
