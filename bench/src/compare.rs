@@ -43,6 +43,11 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// Engines take many times as long as runtimes, and scatter less beside their bars.
+    fn engine_rounds(&self) -> u32 {
+        (self.rounds / 3).max(1)
+    }
+
     fn wants(&self, part: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|only| only == part)
     }
@@ -64,7 +69,7 @@ pub(crate) fn run(arguments: &[String], options: &Options) -> ExitCode {
     let folder = folder.expect("make a folder for the bundles");
     let daemon = Daemon::with_busybox();
     let sections = sections(options, &daemon, folder.path());
-    let page = report::page(&sections, options.rounds);
+    let page = report::page(&sections, (options.rounds, options.engine_rounds()));
     println!("{page}");
     if let Some(path) = &options.record {
         fs::write(path, page).unwrap_or_else(|error| panic!("write {}: {error}", path.display()));
@@ -74,8 +79,8 @@ pub(crate) fn run(arguments: &[String], options: &Options) -> ExitCode {
 
 fn sections(options: &Options, daemon: &Daemon, folder: &Path) -> Vec<Section> {
     let mut sections = Vec::new();
-    let timed = |mut group: Group| {
-        group.measure(options.rounds);
+    let timed = |mut group: Group, rounds: u32| {
+        group.measure(rounds);
         Section::Times(group)
     };
     let dockerd = if options.wants("engines") || options.wants("shims") {
@@ -84,7 +89,7 @@ fn sections(options: &Options, daemon: &Daemon, folder: &Path) -> Vec<Section> {
         None
     };
     if options.wants("engines") {
-        sections.push(timed(engines::group(daemon, folder, dockerd.as_ref())));
+        sections.push(timed(engines::group(daemon, folder, dockerd.as_ref()), options.engine_rounds()));
     }
     let bench = Bench::new(folder);
     let plain = Config::new("plain", "the config of `runc spec`", bundle::plain_config());
@@ -93,16 +98,16 @@ fn sections(options: &Options, daemon: &Daemon, folder: &Path) -> Vec<Section> {
         Config::new("docker", title, bundle::docker_config(daemon))
     };
     if options.wants("plain") {
-        sections.push(timed(bench.run(&plain, &runtimes::PLAIN_BARS)));
+        sections.push(timed(bench.run(&plain, &runtimes::PLAIN_BARS), options.rounds));
     }
     if ["docker", "exec", "peak"].iter().any(|part| options.wants(part)) {
         let docker = with_seccomp();
         if options.wants("docker") {
-            sections.push(timed(bench.run(&docker, &runtimes::DOCKER_BARS)));
+            sections.push(timed(bench.run(&docker, &runtimes::DOCKER_BARS), options.rounds));
         }
         if options.wants("exec") {
             let (group, containers) = exec::group(&bench, &docker);
-            sections.push(timed(group));
+            sections.push(timed(group, options.rounds));
             drop(containers);
         }
         if options.wants("peak") {

@@ -58,7 +58,7 @@ fn main() -> ExitCode {
         Ok(request) => match request.task {
             Task::Compare => {
                 let Request { count, only, record, .. } = request;
-                let options = compare::Options { rounds: count.unwrap_or(40), only, record };
+                let options = compare::Options { rounds: count.unwrap_or(120), only, record };
                 compare::run(&arguments, &options)
             }
             Task::Images => {

@@ -10,13 +10,13 @@ use crate::machine;
 use crate::samples::Samples;
 
 /// Writes the whole page.
-pub(super) fn page(sections: &[Section], rounds: u32) -> String {
+pub(super) fn page(sections: &[Section], (rounds, of_engines): (u32, u32)) -> String {
     let mut page = String::from("# Results\n\nMade by `make bench`; do not edit.\n\n");
     line(&mut page, &format!("- date: {}", machine::date()));
     line(&mut page, &format!("- machine: {}", machine::describe()));
     let method = "interleaved rounds, wall time seen by the caller, medians in ms; \
                   records of runtimes in memory, as below /run";
-    line(&mut page, &format!("- method: {rounds} {method}"));
+    line(&mut page, &format!("- method: {rounds} (engines: {of_engines}) {method}"));
     line(&mut page, &format!("- versions: {}", versions()));
     for section in sections {
         match section {

@@ -19,6 +19,15 @@ fn content(length: usize) -> Vec<u8> {
     bytes
 }
 
+fn noise(length: usize) -> Vec<u8> {
+    let mut state: u64 = 7;
+    let next = |_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 56) as u8
+    };
+    (0..length).map(next).collect()
+}
+
 fn packed(format: Compression, plain: &[u8], threads: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     compress(format, plain, &mut bytes, threads).unwrap();
@@ -59,24 +68,43 @@ fn a_gzip_is_one_member_that_every_reader_takes() {
 
 #[test]
 fn threads_change_nothing() {
-    let plain = content(5 * BLOCK_BYTES + 99);
+    // Few letters: wherever a compressor looks, it finds something, also where it has no business any more.
+    let letters: Vec<u8> = noise(6 * BLOCK_BYTES + 99).iter().map(|byte| b'a' + byte % 4).collect();
     for format in [Compression::Gzip, Compression::Zstd] {
-        let one = packed(format, &plain, 1);
+        let one = packed(format, &letters, 1);
         for threads in [2, 7] {
-            assert!(packed(format, &plain, threads) == one, "{format:?} by {threads}");
+            assert!(packed(format, &letters, threads) == one, "{format:?} by {threads}");
         }
     }
 }
 
 #[test]
-fn noise_grows_by_little() {
-    let mut state: u64 = 7;
-    let noise: Vec<u8> = (0..BLOCK_BYTES * 2)
-        .map(|_| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (state >> 56) as u8
-        })
+fn what_gets_smaller_is_not_taken_for_noise() {
+    let text = content(BLOCK_BYTES);
+    let noise = noise(BLOCK_BYTES);
+    // A part of each kind by turns; bytes that are as frequent as all others but repeat themselves.
+    let mixed: Vec<u8> = text
+        .chunks(1 << 10)
+        .zip(noise.chunks(1 << 10))
+        .flat_map(|(a, b)| [a, b].concat())
         .collect();
+    let repeated: Vec<u8> = noise[..512].iter().copied().cycle().take(BLOCK_BYTES).collect();
+    let deflate = Deflate { level: GZIP_LEVEL };
+    for (what, bytes, is_dense) in [
+        ("text", &text, false),
+        ("noise", &noise, true),
+        ("mixed", &mixed[..BLOCK_BYTES].to_vec(), false),
+        ("repeated", &repeated, false),
+    ] {
+        assert_eq!(deflate.is_dense(bytes).unwrap(), is_dense, "{what}");
+    }
+    let most = Deflate { level: MAX_GZIP_LEVEL };
+    assert!(!most.is_dense(&noise).unwrap(), "who wants the most has it tried");
+}
+
+#[test]
+fn noise_grows_by_little() {
+    let noise = noise(2 * BLOCK_BYTES);
     let bytes = packed(Compression::Gzip, &noise, 2);
     // Stored, and taken as it is, between what is not.
     assert!(bytes.len() < noise.len() + noise.len() / 10_000);
@@ -112,7 +140,7 @@ fn failures_are_told() {
 fn packers_that_panic_end_it_with_an_error() {
     struct Panics;
     impl Packer for Panics {
-        fn pack(&mut self, _: &Block) -> io::Result<Packed> {
+        fn pack(&self, _: &Block) -> io::Result<Packed> {
             panic!("a packer of a test");
         }
     }
@@ -120,7 +148,7 @@ fn packers_that_panic_end_it_with_an_error() {
     // More blocks than all queues take.
     let compressing = thread::spawn(move || {
         let input = io::repeat(7).take(20 * BLOCK_BYTES as u64);
-        end.send(in_blocks(input, 2, || Panics, |_| Ok(()))).unwrap();
+        end.send(in_blocks(input, 2, &Panics, |_| Ok(()))).unwrap();
     });
     let result = ended.recv_timeout(std::time::Duration::from_secs(20)).unwrap();
     assert_eq!(result.unwrap_err().to_string(), gone().to_string());
