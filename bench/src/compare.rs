@@ -89,7 +89,8 @@ fn sections(options: &Options, daemon: &Daemon, folder: &Path) -> Vec<Section> {
         None
     };
     if options.wants("engines") {
-        sections.push(timed(engines::group(daemon, folder, dockerd.as_ref()), options.engine_rounds()));
+        sections
+            .push(timed(engines::group(daemon, folder, dockerd.as_ref()), options.engine_rounds()));
     }
     let bench = Bench::new(folder);
     let plain = Config::new("plain", "the config of `runc spec`", bundle::plain_config());

@@ -463,6 +463,30 @@ cgroup_is_given_to_its_user() {
     done
 }
 
+foreign_commands_are_emulated() {
+    mkdir /tmp/foreign
+    cp /foreign/busybox /tmp/foreign/
+    cat >/tmp/foreign/Dockerfile <<'END'
+FROM scratch
+COPY busybox /bin/busybox
+RUN ["/bin/busybox", "sh", "-c", "/bin/busybox uname -m >/machine"]
+CMD ["/bin/busybox", "cat", "/machine"]
+END
+    build_it() { gantry build -q --platform linux/arm64 -t foreign /tmp/foreign; }
+    build_it 2>/tmp/refused && fail 'it was built without an emulator'
+    grep -q 'tell the kernel of an emulator' /tmp/refused || fail "$(cat /tmp/refused)"
+    formats=/proc/sys/fs/binfmt_misc
+    mount -t binfmt_misc binfmt_misc $formats
+    # What Debian's qemu-user-static says; F: the emulator is the host's, wherever the program is.
+    printf '%s' ':arm64:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00:\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff:/usr/sbin/qemu-aarch64-static:F' >$formats/register
+    build_it >/dev/null
+    same 'the architecture of the image' "$(gantry image inspect -f '{{.Architecture}}' foreign)" arm64
+    same 'the machine that it sees' "$(run foreign 2>/dev/null)" aarch64
+    gantry rmi foreign >/dev/null
+    echo -1 >$formats/arm64
+    umount $formats
+}
+
 nothing_is_left() {
     gantry ps -aq | while read -r id; do gantry rm -f "$id"; done
     kill "$(cat /tmp/gantryd.pid)"
@@ -481,7 +505,7 @@ host_cgroup_namespace exec_joins_the_cgroup stop_and_remove kill_and_remove remo
 memory_is_limited devices_are_refused devices_are_given privileged_has_devices killed_daemon_finds_its_containers
 roots_may_be_deep runc_runs_a_bundle runc_pauses_and_updates
 runc_confines_by_apparmor containers_are_confined_by_apparmor writable_layers_have_sizes runc_without_root cgroup_is_given_to_its_user checkpoint_and_restore a_checkpoint_gives_no_more_than_the_bundle
-shim_checkpoints nothing_is_left'
+shim_checkpoints foreign_commands_are_emulated nothing_is_left'
 . /choices
 case "$chosen" in
     '') ;;

@@ -8,6 +8,8 @@ folder=${1:?usage: fetch-kernel.sh FOLDER}
 wanted=(overlay brd veth)
 # Bridge networks; here the kernel cannot fetch what a rule needs by itself.
 wanted+=(bridge nft_ct nft_fib_inet nft_chain_nat nft_nat nft_masq)
+# Emulators for other processors.
+wanted+=(binfmt_misc)
 # A data root whose file system keeps projects to a size.
 wanted+=(ext4 quota_v2)
 # criu takes down what the packet filters and the sockets of a network namespace are, and asks for each kind.

@@ -14,11 +14,13 @@ checkout=$(cd "$here/../.." && pwd)
 binaries=${1:-$checkout/target/dist/bin}
 suite=$checkout/target/dist/test/gantry-conformance
 kernel=$checkout/target/testdata/vm-kernel
+foreign=$checkout/target/testdata/foreign
 deadline_s=${VM_DEADLINE_S:-900}
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 bash "$here/fetch-kernel.sh" "$kernel"
+bash "$here/fetch-foreign.sh" "$foreign"
 
 # add PROGRAM FOLDER: puts a program of the host into a folder of the machine, with the libraries that it wants.
 add() {
@@ -58,6 +60,9 @@ done
 # What loads profiles of AppArmor, and what makes file systems whose projects have a size.
 add "$kernel/apparmor_parser" sbin
 for name in mkfs.ext4 chattr; do add "$(PATH=$PATH:/usr/sbin:/sbin command -v "$name")" usr/sbin; done
+# A program for another processor, and what executes it.
+install -D -m 755 "$foreign/busybox" "$tree/foreign/busybox"
+install -D -m 755 "$foreign/qemu-aarch64-static" "$tree/usr/sbin/qemu-aarch64-static"
 extensions=$(dirname "$(dpkg -L iptables | grep '/xtables/.*[.]so$' | head -n 1)")
 mkdir -p "$tree$extensions"
 cp "$extensions"/*.so "$tree$extensions/"

@@ -3,6 +3,7 @@
 mod announce;
 mod archive;
 mod attach;
+mod bind_sources;
 mod block_devices;
 pub(crate) mod cdi;
 mod commit;

@@ -46,7 +46,7 @@ pub(crate) use log::{
 use modes::Modes;
 pub(crate) use modes::{CgroupNamespace, Ipc, Network, Sharing, joined};
 pub(crate) use mounts::{
-    ImageSource, MountPlan, MountSource, VolumeSource, VolumesFrom, complete_mounts,
+    BindSource, ImageSource, MountPlan, MountSource, VolumeSource, VolumesFrom, complete_mounts,
 };
 pub(crate) use ports::{parse_port, ports};
 pub(crate) use resources::with_devices;

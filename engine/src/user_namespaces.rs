@@ -14,10 +14,6 @@ use crate::plan::UserNamespace;
 /// Each costs a descriptor.
 const KEPT: usize = 64;
 
-/// What the host's root is on the disk. Overlayfs makes a directory for its own work when it is mounted, and so the runtime does where
-/// something is mounted in a container: neither could, if the host's root were nobody there.
-const HOST_ROOT: u32 = u32::MAX - 15;
-
 #[derive(Debug, Default)]
 pub(crate) struct UserNamespaces(Mutex<HashMap<UserNamespace, Arc<OwnedFd>>>);
 
@@ -28,7 +24,8 @@ impl UserNamespaces {
         if let Some(found) = known().get(wanted) {
             return Ok(Arc::clone(found));
         }
-        let (users, groups) = (lines(&wanted.user_mappings()), lines(&wanted.group_mappings()));
+        let users = lines(&wanted.user_mappings_of_mounts());
+        let groups = lines(&wanted.group_mappings_of_mounts());
         let made = gantry_sys::user_namespace::user_namespace(&users, &groups)
             .map_err(Error::file("make a user namespace with the ids", users.trim()))?;
         let made = Arc::new(made);
@@ -46,9 +43,6 @@ fn lines(mappings: &[IdMapping]) -> String {
     for it in mappings {
         // Writing into a string cannot fail.
         writeln!(text, "{} {} {}", it.container_id, it.host_id, it.size).unwrap_or(());
-    }
-    if !mappings.iter().any(|it| it.host_id == 0) {
-        writeln!(text, "{HOST_ROOT} 0 1").unwrap_or(());
     }
     text
 }

@@ -1,8 +1,11 @@
 //! `-v`, `--mount` and `--tmpfs`.
 
 use std::fs;
+use std::process::Command;
 
-use crate::shared::{run, shared};
+use gantry_testkit::SmallDisk;
+
+use crate::shared::{detached, run, shared, unique};
 
 #[test]
 fn a_folder_of_the_host() {
@@ -40,6 +43,46 @@ fn v_makes_the_folder_and_mount_does_not() {
     assert!(!missing.exists());
     run(&["-v", &format!("{path}:/in")], &["true"]).exits(0);
     assert!(missing.is_dir());
+}
+
+#[test]
+fn mounts_come_and_go_only_where_the_host_lets_them() {
+    let place = SmallDisk::mount(1 << 20);
+    let change = |words: &[&str]| {
+        let done = Command::new("mount").args(words).arg(place.path()).status();
+        assert!(done.unwrap().success(), "mount {words:?}");
+    };
+    let source = place.join("given");
+    fs::create_dir(&source).unwrap();
+    let bind = |propagation: &str| format!("{}:/in:{propagation}", source.display());
+    let at = place.path().display();
+    for (made, propagation, needed) in [
+        ("--make-private", "shared", Some("a shared")),
+        ("--make-private", "rslave", Some("a shared or slave")),
+        ("--make-private", "rprivate", None),
+        ("--make-shared", "rslave", None),
+        ("--make-shared", "rshared", None),
+    ] {
+        change(&[made]);
+        let ended = run(&["-v", &bind(propagation)], &["true"]);
+        match needed {
+            Some(needed) => {
+                let path = source.display();
+                let says = format!("path {path} is mounted on {at} but it is not {needed} mount");
+                ended.exits(125).plainly().complains(&says);
+            }
+            None => drop(ended.exits(0)),
+        }
+    }
+    let name = unique("rslave");
+    detached(&name, &["-v", &bind("rslave")], &["sleep", "1000"]);
+    let later = source.join("later");
+    fs::create_dir(&later).unwrap();
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "later"]).arg(&later).status();
+    assert!(mounted.unwrap().success());
+    fs::write(later.join("file"), "come").unwrap();
+    assert_eq!(shared().ok(&["exec", &name, "cat", "/in/later/file"]), "come");
+    shared().ok(&["rm", "-f", &name]);
 }
 
 #[test]

@@ -15,8 +15,8 @@ use gantry_shims::{CreateOptions, LaunchOptions, Shim};
 use super::joined::{self, Joined};
 use super::task::{Task, save};
 use super::{
-    announce, attach, block_devices, cdi, devices, endpoints, etc_files, health, leftovers, links,
-    log_delivery, names, realtime, restart_policy, runtimes,
+    announce, attach, bind_sources, block_devices, cdi, devices, endpoints, etc_files, health,
+    leftovers, links, log_delivery, names, realtime, restart_policy, runtimes,
 };
 use crate::blocking::block;
 use crate::engine::Engine;
@@ -142,7 +142,7 @@ pub(crate) fn create_task(
 ) -> Result<Waiting> {
     let id = record.id.as_str();
     log_delivery::prepare(engine, record, rollback)?;
-    make_bind_sources(&record.plan)?;
+    bind_sources::prepare(&record.plan)?;
     // Held until the process has entered it.
     let joined = joined::find(engine, record)?;
     let found = Arc::new(volume::take(engine, record, rollback)?);
@@ -229,23 +229,6 @@ fn stdio(engine: &Engine, record: &ContainerRecord) -> (Input, Output, Output) {
     let output = Output::Relay(log);
     let stderr = if config.tty { Output::Null } else { output.clone() };
     (stdin, output, stderr)
-}
-
-/// `-v` makes host directories that are missing, as Docker does. They stay, even when this start fails: they are the
-/// user's from then on, and another container may have them already.
-fn make_bind_sources(plan: &ContainerPlan) -> Result<()> {
-    for mount in &plan.mounts {
-        let MountSource::Bind(bind) = &mount.source else { continue };
-        let path = Path::new(&bind.path);
-        if path.exists() {
-            continue;
-        }
-        if !bind.create {
-            return Err(Error::NoBindSource { path: bind.path.clone() });
-        }
-        std::fs::create_dir_all(path).map_err(Error::file("create directory", path))?;
-    }
-    Ok(())
 }
 
 fn spec_facts(engine: &Engine, record: &ContainerRecord, joined: &Joined) -> Result<SpecFacts> {

@@ -18,6 +18,9 @@ pub struct UserNamespace {
 
 /// A mapping of the container's own: `map:FIRST[:COUNT]`.
 const OWN: &str = "map:";
+/// What the host's root is on the disk of a mount that shows a container's ids. Without one it could make nothing there: overlayfs has a
+/// directory for its own work, the runtime makes places for mounts, and the engine copies files in.
+const HOST_ROOT: u32 = u32::MAX - 15;
 /// As many as a user has for the usual images.
 const COUNT: u32 = 65_536;
 
@@ -54,6 +57,16 @@ impl UserNamespace {
         mappings(&self.groups)
     }
 
+    /// The users of a mount: on its disk they are the container's.
+    pub(crate) fn user_mappings_of_mounts(&self) -> Vec<IdMapping> {
+        with_host_root(self.user_mappings())
+    }
+
+    /// The groups of a mount.
+    pub(crate) fn group_mappings_of_mounts(&self) -> Vec<IdMapping> {
+        with_host_root(self.group_mappings())
+    }
+
     /// Which of a container's ids one of the host's is; nothing for an id that the container does not have.
     pub(crate) fn in_container(ranges: &[(u32, u32)], id: u32) -> Option<u32> {
         let mut all = mappings(ranges).into_iter();
@@ -79,6 +92,13 @@ fn mappings(ranges: &[(u32, u32)]) -> Vec<IdMapping> {
         next = u32::saturating_add(next, size);
     }
     all
+}
+
+fn with_host_root(mut mappings: Vec<IdMapping>) -> Vec<IdMapping> {
+    if !mappings.iter().any(|it| it.host_id == 0) {
+        mappings.push(IdMapping { container_id: HOST_ROOT, host_id: 0, size: 1 });
+    }
+    mappings
 }
 
 /// What a request means, when `default` is the daemon's mapping.

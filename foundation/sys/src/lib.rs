@@ -21,6 +21,7 @@ pub mod identity;
 pub mod keyring;
 pub mod memory;
 pub mod mount;
+pub mod mountinfo;
 pub mod net;
 pub mod new_session;
 pub mod parent_death;

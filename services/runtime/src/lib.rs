@@ -35,7 +35,6 @@ mod inspect;
 mod labels;
 mod listener;
 mod mount_root;
-mod mountinfo;
 mod net_devices;
 mod numbered;
 mod options;

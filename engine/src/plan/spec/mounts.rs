@@ -16,11 +16,13 @@ pub(super) fn all(plan: &ContainerPlan, facts: &SpecFacts) -> Vec<Mount> {
     mounts.extend(engine_files(plan, facts));
     mounts.retain(|mount| plan.mounts.iter().all(|own| own.target != mount.destination));
     mounts.extend(plan.mounts.iter().map(|own| user(own, facts)));
-    if plan.user_namespace.is_some() {
+    if let Some(namespace) = &plan.user_namespace {
         for mount in &mut mounts {
             if is_ours(mount, plan, facts) {
                 // The container's ids are those of the files, as they are on the disk.
                 mount.options.push("idmap".to_owned());
+                mount.uid_mappings = namespace.user_mappings_of_mounts();
+                mount.gid_mappings = namespace.group_mappings_of_mounts();
             }
         }
     }

@@ -18,8 +18,8 @@ use super::dialogue::Criu;
 use super::stage::Stage;
 use crate::error::Error;
 use crate::id_map;
-use crate::mountinfo::{self, MountLine};
 use crate::plan::{LabelPlan, Plan};
+use gantry_sys::mountinfo::{self, MountLine};
 
 /// More processes than this in one container are not looked at, and refused.
 const PROCESS_LIMIT: usize = 65_536;

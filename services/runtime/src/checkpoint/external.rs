@@ -11,10 +11,10 @@ use rustix::fs::{
 
 use super::rpc::ExtMount;
 use crate::error::Error;
-use crate::mountinfo::{self, MountLine};
 use crate::options::NOTIFY_TARGET;
 use crate::plan::{MountKind, Plan};
 use crate::root::Root;
+use gantry_sys::mountinfo::{self, MountLine};
 
 /// What lies over every masked file.
 pub(super) const NULL: &str = "/dev/null";

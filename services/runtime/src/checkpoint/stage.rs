@@ -18,12 +18,12 @@ use crate::channel::{Channel, Word};
 use crate::error::Error;
 use crate::failure::{During, Failure};
 use crate::filesystem;
-use crate::mountinfo::MountLine;
 use crate::options::NOTIFY_TARGET;
 use crate::plan::{MountKind, MountOptions, Plan, Recursion};
 use crate::prepare::Prepared;
 use crate::root::{Missing, Root};
 use crate::terminal::null_device;
+use gantry_sys::mountinfo::MountLine;
 
 /// What is to be attached, by the name that the images use.
 #[derive(Debug)]

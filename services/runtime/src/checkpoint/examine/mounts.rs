@@ -8,8 +8,8 @@ use rustix::thread::CapabilitySet;
 
 use super::Expectation;
 use crate::checkpoint::external::{NULL, Seen, name_of};
-use crate::mountinfo::MountLine;
 use crate::plan::{MountKind, MountOptions};
+use gantry_sys::mountinfo::MountLine;
 
 impl Expectation<'_> {
     pub(super) fn check_mounts(&self, pid: i32) -> Result<(), String> {

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 
-use crate::mountinfo;
+use gantry_sys::mountinfo;
 
 /// Handles on all mounts below this one.
 pub(super) fn of(mount: BorrowedFd<'_>) -> io::Result<Vec<OwnedFd>> {

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 
 /// One mount as its process sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct MountLine {
+pub struct MountLine {
     pub id: u64,
     /// The mount that it lies on.
     pub parent: u64,
@@ -18,13 +18,20 @@ pub(crate) struct MountLine {
     /// Of this mount alone: `ro,nosuid,…`.
     pub options: String,
     pub kind: String,
+    /// What is mounted below it is seen by others, and the other way round (`shared:N`).
+    pub is_shared: bool,
+    /// What others mount is seen below it, and not the other way round (`master:N`).
+    pub is_slave: bool,
 }
 
 /// A namespace of mounts is at most as large as `fs.mount-max`, 100,000 lines; this much text is more than that.
 const LIMIT_BYTES: u64 = 64 << 20;
 
 /// The mounts of a process.
-pub(crate) fn read(pid: i32) -> io::Result<Vec<MountLine>> {
+///
+/// # Errors
+/// There is no such process, or it may not be looked at.
+pub fn read(pid: i32) -> io::Result<Vec<MountLine>> {
     let mut text = String::new();
     File::open(format!("/proc/{pid}/mountinfo"))?.take(LIMIT_BYTES).read_to_string(&mut text)?;
     Ok(text.lines().filter_map(parse).collect())
@@ -39,6 +46,7 @@ fn parse(line: &str) -> Option<MountLine> {
     let device = words.next()?.to_owned();
     let (root, place, options) = (words.next()?, words.next()?, words.next()?);
     let kind = unescape(filesystem.split(' ').next()?);
+    let has = |name: &str| mount.split(' ').skip(6).any(|word| word.starts_with(name));
     Some(MountLine {
         id,
         parent,
@@ -47,6 +55,8 @@ fn parse(line: &str) -> Option<MountLine> {
         place: unescape(place),
         options: options.to_owned(),
         kind,
+        is_shared: has("shared:"),
+        is_slave: has("master:"),
     })
 }
 
@@ -79,9 +89,13 @@ mod tests {
             place: "/c\\d".into(),
             options: "rw,nosuid".into(),
             kind: "tmpfs".into(),
+            is_shared: true,
+            is_slave: true,
         };
         assert_eq!(parse(line), Some(expected));
+        let private = parse("1 0 8:1 / /shared:1 rw - ext4 /dev/sda rw").unwrap();
+        assert!(!private.is_shared && !private.is_slave);
         assert_eq!(parse("36 35 0:31 / /"), None);
-        assert!(read(gantry_sys::process::pid()).unwrap().iter().any(|line| line.place == "/"));
+        assert!(read(crate::process::pid()).unwrap().iter().any(|line| line.place == "/"));
     }
 }
