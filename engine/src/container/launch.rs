@@ -21,7 +21,7 @@ use super::{
 use crate::blocking::block;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::plan::{self, ContainerPlan, LogFormat, MountSource, Sharing, SpecFacts};
+use crate::plan::{self, LogFormat, Sharing, SpecFacts};
 use crate::record::{ContainerRecord, StartFailure, State};
 use crate::rollback::Rollback;
 use crate::{Result, apparmor, cgroups, volume};

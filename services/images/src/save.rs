@@ -71,16 +71,15 @@ impl Images {
                     }
                 }
                 let mut blobs = Vec::with_capacity(images.len());
-                for image in &images {
-                    for (digest, _) in &self.row(image)?.blobs {
-                        lease.add(digest);
+                for image in &mut images {
+                    let kept = self.keep(image, &mut lease)?;
+                    for (digest, _) in &kept {
                         // What is missing is told when it is read.
                         if let Ok(blob @ Blob::Elsewhere(_)) = self.open_blob(digest) {
                             elsewhere.insert(digest.clone(), blob);
                         }
                     }
-                    // As long as the record is there, nothing of it had gone before the lease.
-                    blobs.push(self.row(image)?.blobs);
+                    blobs.push(kept);
                 }
                 let ids = |images: &[Image]| -> Vec<ImageId> {
                     images.iter().map(|image| image.id.clone()).collect()
@@ -136,6 +135,25 @@ impl Images {
         let blobs = made.iter().map(|loaded| loaded.blobs.clone()).collect();
         let chosen = vec![Chosen { images, names: names.to_vec(), blobs, is_whole }];
         Ok(Saving { images: self, chosen, elsewhere, _lease: lease })
+    }
+
+    /// Sees to it that an image's blobs stay, and gives them. Somebody may load or pull the image anew meanwhile, with another manifest:
+    /// then it is that one from now on.
+    fn keep(&self, image: &mut Image, lease: &mut Lease) -> Result<Vec<(Digest, u64)>> {
+        let mut row = self.row(image)?;
+        loop {
+            for (digest, _) in &row.blobs {
+                lease.add(digest);
+            }
+            // As long as the record is the same, nothing of it had gone before the lease.
+            let now = self.row(image)?;
+            if now.blobs == row.blobs && now.manifest == row.manifest && now.index == row.index {
+                image.manifest = now.manifest;
+                image.index = now.index;
+                return Ok(now.blobs);
+            }
+            row = now;
+        }
     }
 
     /// Whether an index lists nothing but this image and what is stated about it, and all of that is here.

@@ -12,6 +12,7 @@ mod load;
 mod names;
 mod remove;
 mod rig;
+mod save;
 mod siblings;
 mod startup;
 mod tap;
