@@ -29,6 +29,7 @@ mod told;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Parser;
 use gantry_docker_http::tls::Acceptor;
@@ -49,6 +50,9 @@ use crate::told::Told;
 
 /// An OCI layout with the hello-world image, made by the build script out of `bin/hello`.
 static HELLO_WORLD: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/hello-world.tar"));
+
+/// What follows a start is mostly over by then.
+const SETTLED: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
     gantry_sys::heaps::one_for_each_processor();
@@ -137,6 +141,7 @@ async fn daemon(
         servers.spawn(serve_metrics(listener, engine.clone(), api.clone(), signals.ending()));
     }
     notify.ready("serving");
+    tokio::spawn(settle());
     let mut result = Ok(());
     loop {
         tokio::select! {
@@ -163,6 +168,14 @@ async fn daemon(
     drop(sockets);
     tracing::info!("ended; running containers go on");
     result
+}
+
+/// Gives back what only the start needed.
+async fn settle() {
+    tokio::time::sleep(SETTLED).await;
+    if let Err(error) = gantry_sys::resident::let_go() {
+        tracing::debug!(%error, "what the start needed stays in memory");
+    }
 }
 
 /// Where the metrics are told, if anywhere.

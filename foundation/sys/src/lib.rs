@@ -28,6 +28,7 @@ pub mod parent_death;
 pub mod pidfd;
 pub mod process;
 pub mod quota;
+pub mod resident;
 pub mod schedule;
 pub mod seccomp;
 pub mod self_copy;
