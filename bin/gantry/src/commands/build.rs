@@ -21,11 +21,12 @@ use gantry_dockerfile::{Dockerfile, Source};
 use gantry_types::ImageReference;
 
 use crate::cli::{Takes, Verb};
+use crate::commands::archive::Writing;
 use crate::error::Error;
 use crate::flags::{environment_entry, label, without};
 use crate::output;
 use crate::session::Session;
-use context::{Context, Sending};
+use context::Context;
 use exchange::Exchange;
 use limits::LimitFlags;
 use progress::{Followed, Form};
@@ -151,7 +152,9 @@ impl Verb for Build {
             return Ok(code);
         }
         let is_done = matches!(shown, Ok(Followed::Done));
-        sending.map_or(Ok(()), |sending| sending.finish(is_done))?;
+        if let Some(sending) = sending {
+            sending.finish(is_done).await?;
+        }
         if let Followed::Failed { error, image } = shown? {
             if let Some(image) = image {
                 output::remark(&error.report());
@@ -181,7 +184,7 @@ async fn begin(
     context: &Context,
     options: &mut BuildQuery,
     mirrored: Option<&str>,
-) -> Result<(Progress, Option<Sending>), Error> {
+) -> Result<(Progress, Option<Writing>), Error> {
     /// What the daemon says when it cannot read a folder in place.
     const CONFLICT: u16 = 409;
     let is_local = matches!(client.host(), Host::Unix(_));
@@ -196,7 +199,9 @@ async fn begin(
         match client.build(upload, options).await {
             Ok(messages) => return Ok((messages, sending)),
             Err(error) => {
-                sending.map_or(Ok(()), |sending| sending.finish(false))?;
+                if let Some(sending) = sending {
+                    sending.finish(false).await?;
+                }
                 match error {
                     gantry_client::Error::Daemon { status: CONFLICT, .. } if is_in_place => {
                         is_in_place = false;

@@ -1,6 +1,6 @@
 //! Commands that fail, builds that are called off, and disks that are full.
 
-use std::fs;
+use std::fs::{self, File};
 
 use gantry_testkit::{Daemon, Options, SmallDisk, busybox, poll};
 use rustix::process::Signal;
@@ -131,6 +131,43 @@ fn a_full_disk_is_said_and_leaves_nothing() {
     daemon.gantry(&["system", "check"]).run().exits(0);
     // What was done before is used.
     fs::write(root.join("Dockerfile"), "FROM busybox\nRUN echo small > /small\n").unwrap();
+    let outcome = daemon.gantry(&words).run();
+    assert_eq!((outcome.code, cached(&outcome.stderr)), (0, 1), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_context_costs_what_is_used_of_it() {
+    const GIB: u64 = 1 << 30;
+    let disk = SmallDisk::mount(96 << 20);
+    let flags = ["--tls=false", "--host=tcp://127.0.0.1:0"].map(str::to_owned).into();
+    let options = Options { data_root: Some(disk.join("data")), flags, ..Options::default() };
+    let daemon = Daemon::start_with(options);
+    daemon.load(&busybox());
+    let files = [("small", "small"), ("Dockerfile", "FROM busybox\nCOPY small /\n")];
+    let root = context(&daemon, "ten-gigabytes", &files);
+    for (name, size_bytes) in [("huge", 10 * GIB), ("large", GIB)] {
+        File::create(root.join(name)).unwrap().set_len(size_bytes).unwrap();
+    }
+    let remote = daemon.tcp_host();
+    let words = ["build", "--network", "none", "-t", "small", root.to_str().unwrap()];
+    let far = [&["-H", &remote], &words[..]].concat();
+    let is_refused = |words: &[&str]| {
+        let outcome = daemon.gantry(words).run();
+        outcome.exits(1);
+        let complaint = outcome.stderr.to_lowercase();
+        assert!(complaint.contains("no space left"), "{}", outcome.stderr);
+        poll("nothing is left of it", || is_over(&daemon).then_some(()));
+        daemon.gantry(&["system", "check"]).run().exits(0);
+    };
+    // Where it lies, only what is used is read; elsewhere the whole of it is, but for what is left out.
+    daemon.gantry(&words).run().exits(0);
+    is_refused(&far);
+    fs::write(root.join(".dockerignore"), "huge\nlarge\n").unwrap();
+    daemon.gantry(&far).run().exits(0);
+    fs::remove_file(root.join(".dockerignore")).unwrap();
+    fs::write(root.join("Dockerfile"), "FROM busybox\nCOPY small /\nCOPY large /\n").unwrap();
+    is_refused(&words);
+    fs::write(root.join("Dockerfile"), "FROM busybox\nCOPY small /\n").unwrap();
     let outcome = daemon.gantry(&words).run();
     assert_eq!((outcome.code, cached(&outcome.stderr)), (0, 1), "{}", outcome.stderr);
 }

@@ -13,8 +13,7 @@ use gantry_dockerfile::{IgnoreFile, Remote};
 
 use crate::error::Error;
 use folder::Folder;
-pub(super) use mirrored::{Mirrored, Writing};
-pub(super) use send::Sending;
+pub(super) use mirrored::Mirrored;
 
 /// The most bytes of a Dockerfile on standard input.
 const MAX_DOCKERFILE: u64 = 4 << 20;

@@ -14,9 +14,8 @@ use gantry_client::{BodyReader, Client, Upload};
 use tokio::net::unix::pipe;
 use tokio::task::JoinSet;
 
-use super::context::Writing;
 use super::results::{Place, Wanted, in_cache};
-use crate::commands::archive;
+use crate::commands::archive::{self, Writing};
 use crate::error::Error;
 use crate::streams::copy_raw;
 
@@ -203,15 +202,8 @@ async fn bring_context(
         }
     };
     let brought = client.build_bring(&asked.id, Some(upload)).await;
-    let written = writing.map_or(Ok(()), |writing| match writing.join() {
-        Ok(written) => written,
-        Err(panic) => std::panic::resume_unwind(panic),
-    });
-    // A daemon that takes no more has a reason of its own.
-    match written {
-        Err(error) if brought.is_ok() || !matches!(error, gantry_archive::Error::Write { .. }) => {
-            Err(Error::refused(gantry_types::error_chain(&error)))
-        }
-        _ => Ok(brought?),
+    if let Some(writing) = writing {
+        writing.finish(brought.is_ok()).await?;
     }
+    Ok(brought?)
 }

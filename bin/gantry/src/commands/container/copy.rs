@@ -131,7 +131,7 @@ impl Copy {
         let placed = destination.place(&source.source)?;
         let (content, counted) = relay::create(source, &placed, self.progress("to"))?;
         let copied = client.container_copy_in(container, &placed.dir, options, content).await;
-        let bytes = counted.finish(copied.is_ok())?;
+        let bytes = counted.finish(copied.is_ok()).await?;
         copied?;
         self.report(bytes, &format!("{container}:{path}"));
         Ok(0)

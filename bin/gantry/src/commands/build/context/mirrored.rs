@@ -9,7 +9,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
@@ -20,11 +19,11 @@ use gantry_client::Upload;
 use gantry_sys::file_system::stamps_changes;
 use gantry_types::{Algorithm, Digest};
 use rustix::fs::statfs;
-use tokio::net::unix::pipe;
 
 use super::folder::Folder;
 use super::send::BUFFER_BYTES;
 use super::{Context, Place};
+use crate::commands::archive::Writing;
 use crate::error::Error;
 
 /// For so long after its change, a file may change again without a trace, in nanoseconds: clocks that stamp files are coarse, and some
@@ -47,9 +46,6 @@ struct Told {
     /// Paths that are not sent in any case.
     without: BTreeSet<Vec<u8>>,
 }
-
-/// An archive that is being written.
-pub(in crate::commands::build) type Writing = thread::JoinHandle<Result<(), gantry_archive::Error>>;
 
 impl Context {
     /// The folder, where that is the context.
@@ -133,16 +129,12 @@ impl Mirrored {
         let mut without = told.without.clone();
         let others = told.listed.iter().filter(|entry| !wanted.contains(&entry.path[..]));
         without.extend(others.map(|entry| entry.path.clone()));
-        let system = |source| Error::System { action: "make a pipe", source };
-        let (reader, writer) = io::pipe().map_err(system)?;
         let root = self.folder.open()?;
-        let writing = thread::spawn(move || {
+        Writing::begin(move |writer| {
             let options = CreateOptions { whiteouts: Whiteouts::Plain, ..CreateOptions::default() };
             let writer = BufWriter::with_capacity(BUFFER_BYTES, writer);
             gantry_archive::create_without(root.as_fd(), writer, options, &without).map(drop)
-        });
-        let reader = pipe::Receiver::from_owned_fd(reader.into()).map_err(system)?;
-        Ok((Upload::stream(reader), writing))
+        })
     }
 
     fn told(&self) -> MutexGuard<'_, Told> {

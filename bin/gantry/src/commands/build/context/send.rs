@@ -5,21 +5,15 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::MetadataExt;
-use std::thread::JoinHandle;
 
 use gantry_archive::{CreateOptions, Header, Joined, Whiteouts, Writer};
 use gantry_client::Upload;
-use tokio::net::unix::pipe;
 
 use super::{Context, Place};
+use crate::commands::archive::Writing;
 use crate::error::Error;
 
 pub(super) const BUFFER_BYTES: usize = 256 << 10;
-
-/// The thread that writes the archive.
-pub(in crate::commands::build) struct Sending {
-    thread: JoinHandle<Result<(), gantry_archive::Error>>,
-}
 
 /// A folder that the daemon reads itself; it is open until the daemon has it.
 pub(in crate::commands::build) struct InPlace {
@@ -49,12 +43,10 @@ impl Context {
     pub(in crate::commands::build) fn send(
         &self,
         in_place: bool,
-    ) -> Result<(Upload, Option<Sending>), Error> {
+    ) -> Result<(Upload, Option<Writing>), Error> {
         if in_place && self.named.is_empty() && !self.is_beside {
             return Ok((Upload::empty(), None));
         }
-        let system = |source| Error::System { action: "make a pipe", source };
-        let (reader, writer) = io::pipe().map_err(system)?;
         let mut trees = Vec::new();
         for (path, folder) in &self.named {
             let path = path.clone().into_bytes();
@@ -73,15 +65,14 @@ impl Context {
             _ => None,
         };
         let beside = self.beside_it();
-        let thread = std::thread::spawn(move || {
+        let (upload, writing) = Writing::begin(move |writer| {
             let writer = BufWriter::with_capacity(BUFFER_BYTES, writer);
             match beginning {
                 Some(beginning) => pass_on(&beginning, writer),
                 None => write(&beside, &trees, writer),
             }
-        });
-        let reader = pipe::Receiver::from_owned_fd(reader.into()).map_err(system)?;
-        Ok((Upload::stream(reader), Some(Sending { thread })))
+        })?;
+        Ok((upload, Some(writing)))
     }
 
     /// A Dockerfile that is not in the context, and what it says is left out, with their names.
@@ -128,20 +119,4 @@ fn pass_on(beginning: &[u8], mut writer: impl Write) -> Result<(), gantry_archiv
     writer.write_all(beginning).map_err(failed)?;
     io::copy(&mut io::stdin().lock(), &mut writer).map_err(failed)?;
     writer.flush().map_err(failed)
-}
-
-impl Sending {
-    /// Waits for it. What it failed with matters unless the daemon has refused before.
-    pub(in crate::commands::build) fn finish(self, accepted: bool) -> Result<(), Error> {
-        let result = match self.thread.join() {
-            Ok(result) => result,
-            Err(panic) => std::panic::resume_unwind(panic),
-        };
-        match result {
-            Err(error) if accepted || !matches!(error, gantry_archive::Error::Write { .. }) => {
-                Err(Error::refused(gantry_types::error_chain(&error)))
-            }
-            _ => Ok(()),
-        }
-    }
 }

@@ -6,7 +6,6 @@ use std::io::{self, BufReader, BufWriter, Write as _};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use gantry_archive::{ApplyOptions, Merge, Whiteouts};
@@ -17,6 +16,7 @@ use tokio::net::unix::pipe;
 
 use super::local::Found;
 use super::plan::Placed;
+use crate::commands::archive::Writing;
 use crate::error::Error;
 use crate::format::size;
 
@@ -71,7 +71,7 @@ pub(super) async fn extract(
         }
     }
     drop(writer);
-    let extracted = joined(extracting);
+    let extracted = extracting.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     match broken {
         Some(source) => Err(Error::System { action: "receive the files", source }),
         None => extracted
@@ -80,21 +80,17 @@ pub(super) async fn extract(
     }
 }
 
-/// The thread that writes an archive, and how much it has written.
+/// An archive that is written, and how much of it has been.
 pub(super) struct Counted {
-    thread: JoinHandle<Result<(), gantry_archive::Error>>,
+    writing: Writing,
     bytes: Arc<AtomicU64>,
 }
 
 impl Counted {
-    /// Waits for it. What it failed with matters unless the daemon has refused before.
-    pub(super) fn finish(self, accepted: bool) -> Result<u64, Error> {
-        match joined(self.thread) {
-            Err(error) if accepted || !matches!(error, gantry_archive::Error::Write { .. }) => {
-                Err(Error::refused(gantry_types::error_chain(&error)))
-            }
-            _ => Ok(self.bytes.load(Ordering::Relaxed)),
-        }
+    /// See [`Writing::finish`].
+    pub(super) async fn finish(self, accepted: bool) -> Result<u64, Error> {
+        self.writing.finish(accepted).await?;
+        Ok(self.bytes.load(Ordering::Relaxed))
     }
 }
 
@@ -104,30 +100,18 @@ pub(super) fn create(
     placed: &Placed,
     progress: Option<String>,
 ) -> Result<(Upload, Counted), Error> {
-    let system = |source| Error::System { action: "make a pipe", source };
-    let (reader, writer) = io::pipe().map_err(system)?;
     let dir = File::open(&found.dir).map_err(Error::file("open", &found.dir))?;
     let name = if placed.to.is_empty() { "/".to_owned() } else { placed.to.clone() };
     let bytes = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&bytes);
-    let thread = std::thread::spawn(move || {
+    let (upload, writing) = Writing::begin(move |writer| {
         let counting = Counting { inner: writer, bytes: count, line: Line::new(progress) };
         let writer = BufWriter::with_capacity(BUFFER_BYTES, counting);
         let all = BTreeSet::new();
         let (from, to) = (&found.name, name.as_bytes());
         gantry_archive::create_entry(dir.as_fd(), from, to, &all, writer).map(drop)
-    });
-    let reader = pipe::Receiver::from_owned_fd(reader.into()).map_err(system)?;
-    Ok((Upload::stream(reader), Counted { thread, bytes }))
-}
-
-fn joined(
-    thread: JoinHandle<Result<(), gantry_archive::Error>>,
-) -> Result<(), gantry_archive::Error> {
-    match thread.join() {
-        Ok(result) => result,
-        Err(panic) => std::panic::resume_unwind(panic),
-    }
+    })?;
+    Ok((upload, Counted { writing, bytes }))
 }
 
 struct Counting<W> {
@@ -188,7 +172,7 @@ mod tests {
         let Upload::Stream(mut stream) = upload else { panic!("not a stream") };
         let mut archive = Vec::new();
         stream.read_to_end(&mut archive).await.unwrap();
-        assert_eq!(counted.finish(true).unwrap(), archive.len() as u64);
+        assert_eq!(counted.finish(true).await.unwrap(), archive.len() as u64);
         let target = tempfile::tempdir().unwrap();
         let dir = File::open(target.path()).unwrap();
         let options = ApplyOptions { whiteouts: Whiteouts::Plain, ..ApplyOptions::default() };
