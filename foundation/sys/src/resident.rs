@@ -27,7 +27,7 @@ pub fn let_go() -> io::Result<()> {
     Ok(())
 }
 
-/// Where a line of `maps` (proc_pid_maps(5)) has instructions of a program: its address and length.
+/// Where a line of `maps` (`proc_pid_maps(5)`) has instructions of a program: its address and length.
 fn instructions(line: &str, program: &str) -> Option<(usize, usize)> {
     let mut words = line.split_whitespace();
     let (start, end) = words.next()?.split_once('-')?;

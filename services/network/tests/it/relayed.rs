@@ -40,7 +40,7 @@ pub(crate) fn outside() -> File {
 /// Waits until a wire lets IPv6 through, which the kernel sees to behind its coming up: nobody listens at `to`, and that is answered.
 fn await_answer(to: &str) {
     let to = to.parse().unwrap();
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         let refused = TcpStream::connect_timeout(&to, Duration::from_secs(1)).unwrap_err();
         if refused.kind() == ErrorKind::ConnectionRefused {

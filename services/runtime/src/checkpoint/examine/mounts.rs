@@ -167,6 +167,8 @@ mod tests {
             place: "/x".into(),
             options: options.into(),
             kind: "ext4".into(),
+            is_shared: false,
+            is_slave: false,
         }
     }
 
