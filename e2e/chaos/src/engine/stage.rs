@@ -75,8 +75,12 @@ impl Stage {
         same("volumes", &names(&data.join("volumes")), &volumes)?;
         self.look_at_devices()?;
         let folder = self.daemon.folder().display().to_string();
+        // What a boot ends is in memory.
+        let root = self.daemon.exec_root();
+        let memory = format!(" {} ", root.parent().unwrap_or(&root).display());
         let mounts = fs::read_to_string(format!("/proc/{}/mountinfo", self.daemon.pid()));
-        match mounts.unwrap_or_default().lines().find(|line| line.contains(&folder)) {
+        let is_left = |line: &&str| line.contains(&folder) && !line.contains(&memory);
+        match mounts.unwrap_or_default().lines().find(is_left) {
             Some(line) => Err(format!("a mount is left: {line}")),
             None => Ok(()),
         }
