@@ -51,7 +51,8 @@ use crate::told::Told;
 /// An OCI layout with the hello-world image, made by the build script out of `bin/hello`.
 static HELLO_WORLD: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/hello-world.tar"));
 
-/// What follows a start is mostly over by then.
+/// When what only the start needed is given back. A time, for there is no state to wait for: the daemon serves already, and what follows
+/// a start is mostly over by then; what is needed later comes back by itself.
 const SETTLED: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
