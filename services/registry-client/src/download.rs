@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use gantry_types::{Digest, without_password};
+use gantry_types::{Digest, ErrorKind, without_password};
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
@@ -110,9 +110,7 @@ impl Client {
                 304 if ask.unless.is_some() => return Ok(None),
                 200 => from,
                 206 if from > 0 => 0,
-                status => {
-                    return Err(failed(&url, format!("the server answered with status {status}")));
-                }
+                status => return Err(refused_with(status, &url)),
             };
             let text = |name: &str| answer.header(name).map(str::to_owned);
             let validators = Validators { tag: text("etag"), modified: text("last-modified") };
@@ -140,7 +138,7 @@ impl Client {
                 request = request.header(name, value);
             }
         }
-        let response = request.call().map_err(|error| failed(url, error.to_string()))?;
+        let response = request.call().map_err(|error| unanswered(url, &error))?;
         Ok((Answer { url: url.to_owned(), response }, finder.reach_from_there()))
     }
 }
@@ -217,7 +215,37 @@ fn pour(
 }
 
 fn failed(url: &str, reason: impl Into<String>) -> Error {
-    Error::Download { url: without_password(url), reason: reason.into() }
+    let (url, reason) = (without_password(url), reason.into());
+    Error::Download { url, reason, kind: ErrorKind::Internal }
+}
+
+/// The server's refusal is the daemon's, as with Docker.
+fn refused_with(status: u16, url: &str) -> Error {
+    let kind = match status {
+        400 => ErrorKind::InvalidParameter,
+        401 => ErrorKind::Unauthorized,
+        403 => ErrorKind::Forbidden,
+        404 => ErrorKind::NotFound,
+        _ => ErrorKind::Internal,
+    };
+    let reason = format!("the server answered with status {status}");
+    Error::Download { url: without_password(url), reason, kind }
+}
+
+/// A request that brought no answer: a name that nobody knows is its giver's mistake.
+fn unanswered(url: &str, error: &ureq::Error) -> Error {
+    let (kind, reason) = match error {
+        ureq::Error::Other(cause) if cause.is::<Unresolved>() => {
+            (ErrorKind::NotFound, cause.to_string())
+        }
+        ureq::Error::HostNotFound => (ErrorKind::NotFound, error.to_string()),
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
+            (ErrorKind::InvalidParameter, error.to_string())
+        }
+        ureq::Error::Io(cause) => (ErrorKind::Internal, cause.to_string()),
+        _ => (ErrorKind::Internal, error.to_string()),
+    };
+    Error::Download { url: without_password(url), reason, kind }
 }
 
 /// Only the web.
@@ -319,6 +347,11 @@ impl Finder {
     }
 }
 
+/// No address was found for a name, in the system's words.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Unresolved(io::Error);
+
 impl Resolver for Finder {
     fn resolve(
         &self,
@@ -326,7 +359,12 @@ impl Resolver for Finder {
         config: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let found = DefaultResolver::default().resolve(uri, config, timeout)?;
+        let found = match DefaultResolver::default().resolve(uri, config, timeout) {
+            Err(ureq::Error::Io(error)) => {
+                return Err(ureq::Error::Other(Box::new(Unresolved(error))));
+            }
+            found => found?,
+        };
         let public = found.iter().filter(|address| is_public_address(address.ip())).count();
         self.was_near.store(public == 0, Ordering::Relaxed);
         if self.reach == Reach::Anywhere || public == found.len() {

@@ -134,6 +134,8 @@ pub enum Error {
         url: String,
         /// Why.
         reason: String,
+        /// Whose fault that is.
+        kind: ErrorKind,
     },
     /// It is no URL from which anything is fetched.
     #[error("cannot download {url:?}: {reason}")]
@@ -169,6 +171,7 @@ impl Error {
             | Self::NoSearch { .. } => ErrorKind::NotFound,
             Self::Unauthorized { .. } => ErrorKind::Unauthorized,
             Self::Url { .. } => ErrorKind::InvalidParameter,
+            Self::Download { kind, .. } => *kind,
             _ => ErrorKind::Internal,
         }
     }

@@ -1,8 +1,10 @@
 //! Files by URL, and layers that lie elsewhere.
 
 use std::io::Read;
+use std::net::TcpListener;
 
 use gantry_registry_client::{Access, Error};
+use gantry_types::ErrorKind;
 
 use super::server::{Reply, Server, client, sha256};
 
@@ -39,6 +41,28 @@ fn a_file_over_redirects() {
     }
     assert_eq!(server.count("/around"), 6);
     assert!(download("ftp://a.example/b").unwrap_err().to_string().contains("only http and https"));
+}
+
+#[test]
+fn whose_fault_it_is() {
+    let server = Server::new(|request| {
+        Reply::new(request.target[1..].parse().expect("a status is asked for"), "")
+    });
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for (url, kind, reason) in [
+        (format!("http://{}/400", server.address), ErrorKind::InvalidParameter, "status 400"),
+        (format!("http://{}/401", server.address), ErrorKind::Unauthorized, "status 401"),
+        (format!("http://{}/403", server.address), ErrorKind::Forbidden, "status 403"),
+        (format!("http://{}/404", server.address), ErrorKind::NotFound, "status 404"),
+        (format!("http://{}/418", server.address), ErrorKind::Internal, "status 418"),
+        (format!("http://{}/500", server.address), ErrorKind::Internal, "status 500"),
+        ("http://nobody.invalid/a".to_owned(), ErrorKind::NotFound, "failed to lookup address"),
+        (format!("http://{free}/"), ErrorKind::Internal, "Connection refused"),
+    ] {
+        let error = download(&url).unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.to_string().contains(reason), "{error}");
+    }
 }
 
 #[test]
