@@ -2,8 +2,11 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::process::{Command, Stdio};
+use std::thread;
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::poll;
 
@@ -38,6 +41,24 @@ impl NetworkHost {
         let host = Self { namespace };
         host.ip("link set lo up");
         host
+    }
+
+    /// The one that a process is in.
+    pub fn of_process(pid: u32) -> Self {
+        let path = format!("/proc/{pid}/ns/net");
+        let namespace = File::open(&path).unwrap_or_else(|error| panic!("open {path}: {error}"));
+        Self { namespace }
+    }
+
+    /// Does something in it: sockets that are made there stay there.
+    pub fn inside<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
+        let visit = || {
+            let kind = Some(LinkNameSpaceType::Network);
+            move_into_link_name_space(self.namespace.as_fd(), kind).expect("enter the namespace");
+            act()
+        };
+        thread::scope(|scope| scope.spawn(visit).join())
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
     /// A command that runs in it.

@@ -1,7 +1,5 @@
 //! The path that packets would take if somebody made it by hand: a bridge, two namespaces at it, and a rule for one port.
 
-use std::process::Command;
-
 use gantry_testkit::NetworkHost;
 
 use super::site::Site;
@@ -50,9 +48,5 @@ impl ByHand {
         let done = host.command("sh").args(["-c", &script]).status().expect("run sh");
         assert!(done.success(), "the path by hand cannot be built");
         Self { site, server, neighbour }
-    }
-
-    pub(super) fn on_server(&self, program: &str) -> Command {
-        self.server.command(program)
     }
 }

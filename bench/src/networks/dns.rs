@@ -8,7 +8,7 @@ use std::process::{Child, Command};
 use gantry_testkit::{NetworkHost, poll};
 
 use super::site::Gantry;
-use super::{at_least, median};
+use super::{at_least, medians};
 use crate::compare::figures::Figures;
 
 const SERVER: &str = "127.0.0.11";
@@ -48,38 +48,20 @@ pub(super) fn figures(folder: &Path, rounds: u32) -> Figures {
     file.write_all(b"web A\n").expect("write the list of questions");
     let (gantry, peer) = (Gantry::start(), Peer::start());
     gantry.daemon.ok(&["network", "create", "lan"]);
-    for name in ["web", "asker"] {
-        gantry.daemon.ok(&[
-            "run",
-            "-d",
-            "--network",
-            "lan",
-            "--name",
-            name,
-            "busybox",
-            "sleep",
-            "86400",
-        ]);
-    }
-    let pid = gantry.daemon.inspect("asker")["State"]["Pid"].to_string();
-    let ours = || {
-        let mut command = Command::new("nsenter");
-        command.args([&format!("--net=/proc/{pid}/ns/net"), "dnsperf"]);
-        command
-    };
+    let _web = gantry.idle(&["--network", "lan", "--name", "web"]);
+    let asker = gantry.idle(&["--network", "lan"]);
+    let ours = || asker.command("dnsperf");
     let theirs = || peer.host.command("dnsperf");
     poll("dnsmasq answers", || (rate(theirs(), &questions) > 0.0).then_some(()));
-    let mut rates = [Vec::new(), Vec::new()];
+    let mut rates = Vec::new();
     for round in 0..rounds {
         eprint!("\rdns: round {} of {rounds} ", round + 1);
-        rates[0].push(rate(ours(), &questions) / 1e3);
-        rates[1].push(rate(theirs(), &questions) / 1e3);
+        rates.push((rate(ours(), &questions) / 1e3, rate(theirs(), &questions) / 1e3));
     }
     eprintln!();
-    let row: Vec<f64> = rates.iter().map(|rates| median(rates)).collect();
-    let limits = vec![at_least("answers to one container", row[0], row[1], 1.0)];
+    let limits = vec![at_least("answers to one container", &rates, 1.0)];
     let title = "answers to questions for a neighbour's name, thousands per second".to_owned();
-    let rows = vec![("one container, dnsperf".to_owned(), row)];
+    let rows = vec![("one container, dnsperf".to_owned(), medians(&rates))];
     Figures { title, columns: vec!["gantry", "dnsmasq"], rows, limits }
 }
 

@@ -3,7 +3,7 @@
 
 use std::process::{Child, Command, Stdio};
 
-use gantry_testkit::poll;
+use gantry_testkit::{NetworkHost, poll};
 
 use super::by_hand::{ByHand, SERVER};
 use super::site::{Gantry, HOST};
@@ -14,7 +14,7 @@ pub(super) const WEB_PORT: u16 = 8080;
 
 /// Ours, or the one by hand.
 pub(super) enum Side {
-    Gantry { gantry: Box<Gantry>, server: String, neighbour: String, address: String },
+    Gantry { gantry: Box<Gantry>, server: NetworkHost, neighbour: NetworkHost, address: String },
     ByHand(ByHand),
 }
 
@@ -51,23 +51,23 @@ impl Side {
         }
     }
 
-    /// A program where the server is.
-    pub(super) fn on_server(&self, program: &str) -> Command {
+    /// Where the server is.
+    pub(super) fn server(&self) -> &NetworkHost {
         match self {
-            Self::Gantry { server, .. } => in_process(server, program),
-            Self::ByHand(by_hand) => by_hand.on_server(program),
+            Self::Gantry { server, .. } => server,
+            Self::ByHand(by_hand) => &by_hand.server,
         }
     }
 
-    /// A program where the caller is.
-    pub(super) fn on_caller(&self, caller: Caller, program: &str) -> Command {
+    /// Where the caller is.
+    pub(super) fn caller(&self, caller: Caller) -> &NetworkHost {
         match (self, caller) {
-            (Self::Gantry { neighbour, .. }, Caller::Neighbour) => in_process(neighbour, program),
-            (Self::Gantry { gantry, .. }, Caller::Outside) => gantry.site.outside.command(program),
-            (Self::Gantry { gantry, .. }, _) => gantry.site.host.command(program),
-            (Self::ByHand(it), Caller::Neighbour) => it.neighbour.command(program),
-            (Self::ByHand(it), Caller::Outside) => it.site.outside.command(program),
-            (Self::ByHand(it), _) => it.site.host.command(program),
+            (Self::Gantry { neighbour, .. }, Caller::Neighbour) => neighbour,
+            (Self::Gantry { gantry, .. }, Caller::Outside) => &gantry.site.outside,
+            (Self::Gantry { gantry, .. }, _) => &gantry.site.host,
+            (Self::ByHand(it), Caller::Neighbour) => &it.neighbour,
+            (Self::ByHand(it), Caller::Outside) => &it.site.outside,
+            (Self::ByHand(it), _) => &it.site.host,
         }
     }
 
@@ -81,12 +81,6 @@ impl Side {
             (Caller::Loopback6, _) => "::1",
         }
     }
-}
-
-fn in_process(pid: &str, program: &str) -> Command {
-    let mut command = Command::new("nsenter");
-    command.arg(format!("--net=/proc/{pid}/ns/net")).args(["--", program]);
-    command
 }
 
 /// A server that ends when this is dropped.
@@ -103,7 +97,7 @@ impl Server {
             .unwrap_or_else(|error| panic!("start {command:?}: {error}"));
         let listens = format!("ss -Hltn sport = :{port} | grep -q .");
         poll("a server to listen", || {
-            let status = side.on_server("sh").args(["-c", &listens]).status();
+            let status = side.server().command("sh").args(["-c", &listens]).status();
             status.is_ok_and(|status| status.success()).then_some(())
         });
         Self(child)

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::paths::{Caller, Server, Side, WEB_PORT};
-use super::{at_least, in_turn, median};
+use super::{at_least, in_turn, medians};
 use crate::compare::figures::Figures;
 
 const CALLERS: [(Caller, &str); 3] = [
@@ -23,45 +23,44 @@ pub(super) fn figures(folder: &Path, rounds: u32) -> Figures {
     let sides = [Side::gantry(), Side::by_hand()];
     let servers = sides.each_ref().map(|side| nginx(side, folder));
     for side in &sides {
-        let done = side.on_caller(Caller::Loopback, "sh").args(["-c", TABLES]).status();
+        let done = side.caller(Caller::Loopback).command("sh").args(["-c", TABLES]).status();
         assert!(done.is_ok_and(|status| status.success()), "the host's tables stay as they are");
     }
-    let mut rates = vec![vec![Vec::new(); sides.len()]; CALLERS.len() * KINDS.len()];
-    let all: Vec<_> = CALLERS
-        .iter()
-        .flat_map(|caller| KINDS.iter().map(move |kind| (caller.0, kind.1)))
-        .zip(&mut rates)
-        .collect();
+    let mut rows = Vec::new();
+    let mut limits = Vec::new();
     // Last what is relayed: the server remembers its connections for a minute, as ones from the host's address in the bridge, which those
     // to 127.0.0.1 come from as well.
-    let (led, relayed): (Vec<_>, Vec<_>) =
-        all.into_iter().partition(|((caller, _), _)| *caller != Caller::Loopback6);
-    for mut all in [led, relayed] {
-        for round in 0..rounds {
-            eprint!("\rrequests: round {} of {rounds} ", round + 1);
-            for ((caller, flags), rates) in &mut all {
-                for turn in in_turn(sides.len(), round) {
-                    let side = &sides[turn];
-                    if side.name() == "gantry" || *caller != Caller::Loopback6 {
-                        rates[turn].push(thousands(side, *caller, flags));
-                    }
-                }
+    for (caller, from) in CALLERS {
+        let all = KINDS.map(|(kind, flags)| {
+            let name = format!("{from}, {kind}");
+            eprint!("\rrequests: {name} ");
+            (name, pairs(&sides, caller, flags, rounds))
+        });
+        for (name, pairs) in all {
+            if caller != Caller::Loopback6 {
+                limits.push(at_least(&name, &pairs, 0.95));
             }
+            rows.push((name, medians(&pairs)));
         }
     }
     eprintln!();
     drop(servers);
-    let names = CALLERS
-        .iter()
-        .flat_map(|caller| KINDS.iter().map(move |kind| format!("{}, {}", caller.1, kind.0)));
-    let rows: Vec<(String, Vec<f64>)> = names
-        .zip(&rates)
-        .map(|(name, rates)| (name, rates.iter().map(|rates| median(rates)).collect()))
-        .collect();
-    let limits =
-        rows.iter().take(4).map(|(name, rates)| at_least(name, rates[0], rates[1], 0.95)).collect();
     let title = "requests through a published port, 60 clients, thousands per second".to_owned();
     Figures { title, columns: vec!["gantry", "by hand"], rows, limits }
+}
+
+/// By hand, nothing is relayed.
+fn pairs(sides: &[Side; 2], caller: Caller, flags: &[&str], rounds: u32) -> Vec<(f64, f64)> {
+    let pair = |round| {
+        let mut rates = [f64::NAN; 2];
+        for turn in in_turn(sides.len(), round) {
+            if turn == 0 || caller != Caller::Loopback6 {
+                rates[turn] = thousands(&sides[turn], caller, flags);
+            }
+        }
+        rates.into()
+    };
+    (0..rounds).map(pair).collect()
 }
 
 fn nginx(side: &Side, folder: &Path) -> Server {
@@ -78,7 +77,7 @@ http {{ access_log off; keepalive_requests 1000000000; client_body_temp_path {at
     );
     let path = folder.join("nginx.conf");
     fs::write(&path, config).expect("write nginx's configuration");
-    let mut command = side.on_server("nginx");
+    let mut command = side.server().command("nginx");
     command.arg("-c").arg(&path);
     Server::start(side, &mut command, WEB_PORT)
 }
@@ -88,7 +87,7 @@ fn thousands(side: &Side, caller: Caller, flags: &[&str]) -> f64 {
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
     let url = format!("http://{host}:{WEB_PORT}/");
     let words = ["-t", "2", "-c", "60", "-d", SECONDS];
-    let output = side.on_caller(caller, "wrk").args(words).args(flags).arg(&url).output();
+    let output = side.caller(caller).command("wrk").args(words).args(flags).arg(&url).output();
     let output = output.expect("run wrk");
     let text = String::from_utf8_lossy(&output.stdout);
     let rate = text.lines().find_map(|line| line.trim().strip_prefix("Requests/sec:"));

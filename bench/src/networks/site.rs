@@ -60,10 +60,11 @@ impl Gantry {
         command
     }
 
-    /// A container that does nothing, by the id of its process.
-    pub(super) fn idle(&self, flags: &[&str]) -> String {
+    /// Where a container is that does nothing.
+    pub(super) fn idle(&self, flags: &[&str]) -> NetworkHost {
         let id = self.daemon.ok(&[&["run", "-d"], flags, &["busybox", "sleep", "86400"]].concat());
-        self.daemon.ok(&["inspect", "-f", "{{.State.Pid}}", id.trim()]).trim().to_owned()
+        let pid = self.daemon.ok(&["inspect", "-f", "{{.State.Pid}}", id.trim()]);
+        NetworkHost::of_process(pid.trim().parse().expect("a process id"))
     }
 }
 

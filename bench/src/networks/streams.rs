@@ -1,58 +1,116 @@
-//! One TCP stream, by iperf3.
+//! One TCP stream, in slices: a moment by our path and a moment by the one by hand, again and again. On a machine that others share,
+//! the same second does not come twice; two moments next to one another are alike.
 
-use super::paths::{Caller, STREAM_PORT, Server, Side};
-use super::{at_least, in_turn, median};
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::paths::{Caller, STREAM_PORT, Side};
+use super::{at_least, in_turn, median, medians};
 use crate::compare::figures::Figures;
 
-const SECONDS: &str = "1.5";
-const CALLERS: [(Caller, &str); 4] = [
-    (Caller::Neighbour, "container to container"),
-    (Caller::Outside, "published port, from outside"),
-    (Caller::Loopback, "published port, on 127.0.0.1"),
-    (Caller::Loopback6, "published port, on ::1 (relayed)"),
+/// Long enough that what is under way at its end does not count, and too short for a connection to begin slowly again after the other's.
+const SLICE: Duration = Duration::from_millis(40);
+const SLICES_OF_A_ROUND: u32 = 10;
+/// Until the connection has found its pace.
+const WARM_UP: u32 = 5;
+/// What is written and read at once.
+const CHUNK: usize = 128 << 10;
+const CHUNK_GBITS: f64 = 0.001_048_576;
+/// Between two looks whether all has come.
+const LOOK: Duration = Duration::from_micros(50);
+const CALLERS: [(Caller, &str, Option<f64>); 4] = [
+    (Caller::Neighbour, "container to container", Some(0.98)),
+    (Caller::Outside, "published port, from outside", Some(0.95)),
+    (Caller::Loopback, "published port, on 127.0.0.1", Some(0.95)),
+    (Caller::Loopback6, "published port, on ::1 (relayed)", None),
 ];
 
 pub(super) fn figures(rounds: u32) -> Figures {
     let sides = [Side::gantry(), Side::by_hand()];
-    let port = STREAM_PORT.to_string();
-    let servers = sides.each_ref().map(|side| {
-        Server::start(side, side.on_server("iperf3").args(["-s", "-p", &port]), STREAM_PORT)
-    });
-    let mut rates = vec![vec![Vec::new(); sides.len()]; CALLERS.len()];
-    for round in 0..rounds {
-        eprint!("\rstreams: round {} of {rounds} ", round + 1);
-        for ((caller, _), rates) in CALLERS.iter().zip(&mut rates) {
-            for turn in in_turn(sides.len(), round) {
-                let side = &sides[turn];
-                if side.name() == "gantry" || *caller != Caller::Loopback6 {
-                    rates[turn].push(gbits(side, *caller));
-                }
+    let (mut rows, mut limits) = (Vec::new(), Vec::new());
+    for (caller, name, least) in CALLERS {
+        eprint!("\rstreams: {name} ");
+        let slices = rounds * SLICES_OF_A_ROUND;
+        let row = match least {
+            Some(least) => {
+                let pairs = pairs(&sides, caller, slices);
+                limits.push(at_least(name, &pairs, least));
+                medians(&pairs)
             }
-        }
+            None => vec![alone(&sides[0], caller, slices), f64::NAN],
+        };
+        rows.push((name.to_owned(), row));
     }
     eprintln!();
-    drop(servers);
-    let rows: Vec<(String, Vec<f64>)> = CALLERS
-        .iter()
-        .zip(&rates)
-        .map(|((_, name), rates)| {
-            ((*name).to_owned(), rates.iter().map(|rates| median(rates)).collect())
-        })
-        .collect();
-    let limits = [0.98, 0.95, 0.95]
-        .into_iter()
-        .zip(&rows)
-        .map(|(least, (name, rates))| at_least(name, rates[0], rates[1], least))
-        .collect();
     let title = "one TCP stream, Gbit/s".to_owned();
     Figures { title, columns: vec!["gantry", "by hand"], rows, limits }
 }
 
-fn gbits(side: &Side, caller: Caller) -> f64 {
-    let (address, port) = (side.address(caller), STREAM_PORT.to_string());
-    let words = ["-c", address, "-p", &port, "-t", SECONDS, "-J"];
-    let output = side.on_caller(caller, "iperf3").args(words).output().expect("run iperf3");
-    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-    let rate = document["end"]["sum_received"]["bits_per_second"].as_f64();
-    rate.unwrap_or_else(|| panic!("iperf3 to {address}: {document}")) / 1e9
+fn pairs(sides: &[Side; 2], caller: Caller, slices: u32) -> Vec<(f64, f64)> {
+    let mut streams = sides.each_ref().map(|side| Stream::open(side, caller));
+    let pair = |number| {
+        let mut rates = [0.0; 2];
+        for turn in in_turn(sides.len(), number) {
+            rates[turn] = streams[turn].gbits();
+        }
+        rates.into()
+    };
+    (0..slices).map(pair).collect()
+}
+
+fn alone(side: &Side, caller: Caller, slices: u32) -> f64 {
+    let mut stream = Stream::open(side, caller);
+    let rates: Vec<f64> = (0..slices).map(|_| stream.gbits()).collect();
+    median(&rates)
+}
+
+/// A connection whose other end reads all that comes.
+struct Stream {
+    source: TcpStream,
+    sent_bytes: u64,
+    received_bytes: Arc<AtomicU64>,
+}
+
+impl Stream {
+    fn open(side: &Side, caller: Caller) -> Self {
+        let everywhere = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), STREAM_PORT);
+        let listener = side.server().inside(|| TcpListener::bind(everywhere));
+        let listener = listener.expect("listen for a stream");
+        let to = SocketAddr::new(side.address(caller).parse().expect("an address"), STREAM_PORT);
+        let source = side.caller(caller).inside(|| TcpStream::connect(to));
+        let source = source.unwrap_or_else(|error| panic!("connect to {to}: {error}"));
+        let (mut sink, _) = listener.accept().expect("accept a stream");
+        let received_bytes = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&received_bytes);
+        thread::spawn(move || {
+            let mut chunk = vec![0; CHUNK];
+            while let Ok(length @ 1..) = sink.read(&mut chunk) {
+                count.fetch_add(length as u64, Ordering::Release);
+            }
+        });
+        let mut stream = Self { source, sent_bytes: 0, received_bytes };
+        for _ in 0..WARM_UP {
+            stream.gbits();
+        }
+        stream
+    }
+
+    /// What came through in one slice, and what was under way at its end with the time that that took.
+    fn gbits(&mut self) -> f64 {
+        let (chunk, mut count) = (vec![0; CHUNK], 0_u32);
+        let begin = Instant::now();
+        while begin.elapsed() < SLICE {
+            self.source.write_all(&chunk).expect("send a stream");
+            count += 1;
+        }
+        self.sent_bytes += u64::from(count) * CHUNK as u64;
+        while self.received_bytes.load(Ordering::Acquire) < self.sent_bytes {
+            thread::sleep(LOOK);
+        }
+        f64::from(count) * CHUNK_GBITS / begin.elapsed().as_secs_f64()
+    }
 }
