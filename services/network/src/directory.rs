@@ -1,5 +1,5 @@
-//! The networks by name and id, and how full they are, for whoever asks what there is: without the lock that is held while the kernel makes and removes
-//! devices.
+//! The networks by name and id, and how full they are, for whoever asks what there is: without the lock that is held while the kernel
+//! makes and removes devices.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};

@@ -6,9 +6,10 @@
 //! local         nat       published ports, of the host's own packets
 //! input         filter    nothing from a container may pretend to be another network's, or go to the host's loopback; user, and
 //!                         nothing from internal networks, for published ports that are relayed
-//! forward       filter    user; nothing from a container may pretend to be another network's; what was let through before; within a network; published ports, but not from internal networks; networks
-//!                         that are not protected; out of networks; nothing else in or between. What comes out of a network goes on in
-//!                         the chain outwards, what goes into one from elsewhere in the chain inwards
+//! forward       filter    user; nothing from a container may pretend to be another network's; what was let through before; within
+//!                         a network; published ports, but not from internal networks; networks that are not protected; out of
+//!                         networks; nothing else in or between. What comes out of a network goes on in the chain outwards, what goes
+//!                         into one from elsewhere in the chain inwards
 //! sources       nat       containers that go out, loopback that comes in, and who calls a neighbour by the host's port
 //! ```
 //!
