@@ -22,6 +22,8 @@ const CHUNK: usize = 128 << 10;
 const CHUNK_GBITS: f64 = 0.001_048_576;
 /// Between two looks whether all has come.
 const LOOK: Duration = Duration::from_micros(50);
+/// Who has waited this long for a stream to go on waits in vain.
+const PATIENCE: Duration = Duration::from_secs(10);
 const CALLERS: [(Caller, &str, Option<f64>); 4] = [
     (Caller::Neighbour, "container to container", Some(0.98)),
     (Caller::Outside, "published port, from outside", Some(0.95)),
@@ -83,6 +85,7 @@ impl Stream {
         let to = SocketAddr::new(side.address(caller).parse().expect("an address"), STREAM_PORT);
         let source = side.caller(caller).inside(|| TcpStream::connect(to));
         let source = source.unwrap_or_else(|error| panic!("connect to {to}: {error}"));
+        source.set_write_timeout(Some(PATIENCE)).expect("limit how long a stream may stand still");
         let (mut sink, _) = listener.accept().expect("accept a stream");
         let received_bytes = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&received_bytes);
@@ -109,6 +112,7 @@ impl Stream {
         }
         self.sent_bytes += u64::from(count) * CHUNK as u64;
         while self.received_bytes.load(Ordering::Acquire) < self.sent_bytes {
+            assert!(begin.elapsed() < PATIENCE, "a stream ended before all of it came");
             thread::sleep(LOOK);
         }
         f64::from(count) * CHUNK_GBITS / begin.elapsed().as_secs_f64()
