@@ -33,15 +33,27 @@ pub fn kill_with_parent() -> io::Result<()> {
 ///
 /// A process that is gone is [`io::ErrorKind::NotFound`].
 pub fn start_time(pid: i32) -> io::Result<u64> {
+    stat_field(pid, 22)
+}
+
+/// Whether a process is on its way out, or has ended and nobody has heard of it (`PF_EXITING`, in field 9 of `stat`).
+///
+/// A process that is gone is [`io::ErrorKind::NotFound`].
+pub fn is_exiting(pid: i32) -> io::Result<bool> {
+    const EXITING: u64 = 0x4;
+    Ok(stat_field(pid, 9)? & EXITING != 0)
+}
+
+fn stat_field(pid: i32, number: usize) -> io::Result<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    parse_start_time(&stat)
+    parse_stat(&stat, number)
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "unreadable process status"))
 }
 
-/// The program's name is in parentheses and may itself hold spaces and parentheses: count from the last one.
-fn parse_start_time(stat: &str) -> Option<u64> {
+/// The program's name, the second field, is in parentheses and may itself hold spaces and parentheses: count from the last one.
+fn parse_stat(stat: &str, number: usize) -> Option<u64> {
     let (_, fields) = stat.rsplit_once(") ")?;
-    fields.split(' ').nth(19)?.parse().ok()
+    fields.split(' ').nth(number.checked_sub(3)?)?.parse().ok()
 }
 
 /// `personality(2)`.
@@ -80,14 +92,16 @@ pub fn exists(pid: i32) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsFd;
+
     use super::*;
 
     #[test]
-    fn start_time_is_found_behind_a_hostile_name() {
+    fn fields_are_found_behind_a_hostile_name() {
         let fields = (4..=22).map(|n| n.to_string()).collect::<Vec<_>>().join(" ");
         let stat = format!("7 (a) R 1 (b)) S {fields} 23");
-        assert_eq!(parse_start_time(&stat), Some(22));
-        assert_eq!(parse_start_time("7 (a"), None);
+        assert_eq!((parse_stat(&stat, 22), parse_stat(&stat, 9)), (Some(22), Some(9)));
+        assert_eq!((parse_stat("7 (a", 22), parse_stat(&stat, 2)), (None, None));
     }
 
     #[test]
@@ -95,5 +109,17 @@ mod tests {
         assert_eq!(start_time(pid()).unwrap(), start_time(pid()).unwrap());
         assert_eq!(start_time(i32::MAX).unwrap_err().kind(), io::ErrorKind::NotFound);
         assert!(exists(pid()) && !exists(i32::MAX));
+    }
+
+    #[test]
+    fn who_has_ended_is_exiting_until_it_is_heard_of() {
+        assert!(!is_exiting(pid()).unwrap());
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let number = child.id().cast_signed();
+        let handle = crate::pidfd::open(number).unwrap();
+        assert!(crate::pidfd::wait_ended(handle.as_fd(), None).unwrap());
+        assert!(is_exiting(number).unwrap());
+        child.wait().unwrap();
+        assert_eq!(is_exiting(number).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use gantry_cgroup::{Cgroup, CgroupPath, Hierarchies, Other};
 use gantry_oci::runtime::{Hooks, SPEC_VERSION, State, Status};
@@ -23,6 +24,8 @@ use crate::{listener, resctrl};
 
 /// In the state directory.
 pub(crate) const RECORD_NAME: &str = "state.json";
+/// How long an end is waited for that has begun. The first process of a pid namespace may take longer: it ends after all others there.
+const EXIT_PATIENCE: Duration = Duration::from_millis(100);
 /// All kinds, by their names below `/proc/<pid>/ns`.
 const NAMESPACES: [(&str, Namespaces); 8] = [
     ("user", Namespaces::USER),
@@ -259,19 +262,32 @@ impl Record {
         if self.pid == 0 {
             return Ok(Status::Creating);
         }
-        if self.process()?.is_none() {
-            return Ok(Status::Stopped);
-        }
+        let Some(process) = self.process()? else { return Ok(Status::Stopped) };
         if self.is_being_made(state_dir)? {
             return Ok(Status::Creating);
         }
         if gate::is_closed(state_dir) {
             return Ok(Status::Created);
         }
+        if self.is_ending(process.as_fd())? {
+            return Ok(Status::Stopped);
+        }
         // The process may end, and its cgroup go, while we look.
         let frozen =
             self.open_cgroup().and_then(|cgroup| cgroup.is_frozen().map_err(Error::Cgroup));
         Ok(if frozen.unwrap_or(false) { Status::Paused } else { Status::Running })
+    }
+
+    /// Whether the process has ended meanwhile, or does so now. One that gives up lets go of the record and the gate as it ends, and
+    /// counts as ended a moment later: in between it must not pass for one that executed its program.
+    fn is_ending(&self, process: BorrowedFd<'_>) -> Result<bool, Error> {
+        let system = |source| Error::System { what: "look whether the process ends", source };
+        let is_exiting = match process::is_exiting(self.pid) {
+            Err(error) if is_gone(&error) => true,
+            known => known.map_err(system)?,
+        };
+        let patience = if is_exiting { EXIT_PATIENCE } else { Duration::ZERO };
+        pidfd::wait_ended(process, Some(patience)).map_err(system)
     }
 
     /// The state with its process, unless that is still being made: then nobody but its maker and the hooks has business with it.

@@ -194,10 +194,23 @@ pub(crate) fn text(bytes: &[u8]) -> String {
 }
 
 pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    poll(what, || {
+        let is_met = condition();
+        if !is_met {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        is_met.then_some(())
+    });
+}
+
+/// Looks without a pause: for what lasts a moment.
+pub(crate) fn poll<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(10);
-    while !condition() {
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
         assert!(Instant::now() < deadline, "waited in vain: {what}");
-        std::thread::sleep(Duration::from_millis(2));
     }
 }
 

@@ -1,10 +1,12 @@
 //! From create to delete: states, signals, exit codes.
 
 use std::fs;
+use std::time::Duration;
 
+use gantry_oci::runtime::Status;
 use serde_json::json;
 
-use crate::bed::{Bed, text};
+use crate::bed::{Bed, poll, text};
 
 #[test]
 fn a_container_in_the_background_is_running_when_its_maker_returns() {
@@ -15,6 +17,40 @@ fn a_container_in_the_background_is_running_when_its_maker_returns() {
         assert_eq!(bed.status(), "running");
         bed.ok(&["delete", "--force", &bed.id]);
     }
+    bed.check_nothing_left();
+}
+
+/// Its maker is killed on the way, now before the program comes to run and now behind it.
+#[test]
+fn what_never_executes_its_program_is_never_called_running() {
+    let mut bed = Bed::new();
+    bed.script("exec sleep 1000").write_config();
+    let mut gave_up = 0;
+    for round in 0..120 {
+        let mut maker = bed.command(&["run", &bed.id]).spawn().unwrap();
+        poll("the record names a process", || {
+            let record = fs::read_to_string(bed.state_dir().join("state.json")).ok()?;
+            let last: serde_json::Value = serde_json::from_str(record.lines().last()?).ok()?;
+            (last["pid"] != 0).then_some(())
+        });
+        std::thread::sleep(Duration::from_micros(50 * (round % 40)));
+        maker.kill().unwrap();
+        let state = poll("the container is made, or is not", || {
+            let state = gantry_runtime::state(&bed.state_dir()).unwrap();
+            (state.status != Status::Creating).then_some(state)
+        });
+        match state.status {
+            Status::Stopped => gave_up += 1,
+            status => {
+                assert_eq!(status, Status::Running);
+                let program = fs::read_link(format!("/proc/{}/exe", state.pid.unwrap()));
+                assert!(program.is_ok_and(|it| it.ends_with("busybox")), "in round {round}");
+            }
+        }
+        maker.wait().unwrap();
+        bed.ok(&["delete", "--force", &bed.id]);
+    }
+    assert!(gave_up > 0, "the kills come too late");
     bed.check_nothing_left();
 }
 
