@@ -31,7 +31,7 @@ use crate::prepare::{Prepared, Sources, prepare};
 use crate::record::{self, Record};
 use crate::rollback::Rollback;
 use crate::rootless::Caller;
-use crate::start::Door;
+use crate::start::{Door, LET_GO, Opener};
 use crate::{filesystem, hooks, net_devices};
 
 /// Makes a container: its process waits, with everything set up, for [`start`](crate::start()).
@@ -46,12 +46,11 @@ pub fn create(options: &CreateOptions<'_>) -> Result<Created, Error> {
 /// Makes a container for a caller that starts it itself, with [`Door::open`], and does not outlive it: otherwise like [`create`].
 pub fn create_to_run(options: &CreateOptions<'_>) -> Result<(Created, Door), Error> {
     make(options, |draft| {
-        if !can_start_at_once(options, draft) {
-            return Ok(Beginning::ByCreator);
-        }
-        // What cannot be locked here waits for its creator.
-        let hold = Hold::take(&record::path(options.state_dir));
-        Ok(hold.map_or(Beginning::ByCreator, Beginning::AtOnce))
+        Ok(match Hold::take(&record::path(options.state_dir)) {
+            Ok(hold) if can_start_at_once(options, draft) => Beginning::AtOnce(hold),
+            // Nor does anybody go on at once whose record cannot be locked here.
+            hold => Beginning::ByCreator(hold.ok()),
+        })
     })
 }
 
@@ -83,7 +82,7 @@ fn make(
     // After the placeholder is born: it lives until the program runs, and would hold the record as long.
     let beginning = begin(&draft)
         .map_err(|source| Error::Write { path: options.state_dir.to_owned(), source })?;
-    record.starts_at_once = matches!(beginning, Beginning::AtOnce(_));
+    record.held_until_start = beginning.holds_record();
     let Draft { bundle, plan, filter, .. } = &draft;
     let cgroups = cgroup.as_ref().map(Cgroup::mounts).unwrap_or_default();
     let sources = Sources { bundle, rootfs: options.rootfs, cgroups: &cgroups };
@@ -184,7 +183,7 @@ impl Parts<'_> {
         mut self,
         prepared: Option<Prepared>,
         rollback: &mut Rollback,
-    ) -> Result<(Created, Option<Channel>, Settled), Error> {
+    ) -> Result<(Created, Option<Opener>, Settled), Error> {
         let join = self.cgroup.map_or(Ok(JoinHandle::default()), Cgroup::join_handle);
         let join = join.map_err(Error::Cgroup)?;
         let (ours, theirs) = Channel::pair().during("make a socket pair")?;
@@ -246,10 +245,19 @@ impl Parts<'_> {
         let settled = self.let_go(&child, &ours, own_copy)?;
         // While the new process is at work.
         drop((join, prepared, network));
-        match self.beginning {
-            Beginning::AtOnce(hold) => Ok((attend_start(child, &ours, hold)?, None, settled)),
-            _ => Ok((self.attend(child, &ours)?, Some(ours), settled)),
-        }
+        let created = match &self.beginning {
+            Beginning::AtOnce(_) => attend_start(child, &ours)?,
+            Beginning::AtGate(_) | Beginning::ByCreator(_) => self.attend(child, &ours)?,
+        };
+        let opener = match self.beginning {
+            Beginning::AtGate(_) => None,
+            Beginning::ByCreator(hold) => Some(Opener { channel: ours, hold }),
+            Beginning::AtOnce(hold) => {
+                hold.release().during(LET_GO)?;
+                None
+            }
+        };
+        Ok((created, opener, settled))
     }
 
     /// Says the last word that the new process needs to be ready. Nobody runs a program of whom the record does not tell.
@@ -346,7 +354,7 @@ fn say(channel: &Channel, word: &Word) -> Result<(), Failure> {
 }
 
 /// Waits until the child has executed its program.
-fn attend_start(child: Child, channel: &Channel, hold: Hold) -> Result<Created, Error> {
+fn attend_start(child: Child, channel: &Channel) -> Result<Created, Error> {
     channel.wait_closed().during(LISTEN)?;
     let mut is_ready = false;
     loop {
@@ -357,7 +365,6 @@ fn attend_start(child: Child, channel: &Channel, hold: Hold) -> Result<Created, 
             }
             Word::Failed(failure) => return Err(failure.into()),
             Word::End if is_ready => {
-                hold.release().during("let go of the record")?;
                 return Ok(Created { pid: child.pid, pidfd: child.pidfd, terminal: None });
             }
             _ => return Err(died(&child.pidfd)),

@@ -67,14 +67,21 @@ impl Gate {
 pub(crate) enum Beginning {
     /// Whoever finds the container's record starts it.
     AtGate(Gate),
-    /// Its creator does.
-    ByCreator,
+    /// Its creator does. Without the lock where the record cannot be locked.
+    ByCreator(Option<Hold>),
     /// Nobody has to: it goes on when all is set up.
     AtOnce(Hold),
 }
 
-/// A lock on the record, which a process that goes on by itself shares with its maker until it executes its program or ends: the record
-/// names it before.
+impl Beginning {
+    /// Whether the process has a copy of the lock on the record.
+    pub(crate) fn holds_record(&self) -> bool {
+        matches!(self, Self::ByCreator(Some(_)) | Self::AtOnce(_))
+    }
+}
+
+/// A lock on the record, which a process that does not wait at a gate shares with its maker until it executes its program or ends: the
+/// record names it before.
 #[derive(Debug)]
 pub(crate) struct Hold(File);
 
@@ -106,7 +113,7 @@ impl Hold {
 pub(crate) enum Waiting<'a> {
     AtGate(&'a Gate),
     /// The word of its creator, at the other end of this channel.
-    ForCreator(Channel),
+    ForCreator(Channel, Option<&'a Hold>),
     /// Nothing; its creator hears of a failure.
     ForNobody(Channel, &'a Hold),
 }
@@ -115,7 +122,7 @@ impl<'a> Waiting<'a> {
     pub(crate) fn new(beginning: &'a Beginning, channel: Channel) -> Self {
         match beginning {
             Beginning::AtGate(gate) => Self::AtGate(gate),
-            Beginning::ByCreator => Self::ForCreator(channel),
+            Beginning::ByCreator(hold) => Self::ForCreator(channel, hold.as_ref()),
             Beginning::AtOnce(hold) => Self::ForNobody(channel, hold),
         }
     }
@@ -123,15 +130,17 @@ impl<'a> Waiting<'a> {
     pub(crate) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
         match self {
             Self::AtGate(gate) => gate.descriptors().to_vec(),
-            Self::ForCreator(channel) => vec![channel.as_fd()],
-            Self::ForNobody(channel, hold) => vec![hold.0.as_fd(), channel.as_fd()],
+            Self::ForCreator(channel, None) => vec![channel.as_fd()],
+            Self::ForCreator(channel, Some(hold)) | Self::ForNobody(channel, hold) => {
+                vec![hold.0.as_fd(), channel.as_fd()]
+            }
         }
     }
 
     pub(crate) fn wait(&self) -> io::Result<()> {
         match self {
             Self::AtGate(gate) => gate.wait(),
-            Self::ForCreator(channel) => match channel.receive()? {
+            Self::ForCreator(channel, _) => match channel.receive()? {
                 Word::Go => Ok(()),
                 // A container whose creator dies before its start has nobody to start it.
                 _ => Err(io::ErrorKind::BrokenPipe.into()),
@@ -144,7 +153,7 @@ impl<'a> Waiting<'a> {
     pub(crate) fn report(&self, failure: Failure) -> io::Result<()> {
         match self {
             Self::AtGate(gate) => gate.report(&failure),
-            Self::ForCreator(channel) | Self::ForNobody(channel, _) => {
+            Self::ForCreator(channel, _) | Self::ForNobody(channel, _) => {
                 channel.send(&Word::Failed(failure))
             }
         }

@@ -98,7 +98,7 @@ impl Draft {
             personality: plan.personality,
             memory_policy: plan.memory_policy.clone(),
             resctrl: None,
-            starts_at_once: false,
+            held_until_start: false,
             listener: filter
                 .as_ref()
                 .filter(|filter| filter.notifies())

@@ -75,9 +75,9 @@ pub(crate) struct Record {
     /// The container's place in the resource director.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resctrl: Option<resctrl::Group>,
-    /// The process executes its program without being told to: until then it holds the record.
+    /// The process does not wait at a gate: it holds the record until it executes its program.
     #[serde(default)]
-    pub starts_at_once: bool,
+    pub held_until_start: bool,
     /// The agent of the seccomp profile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listener: Option<listener::Address>,
@@ -201,7 +201,7 @@ impl Record {
 
     /// Whether the process is still being made, which the record may name already.
     pub(crate) fn is_being_made(&self, state_dir: &Path) -> Result<bool, Error> {
-        if self.pid == 0 || !self.starts_at_once {
+        if self.pid == 0 || !self.held_until_start {
             return Ok(self.pid == 0);
         }
         let path = path(state_dir);
@@ -376,7 +376,7 @@ mod tests {
             pid: process::pid(),
             start_time: process::start_time(process::pid()).unwrap(),
             boot_id: gantry_sys::boot_id::boot_id().unwrap(),
-            starts_at_once: true,
+            held_until_start: true,
             ..empty()
         };
         record.write(dir.path()).unwrap();

@@ -13,7 +13,7 @@ use crate::create::Leftovers;
 use crate::delete::{KILL_PATIENCE, Remains};
 use crate::error::Error;
 use crate::failure::During;
-use crate::gate::{self, Pushed};
+use crate::gate::{self, Hold, Pushed};
 use crate::hooks;
 use crate::record::Record;
 use crate::signal::{KillScope, kill};
@@ -38,35 +38,49 @@ pub fn start(state_dir: &Path) -> Result<(), Error> {
 /// The way to start a container of [`create_to_run`](crate::create_to_run()). Dropped, it ends the waiting process.
 #[derive(Debug)]
 pub struct Door {
-    /// None when the container has been started already.
-    channel: Option<Channel>,
+    /// None when the container has been started already, or waits at its gate.
+    opener: Option<Opener>,
     remains: Remains,
     leftovers: Leftovers,
 }
 
+/// The creator's side of a process that waits for its word.
+#[derive(Debug)]
+pub(crate) struct Opener {
+    pub channel: Channel,
+    pub hold: Option<Hold>,
+}
+
+impl Opener {
+    fn tell(&self) -> Result<(), Error> {
+        match self.channel.send(&Word::Go) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Error::StartStopped),
+            sent => Ok(sent.during("tell the new process to go on")?),
+        }
+    }
+
+    /// Until the process executes its program, or dies on the way: both close the channel.
+    fn wait(self) -> Result<(), Error> {
+        if let Word::Failed(failure) = self.channel.receive().during("listen to the new process")? {
+            return Err(failure.into());
+        }
+        Ok(self.hold.map_or(Ok(()), Hold::release).during(LET_GO)?)
+    }
+}
+
+pub(crate) const LET_GO: &str = "let go of the record";
+
 impl Door {
-    pub(crate) fn new(channel: Option<Channel>, remains: Remains, leftovers: Leftovers) -> Self {
-        Self { channel, remains, leftovers }
+    pub(crate) fn new(opener: Option<Opener>, remains: Remains, leftovers: Leftovers) -> Self {
+        Self { opener, remains, leftovers }
     }
 
     /// Starts the container as [`start`] does, unless it runs already. What will be left of it is for whoever waits for its end.
     pub fn open(self, state_dir: &Path) -> Result<Remains, Error> {
-        let Self { channel, remains, leftovers } = self;
-        if let Some(channel) = &channel {
-            match channel.send(&Word::Go) {
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                    return Err(Error::StartStopped);
-                }
-                sent => sent.during("tell the new process to go on")?,
-            }
-        }
+        let Self { opener, remains, leftovers } = self;
+        opener.as_ref().map_or(Ok(()), Opener::tell)?;
         drop(leftovers);
-        if let Some(channel) = &channel {
-            // The channel closes when the process executes its program, or dies on the way.
-            if let Word::Failed(failure) = channel.receive().during("listen to the new process")? {
-                return Err(failure.into());
-            }
-        }
+        opener.map_or(Ok(()), Opener::wait)?;
         let record = remains.record();
         run_hooks(&record.hooks.poststart, &record.state(Status::Running), state_dir)?;
         Ok(remains)

@@ -1,7 +1,7 @@
 //! A bundle, a root and a cgroup parent of one test's own, all gone when the test ends.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -72,6 +72,18 @@ impl Bed {
     pub(crate) fn push(&mut self, pointer: &str, value: Value) -> &mut Self {
         self.config.pointer_mut(pointer).unwrap().as_array_mut().unwrap().push(value);
         self
+    }
+
+    /// Gives the container a user namespace, whose root owns its root file system and can reach it.
+    pub(crate) fn map_users(&mut self) -> &mut Self {
+        for path in [self.dir.path(), &self.bundle(), &self.rootfs()] {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let mut owner = Command::new("chown");
+        assert!(owner.args(["-R", "100000:100000"]).arg(self.rootfs()).status().unwrap().success());
+        let map = json!([{"containerID": 0, "hostID": 100_000, "size": 65536}]);
+        self.push("/linux/namespaces", json!({"type": "user"}));
+        self.set("/linux/uidMappings", map.clone()).set("/linux/gidMappings", map)
     }
 
     pub(crate) fn write_config(&self) {

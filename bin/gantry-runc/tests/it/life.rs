@@ -20,11 +20,23 @@ fn a_container_in_the_background_is_running_when_its_maker_returns() {
     bed.check_nothing_left();
 }
 
-/// Its maker is killed on the way, now before the program comes to run and now behind it.
 #[test]
 fn what_never_executes_its_program_is_never_called_running() {
     let mut bed = Bed::new();
     bed.script("exec sleep 1000").write_config();
+    kill_makers(&mut bed);
+}
+
+/// In a user namespace a process does not go on before its maker says so.
+#[test]
+fn what_waits_for_its_maker_is_never_called_running() {
+    let mut bed = Bed::new();
+    bed.map_users().script("exec sleep 1000").write_config();
+    kill_makers(&mut bed);
+}
+
+/// Kills `run` on the way, now before the program comes to run and now behind it.
+fn kill_makers(bed: &mut Bed) {
     let mut gave_up = 0;
     for round in 0..120 {
         let mut maker = bed.command(&["run", &bed.id]).spawn().unwrap();
