@@ -6,8 +6,8 @@
 //! local         nat       published ports, of the host's own packets
 //! input         filter    nothing from a container may pretend to be another network's, or go to the host's loopback; user, and
 //!                         nothing from internal networks, for published ports that are relayed
-//! forward       filter    user; nothing from a container may pretend to be another network's; what was let through before; within
-//!                         a network; published ports, but not from internal networks; networks that are not protected; out of
+//! forward       filter    user; within a network; nothing from a container may pretend to be another network's; what was let through
+//!                         before; published ports, but not from internal networks; networks that are not protected; out of
 //!                         networks; nothing else in or between. What comes out of a network goes on in the chain outwards, what goes
 //!                         into one from elsewhere in the chain inwards
 //! sources       nat       containers that go out, loopback that comes in, and who calls a neighbour by the host's port
@@ -41,9 +41,7 @@ const OPEN: &str = "open";
 /// From devices of networks to the chains of each: what is sent to others, and to the host itself.
 const FORWARDED: &str = "forwarded";
 const RECEIVED: &str = "received";
-/// Pairs of a device and itself, where neighbours reach one another.
-const WITHIN: &str = "within";
-/// Devices of networks where they don't. Their calls to published ports are relayed: where bridges show their packets to the filter, it
+/// Devices of networks where neighbours don't reach one another. Their calls to published ports are relayed: where bridges show their packets to the filter, it
 /// would lead them from neighbour to neighbour, which is not to be.
 const APART: &str = "apart";
 /// Ports that are relayed.
@@ -125,7 +123,6 @@ fn sets() -> Vec<Set> {
     let mut sets = vec![
         keys(BRIDGES, &[DeviceName]),
         keys(OPEN, &[DeviceName]),
-        keys(WITHIN, &[DeviceName, DeviceName]),
         keys(APART, &[DeviceName]),
         keys(RELAYED, &[Protocol, Port]),
         Set { name: FORWARDED, kind: SetKind::Verdicts(DeviceName) },
@@ -271,10 +268,7 @@ fn change_devices(
     for (map, chain) in [FORWARDED, RECEIVED].into_iter().zip(own_names(&bridge.device)) {
         requests.extend(change(map, &[Element::verdict(name.clone(), Verdict::Goto(chain))]));
     }
-    if bridge.options.icc {
-        let pair = [name.clone(), name.clone()].concat();
-        requests.extend(change(WITHIN, &[Element::key(pair)]));
-    } else {
+    if !bridge.options.icc {
         requests.extend(change(APART, &device()));
     }
     if !network.internal {

@@ -6,8 +6,7 @@ use gantry_netlink::nftables::{Base, Comparison, Expression, Hook, Nat, Register
 use ipnet::IpNet;
 
 use super::{
-    APART, BRIDGES, FORWARDED, Family, IPV4, IPV6, OPEN, RECEIVED, RELAYED, USER, WITHIN,
-    device_key,
+    APART, BRIDGES, FORWARDED, Family, IPV4, IPV6, OPEN, RECEIVED, RELAYED, USER, device_key,
 };
 use crate::forwarding::Closed;
 
@@ -104,13 +103,13 @@ pub(super) struct Own {
 /// The chains of one network: what its containers send to others, and what they send to the host itself. Of the subnets' addresses it is
 /// plain that they are nobody else's; the rest of this table's rules is for all networks.
 pub(super) fn of_network(device: &str, icc: bool, subnets: &[Own]) -> [Vec<Vec<Expression>>; 2] {
-    let to_itself = vec![Expression::output_device(A), Expression::equals(A, device_key(device))];
+    let to_itself =
+        || vec![Expression::output_device(A), Expression::equals(A, device_key(device))];
     let open = || subnets.iter().filter(|it| it.leads_out);
     let mut forwarded = vec![user()];
     if icc {
-        // Who goes on outwards is let through to neighbours there.
-        let neighbours = subnets.iter().filter(|it| !it.leads_out);
-        forwarded.extend(neighbours.map(|it| [lies_in(*it), to_itself.clone(), accept()].concat()));
+        // Whatever their source: only where bridges show their packets to the filter could it tell that one is pretended.
+        forwarded.push([to_itself(), accept()].concat());
     }
     forwarded.extend(open().map(|it| [lies_in(*it), go_on(OUTWARDS)].concat()));
     forwarded.extend([jump(STRANGERS), go_on(OUTWARDS)]);
@@ -205,11 +204,8 @@ fn forward(closed: Closed) -> Vec<Vec<Expression>> {
 
 /// What comes out of networks, and has met the user's chain.
 fn outwards() -> Vec<Vec<Expression>> {
-    // Both names, four registers each.
-    let same = vec![Expression::input_device(A), Expression::output_device(E), within(WITHIN, A)];
     vec![
         [known(), accept()].concat(),
-        [same, accept()].concat(),
         // Before the published ports: who calls one by its own gateway's address would be led out of an internal network.
         [not_from(OPEN), vec![drop_it()]].concat(),
         [not_to(BRIDGES), accept()].concat(),
