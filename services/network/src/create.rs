@@ -11,7 +11,7 @@ use crate::announce::Known;
 use crate::network::{Bridge, DEFAULT_NETWORK, Driver, Ipam, NETWORKS, Network};
 use crate::options::{self, BridgeOptions};
 use crate::state::{Live, State};
-use crate::{Error, Networks, Result, host, parent, subnets};
+use crate::{Error, Networks, Result, firewall, host, parent, subnets};
 
 /// What is asked of a new network.
 #[derive(Debug, Clone)]
@@ -196,6 +196,7 @@ impl Networks {
     }
 
     fn plan_bridge(&self, state: &mut State, network: &Network) -> Result<Bridge> {
+        check_room(state)?;
         let is_default = network.name == DEFAULT_NETWORK;
         let users = self.config.users_bridge.as_ref().filter(|_| is_default);
         Ok(Bridge {
@@ -239,6 +240,13 @@ fn take_config(state: &State, options: &mut CreateOptions) -> Result<()> {
     Ok(())
 }
 
+/// Whether the packet filter has room for one more bridge.
+fn check_room(state: &State) -> Result<()> {
+    let limit = firewall::BRIDGE_LIMIT;
+    let count = state.all().filter(|live| live.network.bridge.is_some()).count();
+    if count < limit as usize { Ok(()) } else { Err(Error::TooManyBridges { limit }) }
+}
+
 /// The bridge's device, which must be new.
 fn device(state: &mut State, network: &Network) -> Result<String> {
     let device = match network.options.get(options::DEVICE) {
@@ -274,4 +282,27 @@ fn check_name(name: &str) -> Result<()> {
         return Err(Error::ReservedName(name.to_owned()));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_room_for_so_many_bridges() {
+        let text = r#"{"id":"0000000000000000000000000000000000000000000000000000000000000000","name":"mine",
+            "driver":"bridge","created_at":"1970-01-01T00:00:00Z","ipv4":null,"internal":false,"attachable":false,
+            "options":{},"labels":{},"bridge":{"device":"mine","mtu":1500}}"#;
+        let network: Network = serde_json::from_str(text).unwrap();
+        let mut state = State::default();
+        for number in 0..firewall::BRIDGE_LIMIT {
+            check_room(&state).unwrap();
+            let mut id = [0; 32];
+            id[..4].copy_from_slice(&number.to_be_bytes());
+            let id = NetworkId::from_bytes(id);
+            state.insert(Live::new(Network { id, ..network.clone() }));
+        }
+        let error = check_room(&state).unwrap_err().to_string();
+        assert!(error.contains("4096 bridge networks"), "{error}");
+    }
 }

@@ -66,6 +66,8 @@ pub enum Error {
     NoPool { family: &'static str },
     #[error("all names for a default bridge's device are taken on this host")]
     NoDevice,
+    #[error("there are {limit} bridge networks, and no more may be: remove some that nobody uses")]
+    TooManyBridges { limit: u32 },
     #[error(
         "no available {} addresses on this network's address pools: {network} ({subnets})",
         if subnets.contains(':') { "IPv6" } else { "IPv4" }
@@ -124,6 +126,7 @@ impl Error {
             | Self::InUse { .. }
             | Self::ConfigInUse { .. }
             | Self::Overlap { .. }
+            | Self::TooManyBridges { .. }
             | Self::SeveralSubnets { .. }
             | Self::AddressTaken { .. } => ErrorKind::Forbidden,
             Self::InvalidName(_)

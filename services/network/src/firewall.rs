@@ -31,6 +31,8 @@ use crate::network::Network;
 use crate::options::GatewayMode;
 use crate::ports::{PortProtocol, Published};
 
+/// How many networks may have a bridge. The sets that every packet meets take sixteen bytes for each that there may be.
+pub(crate) const BRIDGE_LIMIT: u32 = 4096;
 /// The user's own chain.
 pub(crate) const USER: &str = "user";
 
@@ -101,9 +103,10 @@ impl Family {
         let map = |name, keys: &[KeyType]| Set {
             name,
             kind: SetKind::Map(keys.to_vec(), vec![address, Port]),
+            limit: None,
         };
         [
-            Set { name: self.subnets, kind: SetKind::Intervals(address) },
+            Set { name: self.subnets, kind: SetKind::Intervals(address), limit: None },
             keys(self.masqueraded, &[DeviceName]),
             keys(self.unprotected, &[DeviceName]),
             keys(self.routed, &[DeviceName]),
@@ -115,18 +118,23 @@ impl Family {
 }
 
 fn keys(name: &'static str, keys: &[KeyType]) -> Set {
-    Set { name, kind: SetKind::Keys(keys.to_vec()) }
+    Set { name, kind: SetKind::Keys(keys.to_vec()), limit: None }
+}
+
+/// One that every packet meets.
+fn of_devices(name: &'static str, kind: SetKind) -> Set {
+    Set { name, kind, limit: Some(BRIDGE_LIMIT) }
 }
 
 fn sets() -> Vec<Set> {
     use KeyType::{DeviceName, Port, Protocol};
     let mut sets = vec![
-        keys(BRIDGES, &[DeviceName]),
+        of_devices(BRIDGES, SetKind::Keys(vec![DeviceName])),
         keys(OPEN, &[DeviceName]),
         keys(APART, &[DeviceName]),
         keys(RELAYED, &[Protocol, Port]),
-        Set { name: FORWARDED, kind: SetKind::Verdicts(DeviceName) },
-        Set { name: RECEIVED, kind: SetKind::Verdicts(DeviceName) },
+        of_devices(FORWARDED, SetKind::Verdicts(DeviceName)),
+        of_devices(RECEIVED, SetKind::Verdicts(DeviceName)),
     ];
     sets.extend([IPV4, IPV6].iter().flat_map(Family::sets));
     sets

@@ -57,6 +57,8 @@ pub enum SetKind {
 pub struct Set {
     pub name: &'static str,
     pub kind: SetKind,
+    /// How many elements there may be: the kernel finds one of a known number faster. Not for intervals.
+    pub limit: Option<u32>,
 }
 
 /// A key, and in a map its value. Each part is padded to four bytes.
@@ -91,6 +93,10 @@ impl Table {
             Some((data_type, data_length)) => {
                 request.number_be(6, data_type).number_be(7, data_length)
             }
+        };
+        let request = match set.limit {
+            None => request,
+            Some(limit) => request.nested(9, |description| description.number_be(1, limit)),
         };
         // A number of its own in the transaction, which nobody refers to: we have names.
         request.number_be(10, 1).attribute(13, &host_order(keys))

@@ -30,6 +30,7 @@ fn port_map() -> Set {
             vec![KeyType::Protocol, KeyType::Port],
             vec![KeyType::Ipv4Address, KeyType::Port],
         ),
+        limit: None,
     }
 }
 
@@ -84,7 +85,8 @@ fn a_map_of_ports_reads_in_nft_as_it_was_meant() {
 #[test]
 fn a_filter_reads_in_nft_as_it_was_meant() {
     let (mut socket, table) = table();
-    let bridges = Set { name: "bridges", kind: SetKind::Keys(vec![KeyType::DeviceName]) };
+    let bridges =
+        Set { name: "bridges", kind: SetKind::Keys(vec![KeyType::DeviceName]), limit: Some(2) };
     let mut name = b"gantry0".to_vec();
     name.resize(16, 0);
     let mut requests = vec![
@@ -119,15 +121,18 @@ fn a_filter_reads_in_nft_as_it_was_meant() {
             ],
         ),
     ];
-    requests.push(
-        table.add_set(&Set { name: "subnets", kind: SetKind::Intervals(KeyType::Ipv4Address) }),
-    );
+    requests.push(table.add_set(&Set {
+        name: "subnets",
+        kind: SetKind::Intervals(KeyType::Ipv4Address),
+        limit: None,
+    }));
     let subnet = Element::interval([10, 1, 0, 0], Some(vec![10, 2, 0, 0]));
     requests.extend(table.add_elements("subnets", &subnet));
     requests.extend(table.add_elements("bridges", &[Element::key(name)]));
     socket.commit(&requests).unwrap();
     let text = listed();
     for line in [
+        "size 2",
         "elements = { \"gantry0\" }",
         "elements = { 10.1.0.0/16 }",
         "jump user",

@@ -119,7 +119,7 @@ pub(super) fn of_network(device: &str, icc: bool, subnets: &[Own]) -> [Vec<Vec<E
         Expression::equals(A, [REPLY]),
     ];
     let mut received = vec![
-        [loopback(IPV4.destination()), answers, go_on(CALLED)].concat(),
+        [loopback(IPV4.destination()), answers, accept()].concat(),
         [loopback(IPV4.destination()), vec![drop_it()]].concat(),
     ];
     received.extend(open().map(|it| [lies_in(*it), go_on(CALLED)].concat()));
