@@ -124,19 +124,7 @@ impl Engine {
         block(move || volumes.volumes.restore(users)).await;
         let (networks, running) = (engine.clone(), network::of_running(&records));
         block(move || network::restore(&networks, running)).await?;
-        let mut restored = Vec::new();
-        for record in records {
-            let id = record.id.clone();
-            match container::restore(&engine, record).await {
-                Ok(one) => restored.push(one),
-                Err(error) => {
-                    tracing::error!(error = error_chain(&error), %id, "cannot restore a container");
-                }
-            }
-        }
-        for (task, commands) in restored {
-            task.spawn(commands);
-        }
+        container::restore(&engine, records).await;
         let keep = engine.clone();
         block(move || {
             keep.remove_strangers()?;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use gantry_shim_protocol::task::TaskStatus;
 use gantry_shims::{ExitNotice, Shim, Shims};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::JoinSet;
 
 use super::task::{self, Command, Task};
 use super::{connections, health, leftovers, log_delivery, names, restart_policy, stillness};
@@ -12,18 +13,46 @@ use crate::blocking::block;
 use crate::engine::Engine;
 use crate::record::{ContainerRecord, State};
 use crate::registry::Handle;
-use crate::{Result, cgroups, exec, volume};
+use crate::{cgroups, exec, volume};
 
-/// Gives a container from the database its task again, and finds its shim if it was running. The task is for the caller to spawn, when
-/// all containers are known: what one of them gives up, another may use.
-pub(crate) async fn restore(
+/// How many are restored at once: each waits for its shim most of the time.
+const AT_ONCE: usize = 8;
+
+/// Gives the containers from the database their tasks again, and finds the shims of those that were running.
+pub(crate) async fn restore(engine: &Engine, records: Vec<ContainerRecord>) {
+    let turns = Arc::new(Semaphore::new(AT_ONCE));
+    let mut restoring = JoinSet::new();
+    for record in records {
+        if let Err(error) = engine.containers.reserve(&record.name, &record.id) {
+            let error = gantry_types::error_chain(&error);
+            tracing::error!(error, id = %record.id, "cannot restore a container");
+            continue;
+        }
+        let (engine, turns) = (engine.clone(), Arc::clone(&turns));
+        restoring.spawn(async move {
+            let _turn = turns.acquire().await;
+            restore_one(&engine, record).await
+        });
+    }
+    let restored = restoring.join_all().await;
+    let running = restored.iter().filter(|(task, _)| task.shim.is_some());
+    let records: Vec<_> = running.map(|(task, _)| Arc::clone(&task.record)).collect();
+    let named = engine.clone();
+    block(move || records.iter().for_each(|record| give_names(&named, record))).await;
+    // When all of them are known: what one gives up, another may use.
+    for (task, commands) in restored {
+        task.spawn(commands);
+    }
+}
+
+/// The task is for the caller to spawn.
+async fn restore_one(
     engine: &Engine,
     mut record: ContainerRecord,
-) -> Result<(Task, mpsc::Receiver<Command>)> {
+) -> (Task, mpsc::Receiver<Command>) {
     let was_broken_off = std::mem::take(&mut record.changes_networks);
     let before_start = record.before_start.take();
     let mut record = Arc::new(record);
-    engine.containers.reserve(&record.name, &record.id)?;
     if let Some(before) = before_start {
         record = as_it_became(engine, record, before).await;
     }
@@ -60,7 +89,16 @@ pub(crate) async fn restore(
     }
     let (found, snapshots) = (engine.clone(), handle.snapshots.clone());
     block(move || log_delivery::resume(&found, &record, snapshots)).await;
-    Ok((task, commands))
+    (task, commands)
+}
+
+/// The name server of a container that went on running. When all are known: it may be linked to any of them.
+fn give_names(engine: &Engine, record: &ContainerRecord) {
+    let State::Running { pid, .. } = record.state else { return };
+    if let Err(error) = names::serve(engine, record, Some(pid)) {
+        let error = gantry_types::error_chain(&error);
+        tracing::warn!(error, id = %record.id, "a container goes on without its name server");
+    }
 }
 
 /// The record of a container of whose last start nobody wrote down what became of it. A process that still waits at its gate never runs: the
@@ -112,12 +150,6 @@ async fn find_shim(engine: &Engine, record: &Arc<ContainerRecord>) -> Option<Arc
         let shim = leftovers::find_shim(&engine.shims, &engine.settings.bundle(id), id);
         if let Some(shim) = shim.as_ref().filter(|_| !record.state.is_paused()) {
             stillness::end_of_another_life(shim);
-        }
-        if let (Some(_), State::Running { pid, .. }) = (&shim, &record.state)
-            && let Err(error) = names::serve(&engine, &record, Some(*pid))
-        {
-            let error = gantry_types::error_chain(&error);
-            tracing::warn!(error, id, "a container goes on without its name server");
         }
         let found = if shim.is_some() { "goes on running" } else { "has ended, or its shim has" };
         tracing::info!(id, "a container that ran before {found}");

@@ -27,6 +27,25 @@ fn networks_stay_while_the_daemon_is_away() {
     place.daemon.ok(&["network", "rm", "own"]);
 }
 
+/// By its id, which a daemon that starts anew has to know before it serves the names of those who are linked to it.
+#[test]
+fn links_lead_to_who_is_renamed_after_a_restart() {
+    let place = Place::new();
+    place.daemon.ok(&["network", "create", "lan"]);
+    place.sleeper("far", &["--network", "lan"]);
+    let names: Vec<String> = (0..4).map(|number| format!("near{number}")).collect();
+    for name in &names {
+        place.sleeper(name, &["--network", "lan", "--link", "far:friend"]);
+    }
+    place.daemon.kill();
+    place.daemon.start_again();
+    place.daemon.ok(&["rename", "far", "distant"]);
+    let address = place.address_in("distant", "lan");
+    for name in &names {
+        assert_eq!(place.short(name, &["friend"]), address, "{name}");
+    }
+}
+
 /// A connection that somebody keeps.
 pub(super) struct Line {
     child: Child,
