@@ -245,19 +245,24 @@ impl Parts<'_> {
         let settled = self.let_go(&child, &ours, own_copy)?;
         // While the new process is at work.
         drop((join, prepared, network));
+        let (created, opener) = self.finish(child, ours)?;
+        Ok((created, opener, settled))
+    }
+
+    /// Waits until the child is as far as it comes by itself.
+    fn finish(self, child: Child, channel: Channel) -> Result<(Created, Option<Opener>), Error> {
         let created = match &self.beginning {
-            Beginning::AtOnce(_) => attend_start(child, &ours)?,
-            Beginning::AtGate(_) | Beginning::ByCreator(_) => self.attend(child, &ours)?,
+            Beginning::AtOnce(_) => attend_start(child, &channel)?,
+            Beginning::AtGate(_) | Beginning::ByCreator(_) => self.attend(child, &channel)?,
         };
-        let opener = match self.beginning {
-            Beginning::AtGate(_) => None,
-            Beginning::ByCreator(hold) => Some(Opener { channel: ours, hold }),
+        match self.beginning {
+            Beginning::AtGate(_) => Ok((created, None)),
+            Beginning::ByCreator(hold) => Ok((created, Some(Opener { channel, hold }))),
             Beginning::AtOnce(hold) => {
                 hold.release().during(LET_GO)?;
-                None
+                Ok((created, None))
             }
-        };
-        Ok((created, opener, settled))
+        }
     }
 
     /// Says the last word that the new process needs to be ready. Nobody runs a program of whom the record does not tell.
