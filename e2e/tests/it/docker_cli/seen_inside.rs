@@ -86,6 +86,10 @@ const SEEN: &[(&[&str], &str)] = &[
     (&["-v", "/etc/passwd:/p:ro"], "awk '$5 == \"/p\" {print $4, $6}' /proc/self/mountinfo"),
     (&["--mount", "type=bind,src=/none-such,dst=/x"], "true"),
     (&["--add-host", "a:1.2.3.4", "--add-host", "b:::1"], "grep -e a$ -e b$ /etc/hosts"),
+    (&[], "grep -c box /etc/hosts"),
+    (&["--add-host", "a:1.2.3.4", "--domainname", "lan"], "sed 1,6d /etc/hosts"),
+    (&["--network", "host", "--add-host", "a:1.2.3.4"], "sed 1,6d /etc/hosts"),
+    (&["--network", "bridge", "-h", "box.lan"], "grep -o 'box.*' /etc/hosts"),
     (
         &["--security-opt", "systempaths=unconfined"],
         "cut -d' ' -f2 /proc/mounts | grep -e ^/proc/ -e ^/sys/firm",

@@ -1,7 +1,7 @@
 //! `/etc/hosts`: loopback, the user's own lines, linked containers, and the container itself by all of its addresses.
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::path::Path;
 
 use super::of_host;
@@ -23,9 +23,10 @@ pub(super) struct Addresses<'a> {
     pub gateways: &'a [IpAddr],
 }
 
-/// The host's own file where the host's network is shared.
+/// The host's own file where the host's network is shared and the user adds nothing. Without an address the container's name is not in
+/// it, as with Docker (`makeHostsRecs` in libnetwork's `sandbox_dns_unix.go`).
 pub(super) fn hosts(plan: &ContainerPlan, addresses: &Addresses<'_>) -> Result<String> {
-    let is_host = plan.network == Network::Host;
+    let is_host = plan.network == Network::Host && plan.host_config.extra_hosts.is_empty();
     let mut text = if is_host { of_host(Path::new("/etc/hosts")) } else { LOOPBACK.to_owned() };
     let mut add = |address: IpAddr, names: &str| {
         writeln!(text, "{address}\t{names}")
@@ -40,18 +41,23 @@ pub(super) fn hosts(plan: &ContainerPlan, addresses: &Addresses<'_>) -> Result<S
     for (address, names) in addresses.linked {
         add(*address, names);
     }
-    if !is_host {
-        let name = &plan.config.hostname;
-        let names = match plan.config.domainname.as_str() {
-            "" => name.clone(),
-            domain => format!("{name}.{domain} {name}"),
-        };
-        match addresses.own {
-            [] => add(Ipv4Addr::LOCALHOST.into(), &names),
-            own => own.iter().for_each(|address| add(*address, &names)),
-        }
+    let names = own_names(&plan.config.hostname, &plan.config.domainname);
+    for address in addresses.own {
+        add(*address, &names);
     }
     Ok(text)
+}
+
+/// The whole name, and its first label where it has more.
+fn own_names(hostname: &str, domainname: &str) -> String {
+    let whole = match domainname {
+        "" => hostname.to_owned(),
+        domain => format!("{hostname}.{domain}"),
+    };
+    match whole.split_once('.') {
+        Some((first, _)) => format!("{whole} {first}"),
+        None => whole,
+    }
 }
 
 /// `name:address`, or `name:host-gateway` for the host's own addresses.
@@ -77,6 +83,14 @@ fn extra_host<'a>(entry: &'a str, gateways: &[IpAddr]) -> Result<(&'a str, Vec<I
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_of_many_labels_comes_with_its_first() {
+        assert_eq!(own_names("one", ""), "one");
+        assert_eq!(own_names("one", "example.org"), "one.example.org one");
+        assert_eq!(own_names("one.example.org", ""), "one.example.org one");
+        assert_eq!(own_names("one.two", "org"), "one.two.org one");
+    }
 
     #[test]
     fn extra_hosts_are_names_and_addresses() {
