@@ -79,6 +79,8 @@ pub struct Inner {
     pub(crate) events: Events,
     /// How health checks go.
     pub(crate) probes: system::ProbeCounts,
+    /// How logs went of containers that have ended.
+    pub(crate) ended_logs: system::EndedLogs,
     /// Counts builds that fail.
     pub(crate) failed_builds: build::FailureCounts,
     pub(crate) execs: Mutex<HashMap<ExecId, Arc<ExecSession>>>,
@@ -198,6 +200,7 @@ impl Engine {
             log_deliveries: container::log_delivery::LogDeliveries::default(),
             events: Events::default(),
             probes: system::ProbeCounts::default(),
+            ended_logs: system::EndedLogs::default(),
             failed_builds: build::FailureCounts::default(),
             execs: Mutex::default(),
             rooms: container::Rooms::default(),

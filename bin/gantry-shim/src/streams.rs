@@ -7,6 +7,7 @@
 //! behind, or as long as the process's output says.
 
 mod attacher;
+mod figures;
 mod input;
 mod logger;
 mod outlet;
@@ -20,6 +21,7 @@ use crate::child::open_null;
 use crate::error::Error;
 use crate::poller::{Event, EventFlags, Poller, Token, Watched};
 use crate::server::earlier;
+use figures::Figures;
 use gantry_logs::{Format, LogWriter, RotationLimits};
 use gantry_runtime::Stdio;
 use gantry_shim_protocol::attach::Reply;
@@ -31,7 +33,7 @@ use rustix::fs::OFlags;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::termios::Winsize;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const ONE_LOGGER: &str =
@@ -54,6 +56,7 @@ pub(crate) struct Owner<'a> {
     /// The container.
     pub(crate) id: &'a str,
     pub(crate) namespace: &'a str,
+    pub(crate) bundle: &'a Path,
     pub(crate) pipes: Option<PipesOwner>,
 }
 
@@ -71,6 +74,7 @@ pub(crate) struct Streams {
     outputs: [Output; 2],
     input: Input,
     logs: Vec<(PathBuf, LogWriter)>,
+    figures: Figures,
     logger: Option<Logger>,
     pipes_owner: Option<PipesOwner>,
     attachers: Vec<Attacher>,
@@ -116,6 +120,7 @@ impl Streams {
             outputs: [Output::new(stdout), Output::new(stderr)],
             input,
             logs,
+            figures: Figures::new(owner.bundle),
             logger,
             pipes_owner: owner.pipes,
             attachers: Vec::new(),
@@ -487,7 +492,7 @@ mod tests {
         let mut poller = Poller::new().unwrap();
         let stdout = format!("file://{}", path.display());
         let uris = StdioUris { stdout, ..Default::default() };
-        let owner = Owner { id: "c", namespace: "n", pipes: None };
+        let owner = Owner { id: "c", namespace: "n", bundle: directory.path(), pipes: None };
         let mut streams = Streams::open(&uris, owner, &mut poller).unwrap();
         let mut buffer = [0; 4096];
         drop(streams.process_ends(&mut poller).unwrap());

@@ -99,6 +99,7 @@ async fn take_down(task: &mut Task, code: u8) -> bool {
         if let Some(shim) = shim {
             leftovers::take_down(&engine, &shim, &record);
         }
+        engine.ended_logs.keep(&engine.settings.bundle(record.id.as_str()));
         endpoints::give_back(&engine, &record);
         crate::volume::give_back(&engine, &record);
         oom_killed

@@ -1,6 +1,6 @@
 //! A health check's probe: a process in the container whose output is kept and whose time is limited.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gantry_api::exec::{ExecCreateRequest, ExecStartRequest};
 use gantry_types::{Signal, error_chain};
@@ -57,10 +57,12 @@ async fn run_session(engine: &Engine, id: &str, timeout: Duration) -> Result<(i3
     let session = engine.exec_session(id)?;
     let mut state = session.state.subscribe();
     let mut kept = Vec::new();
+    let begun = Instant::now();
     let whole = async {
         let attachment = start(engine, id, ExecStartRequest::default()).await?;
         let live = attachment.and_then(|mut attachment| attachment.live.take());
         let live = live.ok_or(Error::ShuttingDown)?.await.map_err(|_| Error::ShuttingDown)??;
+        engine.probes.started(begun.elapsed());
         read(live, &mut kept).await;
         drop(state.wait_for(|state| matches!(state, ExecState::Ended { .. })).await);
         Ok::<(), Error>(())

@@ -1,12 +1,16 @@
 //! `figures`: what an operator watches, in numbers. How they are written is the edge's matter.
 
 use std::fs;
-use std::sync::PoisonError;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
+use gantry_shims::{LogFigures, Shims};
 use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
+use super::times::Times;
 use crate::Result;
 use crate::blocking::block;
 use crate::engine::Engine;
@@ -31,6 +35,10 @@ pub struct EngineFigures {
     /// Probes of health checks, and those that failed.
     pub probes: u64,
     pub failed_probes: u64,
+    /// How long it took until they ran.
+    pub probe_starts: Times,
+    /// What went wrong between containers' output and their logs.
+    pub logs: LogFigures,
     /// Builds that failed, by reason.
     pub failed_builds: Vec<(&'static str, u64)>,
     pub images: u64,
@@ -55,11 +63,12 @@ pub struct ProcessFigures {
     pub start_seconds: f64,
 }
 
-/// How many probes of health checks there were.
+/// How many probes of health checks there were, and how fast they were there.
 #[derive(Debug, Default)]
 pub(crate) struct ProbeCounts {
     all: AtomicU64,
     failed: AtomicU64,
+    starts: Mutex<Times>,
 }
 
 impl ProbeCounts {
@@ -69,6 +78,33 @@ impl ProbeCounts {
         if !went_well {
             self.failed.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// One ran after this time.
+    pub(crate) fn started(&self, after: Duration) {
+        self.starts.lock().unwrap_or_else(PoisonError::into_inner).add(after);
+    }
+}
+
+/// What shims counted whose bundles are gone. Held while they are read: those of a shim count once.
+#[derive(Debug, Default)]
+pub(crate) struct EndedLogs(Mutex<LogFigures>);
+
+impl EndedLogs {
+    /// Keeps what is known of a bundle.
+    pub(crate) fn keep(&self, bundle: &Path) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *kept += Shims::take_log_figures(bundle);
+    }
+
+    /// With those of bundles that are still there.
+    fn and(&self, bundles: impl Iterator<Item = PathBuf>) -> LogFigures {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = *kept;
+        for bundle in bundles {
+            all += Shims::log_figures(&bundle);
+        }
+        all
     }
 }
 
@@ -86,6 +122,8 @@ fn taken(engine: &Engine) -> Result<EngineFigures> {
     let states = || snapshots.iter().map(|snapshot| &snapshot.record.state);
     let paused = count(states().filter(|state| state.is_paused()).count());
     let running = count(states().filter(|state| state.is_active()).count()) - paused;
+    let active = snapshots.iter().filter(|snapshot| snapshot.record.state.is_active());
+    let bundles = active.map(|snapshot| engine.settings.bundle(snapshot.record.id.as_str()));
     let database = engine.settings.data_root.join("meta.db");
     let bytes = |ending: &str| {
         let mut path = database.clone().into_os_string();
@@ -103,6 +141,8 @@ fn taken(engine: &Engine) -> Result<EngineFigures> {
         event_listeners: count(engine.events.listeners()),
         probes: engine.probes.all.load(Ordering::Relaxed),
         failed_probes: engine.probes.failed.load(Ordering::Relaxed),
+        probe_starts: *engine.probes.starts.lock().unwrap_or_else(PoisonError::into_inner),
+        logs: engine.ended_logs.and(bundles),
         failed_builds: engine.failed_builds.all(),
         images: count(engine.images.list()?.len()),
         networks: count(engine.networks.list().len()),

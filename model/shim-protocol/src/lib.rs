@@ -13,6 +13,7 @@ pub mod exit;
 pub mod frame;
 pub mod group;
 pub mod info;
+pub mod log_figures;
 pub mod metrics;
 pub mod rpc;
 pub mod stdio;
@@ -35,6 +36,9 @@ pub const IO_SOCKET: &str = "io.sock";
 pub const ADDRESS_FILE: &str = "address";
 /// The file inside a bundle that holds one [`exit::ExitRecord`] a line.
 pub const EXITS_FILE: &str = "exits";
+
+/// The file inside a bundle that holds [`log_figures::LogFigures`], once there is something to count.
+pub const LOG_FIGURES_FILE: &str = "log-figures";
 
 /// The file inside a bundle that tells how its container is run, when that is not the usual way.
 pub const RUNTIME_FILE: &str = "runtime.json";

@@ -23,6 +23,7 @@ mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod json_line;
+mod long_lines;
 mod numbered;
 mod pieces;
 mod reader;
@@ -32,6 +33,7 @@ mod writer;
 pub use compress::compress_rotated;
 pub use entry::{Entry, Stream};
 pub use error::Error;
+pub use long_lines::LongLines;
 pub use reader::{FollowHandle, LogReader, Position, ReadOptions, Streams, Tail};
 pub use rotation::{RotationLimits, remove_all};
 pub use writer::LogWriter;

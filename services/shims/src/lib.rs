@@ -21,10 +21,12 @@ mod connection;
 mod error;
 mod exits;
 mod launch;
+mod log_figures;
 mod reactor;
 mod shim;
 
 pub use error::Error;
+pub use gantry_shim_protocol::log_figures::LogFigures;
 pub use launch::LaunchOptions;
 use launch::ProgramCopies;
 pub use shim::{CreateOptions, ExecOptions, ExitNotice, Shim};
@@ -66,6 +68,16 @@ impl Shims {
     /// the first process.
     pub fn recorded_exit(bundle: &Path, exec_id: &str) -> Option<ExitNotice> {
         exits::find(bundle, exec_id)
+    }
+
+    /// What the shim of a bundle has counted of its container's log.
+    pub fn log_figures(bundle: &Path) -> LogFigures {
+        log_figures::read(bundle)
+    }
+
+    /// The same of one that has ended: they are given once.
+    pub fn take_log_figures(bundle: &Path) -> LogFigures {
+        log_figures::take(bundle)
     }
 }
 

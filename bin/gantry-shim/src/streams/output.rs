@@ -207,7 +207,10 @@ impl Streams {
             }
             Err(Errno::AGAIN | Errno::INTR) => false,
             // A terminal whose processes are gone reports an I/O error, a pipe its end.
-            Ok(_) | Err(_) => {
+            ended => {
+                if ended.is_err() && !self.terminal {
+                    self.figures.failed_read();
+                }
                 self.end_output(index, poller);
                 false
             }
@@ -225,7 +228,8 @@ impl Streams {
                 if let Some((_, writer)) = log.and_then(|log| self.logs.get_mut(log)) {
                     // A full disk costs lines of the log; the container goes on, and so does the log
                     // when there is room again.
-                    drop(writer.write(gantry_sys::clock::now(), log_stream, data));
+                    let written = writer.write(gantry_sys::clock::now(), log_stream, data);
+                    self.figures.wrote(log_stream, data, written.is_ok());
                 }
             }
             Target::Pipe(sink) => {
@@ -247,7 +251,8 @@ impl Streams {
             if let Target::Relay { log: Some(log) } = output.target
                 && let Some((_, writer)) = self.logs.get_mut(log)
             {
-                drop(writer.end(gantry_sys::clock::now(), STREAMS[index].1));
+                let written = writer.end(gantry_sys::clock::now(), STREAMS[index].1);
+                self.figures.wrote(STREAMS[index].1, &[], written.is_ok());
             }
         }
         if let Some(sink) = output.sink_mut() {

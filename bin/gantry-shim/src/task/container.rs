@@ -113,7 +113,12 @@ impl Container {
         }
         let images =
             is_restore.then(|| Images::of(&request, &options, mounts.clone())).transpose()?;
-        let owner = Owner { id: &self.id, namespace: &namespace, pipes: self.pipes_owner };
+        let owner = Owner {
+            id: &self.id,
+            namespace: &namespace,
+            bundle: &self.bundle,
+            pipes: self.pipes_owner,
+        };
         let streams = Streams::open(&uris, owner, &mut hub.poller)?;
         self.processes.push(Process::new(String::new(), uris, Stage::Making, streams));
         self.when_logger_is_ready(hub, "", move |container, hub, ready| match (ready, images) {

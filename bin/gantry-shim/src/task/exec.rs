@@ -52,7 +52,12 @@ impl Container {
             stderr: request.stderr.clone(),
             terminal: request.terminal,
         };
-        let owner = Owner { id: &self.id, namespace: &hub.namespace, pipes: self.pipes_owner };
+        let owner = Owner {
+            id: &self.id,
+            namespace: &hub.namespace,
+            bundle: &self.bundle,
+            pipes: self.pipes_owner,
+        };
         let streams = Streams::open(&uris, owner, &mut hub.poller)?;
         self.processes.push(Process::new(exec_id.clone(), uris, Stage::Making, streams));
         let id = exec_id.clone();

@@ -4,12 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use gantry_engine::system::Times;
 use hyper::StatusCode;
 
 use crate::route::Route;
-
-/// Upper ends of the ranges that times are sorted into, in milliseconds: what Prometheus's own libraries begin with.
-pub(super) const BOUNDS_MS: [u32; 11] = [5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000];
 
 /// Requests of one route that had one status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,35 +15,6 @@ pub(super) struct Key {
     pub(super) method: &'static str,
     pub(super) route: &'static str,
     pub(super) status: u16,
-}
-
-/// How long requests took until the head of their answer was there.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Times {
-    pub(super) count: u64,
-    pub(super) seconds: f64,
-    /// How many took no longer than each bound.
-    pub(super) within: [u64; BOUNDS_MS.len()],
-}
-
-impl Times {
-    fn add(&mut self, time: Duration) {
-        self.count += 1;
-        self.seconds += time.as_secs_f64();
-        for (bound, within) in BOUNDS_MS.iter().zip(&mut self.within) {
-            *within += u64::from(time <= Duration::from_millis(u64::from(*bound)));
-        }
-    }
-
-    /// Both together.
-    pub(super) fn and(mut self, other: &Self) -> Self {
-        self.count += other.count;
-        self.seconds += other.seconds;
-        for (one, other) in self.within.iter_mut().zip(other.within) {
-            *one += other;
-        }
-        self
-    }
 }
 
 /// See the head of this file. There are as many keys at most as routes have statuses.
@@ -73,16 +42,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_sorted_into_ranges() {
+    fn requests_count_by_route_and_status() {
         let figures = Figures::default();
-        for ms in [1, 5, 6, 60_000] {
-            figures.count(None, StatusCode::NOT_FOUND, Duration::from_millis(ms));
+        for status in [StatusCode::NOT_FOUND, StatusCode::OK, StatusCode::NOT_FOUND] {
+            figures.count(None, status, Duration::from_millis(1));
         }
-        let all = figures.all();
-        let times = all.values().next().unwrap();
-        assert_eq!((all.len(), times.count), (1, 4));
-        assert_eq!(times.within, [2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3]);
-        assert!((times.seconds - 60.012).abs() < 1e-9);
-        assert_eq!(times.and(times).count, 8);
+        let counts: Vec<_> = figures.all().iter().map(|(key, it)| (key.status, it.count)).collect();
+        assert_eq!(counts, [(200, 1), (404, 2)]);
     }
 }

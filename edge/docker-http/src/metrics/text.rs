@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
-use gantry_engine::system::EngineFigures;
+use gantry_engine::system::{BOUNDS_MS, EngineFigures, Times};
 
-use super::requests::{BOUNDS_MS, Figures, Key, Times};
+use super::requests::{Figures, Key};
 
 /// Docker's words for what happens to containers, and the routes that do it.
 const CONTAINER_ACTIONS: [(&str, &str, &str); 5] = [
@@ -46,6 +46,7 @@ pub(super) fn written(engine: &EngineFigures, requests: &Figures) -> String {
     page.actions("engine_daemon_image_actions_seconds", &requests, &IMAGE_ACTIONS);
     page.actions("engine_daemon_network_actions_seconds", &requests, &NETWORK_ACTIONS);
     of_engine(&mut page, engine);
+    of_logs(&mut page, engine);
     of_objects(&mut page, engine);
     of_process(&mut page, engine);
     of_requests(&mut page, &requests);
@@ -81,6 +82,33 @@ fn of_engine(page: &mut Page, engine: &EngineFigures) {
         "Probes of containers that failed",
         engine.failed_probes,
     );
+    let name = "engine_daemon_health_check_start_duration_seconds";
+    page.head(name, "histogram", "How long it took until a probe ran");
+    page.times(name, &[], &engine.probe_starts);
+}
+
+/// Of logs, what containers' shims counted.
+fn of_logs(page: &mut Page, engine: &EngineFigures) {
+    let logs = &engine.logs;
+    for (name, help, count) in [
+        (
+            "logger_log_entries_size_greater_than_buffer_total",
+            "Lines of output that are longer than an entry of a log",
+            logs.long_lines,
+        ),
+        (
+            "logger_log_read_operations_failed_total",
+            "Reads of containers' output that failed",
+            logs.failed_reads,
+        ),
+        (
+            "logger_log_write_operations_failed_total",
+            "Writes to containers' logs that failed",
+            logs.failed_writes,
+        ),
+    ] {
+        page.one(name, COUNTER, help, count);
+    }
 }
 
 fn of_objects(page: &mut Page, engine: &EngineFigures) {
@@ -217,6 +245,7 @@ fn escaped(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gantry_engine::system::LogFigures;
 
     #[test]
     fn the_format_is_kept() {
@@ -224,6 +253,7 @@ mod tests {
         let engine = EngineFigures {
             running: 2,
             failed_builds: vec![("build_canceled", 3)],
+            logs: LogFigures { failed_reads: 5, failed_writes: 6, long_lines: 7 },
             info: vec![("os", "a \"b\"\\\n".to_owned())],
             ..EngineFigures::default()
         };
@@ -235,6 +265,10 @@ mod tests {
             "engine_daemon_container_actions_seconds_count{action=\"create\"} 0",
             "engine_daemon_engine_info{os=\"a \\\"b\\\"\\\\\\n\"} 1",
             "builder_builds_triggered_total 0",
+            "engine_daemon_health_check_start_duration_seconds_bucket{le=\"+Inf\"} 0",
+            "logger_log_read_operations_failed_total 5",
+            "logger_log_write_operations_failed_total 6",
+            "logger_log_entries_size_greater_than_buffer_total 7",
             "builder_builds_failed_total{reason=\"build_canceled\"} 3",
         ] {
             assert!(text.lines().any(|there| there == line), "{line} is not in\n{text}");
