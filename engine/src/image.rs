@@ -45,7 +45,7 @@ pub(crate) use name_cache::NameCache;
 pub use prune::prune;
 pub(crate) use pull::judge;
 pub use pull::{PullRequest, pull, pull_all};
-pub use push::{Compression, Platform, PushRequest, push, push_all};
+pub use push::{Compression, ListPushRequest, Platform, PushRequest, push, push_all, push_list};
 pub(crate) use push::{digest_name, pack, push_artifact};
 pub use remove::{RemoveOptions, remove};
 pub(crate) use resolve::{choose, for_container, parse_platform};

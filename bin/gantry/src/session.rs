@@ -1,6 +1,7 @@
 //! What every command starts from: which daemon to talk to, and the way to it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use gantry_api::system::AuthConfig;
 use gantry_client::{Client, Host, Tls};
@@ -76,11 +77,15 @@ impl Session {
 
     /// All that the user shows to registries.
     pub(crate) fn all_credentials(&self) -> Result<Credentials, Error> {
+        Credentials::open(self.config_dir()?)
+    }
+
+    /// The user's folder of docker's configuration.
+    pub(crate) fn config_dir(&self) -> Result<&Path, Error> {
         let folder = self.environment.config_dir.as_deref();
-        let folder = folder.ok_or_else(|| {
-            Error::refused("there is no place for registry credentials: set HOME or DOCKER_CONFIG")
-        })?;
-        Credentials::open(folder)
+        folder.ok_or_else(|| {
+            Error::refused("there is no folder of configuration: set HOME or DOCKER_CONFIG")
+        })
     }
 
     /// The proxies that the user's containers and builds get. A file that cannot be read is told, and is no reason to do nothing.

@@ -36,6 +36,7 @@ mod limits;
 mod listing;
 mod logs;
 mod made_registries;
+mod manifest_lists;
 mod metrics;
 mod mounts;
 mod neighbours;

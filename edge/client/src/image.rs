@@ -1,8 +1,9 @@
 //! The calls on images.
 
 use gantry_api::image::{
-    DeleteItem, DistributionInspect, HistoryItem, ImageInspect, ImageLayers, ImageSummary,
-    ImagesPruned, LayerFiles, ProgressMessage, SearchResult,
+    DeleteItem, DistributionInspect, DistributionPushRequest, DistributionPushed, HistoryItem,
+    ImageInspect, ImageLayers, ImageSummary, ImagesPruned, LayerFiles, ProgressMessage,
+    SearchResult,
 };
 use gantry_api::system::AuthConfig;
 use gantry_types::Filters;
@@ -226,10 +227,24 @@ impl Client {
     pub async fn distribution(
         &self,
         name: &str,
+        insecure: bool,
         credentials: Option<&AuthConfig>,
     ) -> Result<DistributionInspect> {
-        let path = format!("/distribution/{}/json?documents=1", image_path(name)?);
+        let query = Query::default().flag("documents", true).flag("insecure", insecure);
+        let path = format!("/distribution/{}/json{}", image_path(name)?, query.as_str());
         self.json(Call::get(path).registry_auth(credentials)?).await
+    }
+
+    /// Has the daemon put a list of manifests under a name in its registry.
+    pub async fn distribution_push(
+        &self,
+        name: &str,
+        request: &DistributionPushRequest,
+        (insecure, credentials): (bool, Option<&AuthConfig>),
+    ) -> Result<DistributionPushed> {
+        let query = Query::default().flag("insecure", insecure);
+        let path = format!("/gantry/distribution/{}/push{}", image_path(name)?, query.as_str());
+        self.json(Call::post(path).json(request)?.registry_auth(credentials)?).await
     }
 
     /// Repositories that a registry finds.

@@ -195,6 +195,9 @@ async fn images_and_networks(
     match endpoint {
         Endpoint::ImageCreate => to_its_end(image::create::handle(engine, call)).await,
         Endpoint::ImageDistribution => to_its_end(image::distribution::handle(engine, call)).await,
+        Endpoint::ImageDistributionPush => {
+            to_its_end(image::distribution::handle_push(engine, call)).await
+        }
         Endpoint::ImageAttestations => to_its_end(image::attestations::handle(engine, call)).await,
         Endpoint::ImageHistory => to_its_end(image::history::handle(engine, call)).await,
         Endpoint::ImageInspect => to_its_end(image::inspect::handle(engine, call)).await,

@@ -78,6 +78,7 @@ pub(crate) enum Endpoint {
     ExecStart,
     ImageCreate,
     ImageDistribution,
+    ImageDistributionPush,
     ImageAttestations,
     ImageHistory,
     ImageInspect,

@@ -1,8 +1,10 @@
 //! What a registry has under a name, and which names it has: nothing is brought in.
 
+use std::sync::Arc;
+
 use gantry_api::image::{DistributionDocument, DistributionInspect, SearchResult};
 use gantry_oci::image::{Descriptor, ImageConfig, Index, Manifest, media_type};
-use gantry_registry_client::{Access, Credentials, Document, Repository};
+use gantry_registry_client::{Access, Client, Credentials, Document, Repository};
 use gantry_types::{Filters, ImageReference};
 use serde_json::{Value, json};
 
@@ -12,7 +14,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 
 /// Manifests of one index that are fetched for their text.
-const MAX_DOCUMENTS: usize = 100;
+pub(super) const MAX_DOCUMENTS: usize = 100;
 
 /// The most results of one search.
 const MAX_RESULTS: u32 = 100;
@@ -26,6 +28,8 @@ pub struct DistributionRequest {
     pub documents: bool,
     /// For the registry.
     pub credentials: Option<Credentials>,
+    /// The registry may be spoken to as those in `insecure-registries` are.
+    pub is_insecure: bool,
 }
 
 /// Where a name leads in its registry, and for which platforms.
@@ -33,8 +37,9 @@ pub async fn distribution(
     engine: &Engine,
     request: DistributionRequest,
 ) -> Result<DistributionInspect> {
-    let DistributionRequest { reference, documents, credentials } = request;
-    let repository = engine.live.registries().repository(&reference, credentials, Access::Pull);
+    let DistributionRequest { reference, documents, credentials, is_insecure } = request;
+    let registries = registries(engine, &reference, is_insecure);
+    let repository = registries.repository(&reference, credentials, Access::Pull);
     intake(move || {
         let wanted = match (reference.digest(), reference.tag()) {
             (Some(digest), _) => digest.to_string(),
@@ -87,7 +92,17 @@ fn text(descriptor: &Descriptor, document: &Document) -> DistributionDocument {
     DistributionDocument { descriptor: json!(descriptor), raw }
 }
 
-fn parse<T: serde::de::DeserializeOwned>(bytes: &[u8], name: &str) -> Result<T> {
+/// The way to the registry of a reference.
+pub(super) fn registries(
+    engine: &Engine,
+    reference: &ImageReference,
+    is_insecure: bool,
+) -> Arc<Client> {
+    let registries = engine.live.registries();
+    if is_insecure { registries.trusting(reference.domain()) } else { registries }
+}
+
+pub(super) fn parse<T: serde::de::DeserializeOwned>(bytes: &[u8], name: &str) -> Result<T> {
     let invalid = |error| Error::invalid(format!("{name} is no usable document: {error}"));
     serde_json::from_slice(bytes).map_err(invalid)
 }

@@ -5,6 +5,7 @@ mod blobs;
 mod compressed;
 mod counted;
 mod index;
+mod list;
 mod packed;
 
 use std::io::Read;
@@ -30,6 +31,7 @@ use crate::error::Error;
 pub(crate) use artifact::push_artifact;
 use blobs::Push;
 pub(crate) use compressed::pack;
+pub use list::{ListPushRequest, push_list};
 
 /// What to push.
 #[derive(Debug, Clone)]
@@ -129,8 +131,7 @@ fn push_one(engine: &Engine, request: PushRequest, teller: &Teller) -> Result<()
     // Its digest is how others know it.
     let came_from_afar =
         image.references.iter().any(|name| name.digest() == Some(&document.digest));
-    let registries = engine.live.registries();
-    let registries = if is_insecure { registries.trusting(reference.domain()) } else { registries };
+    let registries = super::distribution::registries(engine, &reference, is_insecure);
     let push = Push {
         engine,
         repository: registries.repository(&reference, credentials, Access::Push),

@@ -12,7 +12,10 @@ mod prune;
 mod remove;
 
 pub use attestation::AttestationStatement;
-pub use distribution::{DistributionDocument, DistributionInspect, SearchResult};
+pub use distribution::{
+    DistributionDocument, DistributionInspect, DistributionPushRequest, DistributionPushed,
+    SearchResult,
+};
 pub use history::HistoryItem;
 pub use inspect::{ImageConfig, ImageIdentity, ImageInspect, ImageMetadata, PullIdentity, RootFs};
 pub use layers::{ImageLayer, ImageLayers, LayerAmount, LayerFile, LayerFiles};

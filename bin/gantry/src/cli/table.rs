@@ -105,7 +105,11 @@ pub(crate) static TOP: &[Node] = &[
     verb::<container::pause::Pause>(&["pause"]),
     verb::<container::port::Port>(&["port"]),
     verb::<container::list::List>(&["ps"]),
-    Node::Group { name: "manifest", about: "Look at manifests in registries", nodes: MANIFEST },
+    Node::Group {
+        name: "manifest",
+        about: "Manage manifests and manifest lists in registries",
+        nodes: MANIFEST,
+    },
     Node::Group { name: "plugin", about: "Manage plugins", nodes: PLUGIN },
     verb::<image::pull::Pull>(&["pull"]),
     verb::<image::push::Push>(&["push"]),
@@ -228,7 +232,13 @@ static PLUGIN: &[Node] = &[
     verb::<plugin::upgrade::Upgrade>(&["upgrade"]),
 ];
 
-static MANIFEST: &[Node] = &[verb::<registry::manifest::Inspect>(&["inspect"])];
+static MANIFEST: &[Node] = &[
+    verb::<registry::manifest::annotate::Annotate>(&["annotate"]),
+    verb::<registry::manifest::create::Create>(&["create"]),
+    verb::<registry::manifest::inspect::Inspect>(&["inspect"]),
+    verb::<registry::manifest::push::Push>(&["push"]),
+    verb::<registry::manifest::remove::Remove>(&["rm"]),
+];
 
 static SYSTEM: &[Node] = &[
     verb::<system::check::Check>(&["check"]),

@@ -11,14 +11,14 @@ use super::Endpoint::{
     ContainerPrune, ContainerRemove, ContainerRename, ContainerResize, ContainerRestart,
     ContainerStart, ContainerStats, ContainerStop, ContainerTop, ContainerUnpause, ContainerUpdate,
     ContainerWait, ExecCreate, ExecInspect, ExecResize, ExecStart, ImageAttestations, ImageCreate,
-    ImageDistribution, ImageHistory, ImageInspect, ImageLayerFiles, ImageLayers, ImageList,
-    ImageLoad, ImagePrune, ImagePush, ImageRemove, ImageSave, ImageSearch, ImageTag,
-    NetworkConnect, NetworkCreate, NetworkDisconnect, NetworkInspect, NetworkList, NetworkPrune,
-    NetworkRemove, PluginCreate, PluginDisable, PluginEnable, PluginInspect, PluginList,
-    PluginPrivileges, PluginPull, PluginPush, PluginRemove, PluginSet, PluginUpgrade, SystemAuth,
-    SystemCheck, SystemDf, SystemEvents, SystemInfo, SystemPing, SystemVersion, VolumeClone,
-    VolumeCreate, VolumeExport, VolumeImport, VolumeInspect, VolumeList, VolumePrune, VolumeRemove,
-    VolumeRename,
+    ImageDistribution, ImageDistributionPush, ImageHistory, ImageInspect, ImageLayerFiles,
+    ImageLayers, ImageList, ImageLoad, ImagePrune, ImagePush, ImageRemove, ImageSave, ImageSearch,
+    ImageTag, NetworkConnect, NetworkCreate, NetworkDisconnect, NetworkInspect, NetworkList,
+    NetworkPrune, NetworkRemove, PluginCreate, PluginDisable, PluginEnable, PluginInspect,
+    PluginList, PluginPrivileges, PluginPull, PluginPush, PluginRemove, PluginSet, PluginUpgrade,
+    SystemAuth, SystemCheck, SystemDf, SystemEvents, SystemInfo, SystemPing, SystemVersion,
+    VolumeClone, VolumeCreate, VolumeExport, VolumeImport, VolumeInspect, VolumeList, VolumePrune,
+    VolumeRemove, VolumeRename,
 };
 use super::{Endpoint, Route, Target};
 
@@ -100,6 +100,7 @@ pub(super) static ROUTES: &[Route] = &[
     serve(Method::DELETE, "/images/{name}", ImageRemove),
     serve(Method::POST, "/commit", ContainerCommit),
     serve(Method::GET, "/distribution/{name}/json", ImageDistribution),
+    serve(Method::POST, "/gantry/distribution/{name}/push", ImageDistributionPush),
     // Builds
     serve(Method::POST, "/build", BuildStart),
     serve(Method::POST, "/build/prune", BuildPrune),

@@ -1,4 +1,5 @@
-//! What registries say of images: `GET /distribution/{name}/json` and `GET /images/search`.
+//! What registries say of images: `GET /distribution/{name}/json` and `GET /images/search`; and a list of manifests that is
+//! pushed there.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -27,6 +28,28 @@ pub struct DistributionDocument {
     pub descriptor: Value,
     /// The document's text as the registry has it.
     pub raw: String,
+}
+
+/// `POST /gantry/distribution/{name}/push`: a list of manifests for a name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct DistributionPushRequest {
+    /// The text of the index, as it is to be in the registry.
+    pub raw: String,
+    /// Manifests of it that other repositories of the same registry have, as `repository@digest`.
+    #[serde(with = "go::nil")]
+    pub sources: Vec<String>,
+}
+
+/// What the registry has then.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct DistributionPushed {
+    /// The digest of the index.
+    pub digest: String,
+    /// The manifests that were brought over, as `repository@digest`.
+    #[serde(with = "go::nil")]
+    pub manifests: Vec<String>,
 }
 
 /// One repository that a search found.
