@@ -281,6 +281,10 @@ fn renamed_cloned_and_archived() {
         "1000",
     ]);
     daemon.gantry(&["volume", "rename", "new", "other"]).run().exits(1).complains("in use");
+    let update = ["volume", "update", "--availability", "drain"];
+    let updated = |name| daemon.gantry(&[&update[..], &[name]].concat()).run();
+    updated("new").exits(1).complains("Can only update cluster volumes");
+    updated("data").exits(1).complains("no such volume");
     daemon.ok(&["volume", "clone", "new", "copy"]);
     assert_eq!(on("copy", "cat /v/hard; stat -c '%u %g %h' /v/file"), "text\n12 34 2");
     let archive = daemon.scratch("volume.tar");

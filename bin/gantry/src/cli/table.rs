@@ -163,6 +163,7 @@ static VOLUME: &[Node] = &[
     verb::<volume::prune::Prune>(&["prune"]),
     verb::<volume::remove::Remove>(&["rm", "remove"]),
     verb::<volume::rename::Rename>(&["rename"]),
+    verb::<volume::update::Update>(&["update"]),
 ];
 
 static CONTAINER: &[Node] = &[

@@ -9,3 +9,4 @@ pub(crate) mod list;
 pub(crate) mod prune;
 pub(crate) mod remove;
 pub(crate) mod rename;
+pub(crate) mod update;
