@@ -25,6 +25,7 @@ pub struct Terminal {
     keyboard: File,
     /// Our own end that the program sees; kept to read the modes and so that the screen outlives the program.
     tty: OwnedFd,
+    modes_before: Termios,
     screen: Arc<Mutex<Vec<u8>>>,
     /// How far [`Terminal::expect`] has read.
     read: usize,
@@ -35,6 +36,7 @@ impl Terminal {
         let line = describe(command);
         let (master, tty) = open_pair().unwrap_or_else(|error| panic!("open a terminal: {error}"));
         tcsetwinsize(&master, size(rows, columns)).expect("set the size of a new terminal");
+        let modes_before = tcgetattr(&tty).expect("read a new terminal's modes");
         let end = || Stdio::from(tty.try_clone().expect("duplicate the terminal"));
         // setsid(1) makes the terminal the controlling one, which std's Command cannot.
         let mut inside = Command::new("setsid");
@@ -59,7 +61,7 @@ impl Terminal {
                 seen.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(new);
             }
         });
-        Self { child, line, keyboard, tty, screen, read: 0 }
+        Self { child, line, keyboard, tty, modes_before, screen, read: 0 }
     }
 
     /// Types these keys.
@@ -93,7 +95,12 @@ impl Terminal {
         tcsetwinsize(&self.keyboard, size(rows, columns)).expect("resize the terminal");
     }
 
-    /// The modes that the program has set, to see that it puts them back.
+    /// The modes before the program started, which it has to put back.
+    pub fn modes_before(&self) -> &Termios {
+        &self.modes_before
+    }
+
+    /// The modes as the program has set them.
     pub fn modes(&self) -> Termios {
         tcgetattr(&self.tty).expect("read the terminal's modes")
     }

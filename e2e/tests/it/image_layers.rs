@@ -98,12 +98,15 @@ fn on_a_terminal() {
         .exits(1)
         .complains("needs a terminal");
     let mut terminal = daemon.gantry(&["image", "layers", "-i", "layered:1"]).terminal(24, 100);
-    let before = terminal.modes();
     terminal.expect("layered:1  3 layers, 53.5kB");
     terminal.expect("FILES OF LAYER 1");
     terminal.expect("etc/ …");
     terminal.expect("q quit");
-    assert_ne!(terminal.modes().local_modes, before.local_modes, "keys come one by one");
+    assert_ne!(
+        terminal.modes().local_modes,
+        terminal.modes_before().local_modes,
+        "keys come one by one"
+    );
     // The second layer, its files, the one directory with something in it.
     terminal.send("\x1b[B");
     terminal.expect("FILES OF LAYER 2");
@@ -120,21 +123,20 @@ fn on_a_terminal() {
     terminal.send("\x1bq");
     assert_eq!(terminal.wait(), 0);
     assert!(terminal.screen().ends_with("\x1b[?1049l"), "the old screen is back");
-    assert_eq!(terminal.modes().local_modes, before.local_modes);
+    assert_eq!(terminal.modes().local_modes, terminal.modes_before().local_modes);
 }
 
 #[test]
 fn a_signal_gives_the_terminal_back() {
     let daemon = daemon();
     let mut terminal = daemon.gantry(&["image", "layers", "-i", "layered:1"]).terminal(24, 100);
-    let before = terminal.modes();
     terminal.expect("q quit");
     // setsid(1) became the program by exec.
     let pid = rustix::process::Pid::from_raw(i32::try_from(terminal.pid()).unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     assert_eq!(terminal.wait(), 143);
     assert!(terminal.screen().ends_with("\x1b[?1049l"));
-    assert_eq!(terminal.modes().local_modes, before.local_modes);
+    assert_eq!(terminal.modes().local_modes, terminal.modes_before().local_modes);
 }
 
 #[test]
