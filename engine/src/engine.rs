@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::events::Events;
 use crate::exec::ExecSession;
 use crate::live::Live;
-use crate::plan::HostFacts;
+use crate::plan::{self, HostFacts};
 use crate::record::{ContainerRecord, Snapshot};
 use crate::registry::{Handle, Registry};
 use crate::settings::{LiveSettings, Settings};
@@ -147,6 +147,7 @@ impl Engine {
             gantry_layers::Config {
                 root: settings.data_root.clone(),
                 format: settings.layer_format,
+                points: plan::POINTS,
             },
             Arc::clone(&db),
         )?;

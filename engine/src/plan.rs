@@ -52,7 +52,7 @@ pub(crate) use ports::{parse_port, ports};
 pub(crate) use resources::with_devices;
 pub(crate) use security::{SeccompPlan, SecurityPlan};
 pub(crate) use spec::{
-    FoundSource, JoinedNamespaces, SpecFacts, exec_process, mount_points, to_spec,
+    FoundSource, JoinedNamespaces, POINTS, SpecFacts, exec_process, mount_points, to_spec,
 };
 pub use storage::writable_layer_bytes;
 pub(crate) use support::LimitSupport;

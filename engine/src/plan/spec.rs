@@ -7,6 +7,8 @@ mod project;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+pub(crate) use mounts::POINTS;
+
 use gantry_api::exec::ExecCreateRequest;
 use gantry_oci::runtime::{
     BlockIo, ConsoleSize, Device, DeviceRule, Linux, LinuxCapabilities, Namespace, NamespaceKind,

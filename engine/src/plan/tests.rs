@@ -277,6 +277,20 @@ fn privileged_takes_the_walls_down() {
 }
 
 #[test]
+fn what_all_containers_have_mounted_has_its_place() {
+    let has_place = |destination: &str| {
+        let path = destination.trim_start_matches('/');
+        // What lies in another mount has its place there.
+        let inside = ["proc/", "dev/", "sys/"].iter().any(|mount| path.starts_with(mount));
+        inside || POINTS.directories.contains(&path) || POINTS.files.contains(&path)
+    };
+    let mounts = spec("{}").mounts;
+    assert!(mounts.len() > 8, "{mounts:?}");
+    let without: Vec<_> = mounts.iter().filter(|m| !has_place(&m.destination)).collect();
+    assert!(without.is_empty(), "{without:?}");
+}
+
+#[test]
 fn a_user_s_mount_replaces_the_engine_s() {
     let spec = spec(
         r#"{"HostConfig":{"Binds":["/my/hosts:/etc/hosts:ro"],"Tmpfs":{"/dev/shm":"size=1m,exec"}}}"#,

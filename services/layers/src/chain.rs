@@ -14,6 +14,11 @@ use crate::row::LayerRow;
 use crate::state::State;
 use crate::{Error, Format, Layers, Result};
 
+/// The most directories that overlayfs stacks (`OVL_MAX_STACK` in Linux 6.x).
+const MAX_STACK: usize = 500;
+/// What a view of a container has beside its image's layers and what is below them: its writable layer, and the empty one.
+const OTHERS: usize = 2;
+
 /// Where the kernel finds a layer's root.
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -85,11 +90,24 @@ impl Layers {
             .map(Lower)
     }
 
-    /// Where the layers of a chain lie on the disk, topmost first.
+    /// The same as a container has them: below all, where something is mounted.
+    pub(crate) fn lower_of_container(&self, chain: &[Digest]) -> Result<Lower> {
+        let mut lower = self.lower(chain)?;
+        lower.0.extend(self.points_below(lower.0.len()).map(Place::at));
+        Ok(lower)
+    }
+
+    /// Where what a container has below its writable layer lies on the disk, topmost first.
     pub(crate) fn lower_paths(&self, chain: &[Digest]) -> Result<Vec<PathBuf>> {
         let numbers = self.overlaid(chain)?;
         let path = |(number, format)| self.shared.dirs.data(number, format);
-        Ok(numbers.into_iter().map(path).collect())
+        let points = self.points_below(numbers.len());
+        Ok(numbers.into_iter().map(path).chain(points).collect())
+    }
+
+    /// Where something is mounted, below so many layers; a container of more has to make the places for itself.
+    fn points_below(&self, layers: usize) -> Option<PathBuf> {
+        (layers < MAX_STACK - OTHERS).then(|| self.shared.dirs.points())
     }
 
     /// The layers that an overlay needs, topmost first.

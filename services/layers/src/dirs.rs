@@ -119,6 +119,11 @@ impl Dirs {
         self.data(EMPTY, Format::Directory)
     }
 
+    /// Where all containers have something mounted.
+    pub(crate) fn points(&self) -> PathBuf {
+        self.layers.path_of("points")
+    }
+
     /// Whether a layer's files are there.
     pub(crate) fn has(&self, number: u64, format: Format) -> bool {
         let data = self.data(number, format).symlink_metadata();

@@ -14,6 +14,7 @@
 //! layers/<n>/layer.erofs  the same as an image, where the host can mount one
 //! layers/<n>/layer.split  what of its archive is not in that, so that nobody has to keep the archive
 //! layers/0/fs             empty, for images without layers
+//! layers/points/          below the layers of each container: where all have something mounted
 //! layers/ingest/<n>/      a layer on its way
 //! layers/spare/<n>/       a writable layer of nobody yet
 //! layers/trash/<n>        on its way out
@@ -35,6 +36,7 @@ mod look;
 mod mount;
 mod mounts;
 mod open;
+mod points;
 mod quota;
 mod row;
 mod spares;
@@ -58,6 +60,7 @@ pub use keep::{Kept, Outlined};
 pub use look::{Change, ChangeKind, Whole, Written};
 pub use mount::{Directories, Durability, Recipe, RootfsMount};
 pub use open::Reconciled;
+pub use points::Points;
 pub use split::{Archive, Archives, Splitting};
 pub use stage::Staged;
 pub use usage::{Amount, LayerFile, LayerUse, Listing, Usage};
@@ -74,6 +77,8 @@ pub struct Config {
     /// The form of layers that are extracted from now on; those that are here keep theirs. `None`
     /// leaves the choice to a probe of what the host can.
     pub format: Option<Format>,
+    /// Where all containers have something mounted.
+    pub points: Points,
 }
 
 /// The store of layers. `Send + Sync`; all functions block, and none holds a lock while it reads or

@@ -64,7 +64,7 @@ impl Layers {
     /// A layer is not here, or the writable layer is not, or the kernel does not give the view.
     pub fn look_at_container(&self, id: &str, chain: &[Digest]) -> Result<Whole<'_>> {
         let upper = self.upper(id)?;
-        let mut lower = self.lower(chain)?;
+        let mut lower = self.lower_of_container(chain)?;
         lower.put_on_top(self.upper_path(id));
         let files = self.view(&lower)?;
         Ok(Whole { upper, files })
@@ -99,7 +99,7 @@ impl Layers {
     ) -> Result<OwnedFd> {
         // Held until the mount is made, which holds it from then on.
         let _upper = self.upper(id)?;
-        let mut lower = self.lower(chain)?;
+        let mut lower = self.lower_of_container(chain)?;
         lower.put_on_top(self.upper_path(id));
         if let Some(namespace) = namespace {
             lower = lower.mapped(namespace)?;

@@ -131,7 +131,8 @@ impl Layers {
     ) -> Result<(Lower, Place)> {
         writable::check_id(id)?;
         self.forget_volatile_mount(id)?;
-        let (lower, own) = (self.lower(chain)?, Place::at(self.shared.dirs.writable.path_of(id)));
+        let lower = self.lower_of_container(chain)?;
+        let own = Place::at(self.shared.dirs.writable.path_of(id));
         match namespace {
             Some(namespace) => Ok((lower.mapped(namespace)?, own.mapped(namespace)?)),
             None => Ok((lower, own)),

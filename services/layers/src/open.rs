@@ -14,7 +14,7 @@ use crate::janitor::Janitor;
 use crate::row::{Key, LAYERS, LayerRow, SCHEMA};
 use crate::spares::Spares;
 use crate::state::{Shared, State};
-use crate::{Config, Error, Format, Layers, Result};
+use crate::{Config, Error, Format, Layers, Result, points};
 
 /// What opening the store found to put right.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -39,10 +39,11 @@ impl Layers {
     }
 
     pub(crate) fn open_in_boot(config: Config, db: Arc<Db>, boot_id: String) -> Result<Self> {
-        let Config { root, format } = config;
+        let Config { root, format, points } = config;
         let dirs = Dirs::open(&root)?;
         db.migrate(&SCHEMA)?;
         make_empty(&dirs)?;
+        points::make(&dirs, points)?;
         let (state, reconciled) = reconcile(&dirs, &db, &boot_id)?;
         let format = choose(format, &dirs)?;
         let spares = Spares::open(&dirs)?;
@@ -106,7 +107,7 @@ fn make_empty(dirs: &Dirs) -> Result<()> {
 fn reconcile(dirs: &Dirs, db: &Db, boot_id: &str) -> Result<(State, Reconciled)> {
     let stored = db.read(|tx| LAYERS.list(tx))?;
     let mut on_disk: HashSet<String> = dirs.layers.names()?.into_iter().collect();
-    for own in ["ingest", "spare", "trash", "0"] {
+    for own in ["ingest", "points", "spare", "trash", "0"] {
         on_disk.remove(own);
     }
     let mut highest = on_disk.iter().filter_map(|name| name.parse().ok()).max().unwrap_or(EMPTY);

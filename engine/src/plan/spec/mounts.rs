@@ -1,5 +1,6 @@
 //! The mounts of a container: the kernel's file systems, the files the engine writes, then the user's own.
 
+use gantry_layers::Points;
 use gantry_oci::runtime::Mount;
 use gantry_volumes::LOCAL;
 
@@ -8,6 +9,12 @@ use super::{FoundSource, SpecFacts};
 
 /// Where the tiny init appears in the container.
 pub(super) const INIT_TARGET: &str = "/sbin/docker-init";
+
+/// What these are mounted upon at the top of the root, and in `/etc`.
+pub(crate) const POINTS: Points = Points {
+    directories: &["proc", "dev", "sys", "etc"],
+    files: &["etc/resolv.conf", "etc/hostname", "etc/hosts"],
+};
 
 /// All mounts in the order in which they are made. A user's mount replaces the engine's at the same place.
 pub(super) fn all(plan: &ContainerPlan, facts: &SpecFacts) -> Vec<Mount> {

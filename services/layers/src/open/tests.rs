@@ -15,7 +15,11 @@ fn layer(name: &str) -> (Digest, Vec<u8>) {
 fn open(root: &Path, boot: &str) -> Layers {
     let db = Arc::new(Db::open(&root.join("meta.db")).unwrap());
     Layers::open_in_boot(
-        Config { root: root.to_owned(), format: Some(Format::Directory) },
+        Config {
+            root: root.to_owned(),
+            format: Some(Format::Directory),
+            points: Points::default(),
+        },
         db,
         boot.to_owned(),
     )
@@ -80,6 +84,7 @@ fn a_root_that_mounts_cannot_use_is_refused() {
     let root = temp.path().join("a,b");
     std::fs::create_dir(&root).unwrap();
     let db = Arc::new(Db::open(&temp.path().join("meta.db")).unwrap());
-    let error = Layers::open(Config { root, format: None }, db).unwrap_err();
+    let error =
+        Layers::open(Config { root, format: None, points: Points::default() }, db).unwrap_err();
     assert!(error.to_string().contains("without a comma"), "{error}");
 }

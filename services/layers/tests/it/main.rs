@@ -12,6 +12,7 @@ mod failures;
 mod formats;
 mod keep;
 mod look;
+mod points;
 mod random;
 mod scene;
 mod split;

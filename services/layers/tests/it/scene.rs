@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use gantry_archive::{EntryKind, Header, Writer};
 use gantry_db::Db;
-use gantry_layers::{Config, Format, Layers, RootfsMount};
+use gantry_layers::{Config, Format, Layers, Points, RootfsMount};
 use gantry_types::Digest;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_flag,
@@ -59,6 +59,10 @@ impl Scene {
         open(self.temp.path(), self.format)
     }
 
+    pub(crate) fn open_with(&self, points: Points) -> Layers {
+        open_with(self.temp.path(), self.format, points)
+    }
+
     /// Everything in the store that is no layer in its place.
     pub(crate) fn leftovers(&self) -> Vec<PathBuf> {
         let dirs = ["layers/ingest", "layers/trash", "rw"].map(|dir| self.path(dir));
@@ -77,8 +81,12 @@ impl Scene {
 }
 
 pub(crate) fn open(root: &Path, format: Format) -> Layers {
+    open_with(root, format, Points::default())
+}
+
+fn open_with(root: &Path, format: Format, points: Points) -> Layers {
     let db = Arc::new(Db::open(&root.join("meta.db")).unwrap());
-    Layers::open(Config { root: root.to_owned(), format: Some(format) }, db).unwrap()
+    Layers::open(Config { root: root.to_owned(), format: Some(format), points }, db).unwrap()
 }
 
 pub(crate) fn layer(entries: &[(Header, &str)]) -> Layer {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use gantry_archive::{Header, Writer};
 use gantry_db::Db;
-use gantry_layers::{Config, Format, Layers, Splitting};
+use gantry_layers::{Config, Format, Layers, Points, Splitting};
 use gantry_types::Digest;
 use rustix::mount::{MountFlags, mount};
 use sha2::Digest as _;
@@ -237,7 +237,8 @@ fn a_layer_is_on_the_disk_when_the_database_says_so() {
         mount("tmpfs", small, "tmpfs", MountFlags::empty(), c"size=256k").unwrap();
         let scene = Scene::new(Format::Erofs);
         let db = Arc::new(Db::open(&small.join("meta.db")).unwrap());
-        let config = Config { root: scene.path(""), format: Some(Format::Erofs) };
+        let config =
+            Config { root: scene.path(""), format: Some(Format::Erofs), points: Points::default() };
         let layers = Layers::open(config, db).unwrap();
         let one = large(&[]);
         layers.apply(&one.diff_id, &[], &one.tar[..]).unwrap();
