@@ -22,6 +22,11 @@ impl Rollback {
         self.undos.push(Box::new(undo));
     }
 
+    /// Takes over the steps of another, as if they were taken now.
+    pub(crate) fn append(&mut self, mut later: Self) {
+        self.undos.append(&mut later.undos);
+    }
+
     /// Everything went well: the steps stay.
     pub(crate) fn keep(mut self) {
         self.undos.clear();
@@ -67,6 +72,21 @@ mod tests {
     #[test]
     fn undoes_newest_first_when_dropped() {
         assert_eq!(recorded(drop), [3, 2, 1]);
+    }
+
+    #[test]
+    fn what_was_taken_over_is_undone_first() {
+        let undone = recorded(|rollback| {
+            let mut all = Rollback::new();
+            let first = Arc::new(Mutex::new(false));
+            let seen = Arc::clone(&first);
+            all.on_failure(move || *seen.lock().unwrap() = true);
+            all.append(rollback);
+            assert!(!*first.lock().unwrap(), "nothing is undone yet");
+            drop(all);
+            assert!(*first.lock().unwrap());
+        });
+        assert_eq!(undone, [3, 2, 1]);
     }
 
     #[test]

@@ -90,19 +90,21 @@ fn outcome(notice: ExitNotice) -> (u8, Timestamp) {
     }
 }
 
-/// Ends the shim; tells whether the kernel killed a process of the container for want of memory.
+/// Ends the shim, and gives back what the container had of networks meanwhile; tells whether the kernel killed a process of the
+/// container for want of memory.
 async fn take_down(task: &mut Task, code: u8) -> bool {
     let (engine, record, shim) = (task.engine.clone(), Arc::clone(&task.record), task.shim.take());
-    block(move || {
+    let places = (engine.clone(), Arc::clone(&record));
+    let giving_back = block(move || endpoints::give_back(&places.0, &places.1));
+    let ending = block(move || {
         // Nothing but a kill can tell of it, so that other ends don't pay for the look.
         let oom_killed = code == KILLED && cgroups::had_oom_kill(&engine, &record);
         if let Some(shim) = shim {
             leftovers::take_down(&engine, &shim, &record);
         }
         engine.ended_logs.keep(&engine.settings.bundle(record.id.as_str()));
-        endpoints::give_back(&engine, &record);
         crate::volume::give_back(&engine, &record);
         oom_killed
-    })
-    .await
+    });
+    tokio::join!(ending, giving_back).0
 }

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 use gantry_layers::{Durability, Recipe, RootfsMount};
 use gantry_network::Endpoint;
@@ -21,7 +23,7 @@ use super::{
 use crate::blocking::block;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::plan::{self, LogFormat, Sharing, SpecFacts};
+use crate::plan::{self, CgroupPlace, LogFormat, Sharing, SpecFacts};
 use crate::record::{ContainerRecord, StartFailure, State};
 use crate::rollback::Rollback;
 use crate::{Result, apparmor, cgroups, volume};
@@ -140,7 +142,6 @@ pub(crate) fn create_task(
     record: &Arc<ContainerRecord>,
     rollback: &mut Rollback,
 ) -> Result<Waiting> {
-    let id = record.id.as_str();
     log_delivery::prepare(engine, record, rollback)?;
     bind_sources::prepare(&record.plan)?;
     // Held until the process has entered it.
@@ -155,28 +156,12 @@ pub(crate) fn create_task(
     if let Some(process) = &mut spec.process {
         apparmor::provide(&engine.host, process)?;
     }
-    engine.failpoint("start-network")?;
-    let places = endpoints::take(engine, record, rollback)?;
-    // What is mounted into the container has to be there before it is.
-    let placed = ContainerRecord { endpoints: places.clone(), ..ContainerRecord::clone(record) };
-    etc_files::refresh(engine, &placed)?;
-    engine.failpoint("start-bundle")?;
-    leftovers::clear(engine, id, &cgroup.path);
-    let bundle = engine.settings.bundle(id);
-    write_bundle(&bundle, &spec, rollback)?;
-    engine.failpoint("start-shim")?;
-    let recipe = Arc::new(recipe(engine, record)?);
     // Undone after the shim: one that is slow to answer may still be at work on the mounts.
-    let held = (Arc::clone(&recipe), Arc::clone(&found));
+    let held = Arc::clone(&found);
     rollback.on_failure(move || drop(held));
-    let shim = engine.shims.launch(&LaunchOptions {
-        binary: engine.settings.shim.clone(),
-        bundle: bundle.clone(),
-        id: id.to_owned(),
-    })?;
-    let shim = Arc::new(shim);
-    let undo = (engine.clone(), Arc::clone(&shim), Arc::clone(record));
-    rollback.on_failure(move || leftovers::take_down(&undo.0, &undo.1, &undo.2));
+    engine.failpoint("start-network")?;
+    let (places, Launched { shim, bundle, recipe }) =
+        place_and_launch(engine, record, (&spec, &cgroup), rollback)?;
     engine.failpoint("start-task")?;
     let options = runtimes::options(engine, record, &cgroup)?;
     let staged = joined.stage(&bundle)?;
@@ -195,6 +180,75 @@ pub(crate) fn create_task(
     endpoints::plug_in(engine, record, &places, pid)?;
     drop((staged, joined, found));
     Ok(Waiting { shim, pid, endpoints: places })
+}
+
+/// A shim that has no task yet.
+struct Launched {
+    shim: Arc<Shim>,
+    bundle: PathBuf,
+    recipe: Arc<Recipe>,
+}
+
+/// The container's places in its networks, and its shim: neither has to wait for the other.
+fn place_and_launch(
+    engine: &Engine,
+    record: &Arc<ContainerRecord>,
+    container: (&Spec, &CgroupPlace),
+    rollback: &mut Rollback,
+) -> Result<(Vec<Endpoint>, Launched)> {
+    let (places, launched) = thread::scope(|scope| {
+        let launching =
+            thread::Builder::new().name("launch".to_owned()).spawn_scoped(scope, || {
+                let mut steps = Rollback::new();
+                (launch_shim(engine, record, container, &mut steps), steps)
+            });
+        let launching = launching.map_err(Error::file("start a thread for", "a shim"))?;
+        let places = place(engine, record, rollback);
+        let launched = launching.join().unwrap_or_else(|panic| resume_unwind(panic));
+        Ok::<_, Error>((places, launched))
+    })?;
+    let (launched, steps) = launched;
+    // The shim goes before what its container has.
+    rollback.append(steps);
+    Ok((places?, launched?))
+}
+
+fn place(
+    engine: &Engine,
+    record: &ContainerRecord,
+    rollback: &mut Rollback,
+) -> Result<Vec<Endpoint>> {
+    let places = endpoints::take(engine, record, rollback)?;
+    // What is mounted into the container has to be there before it is.
+    let placed = ContainerRecord { endpoints: places.clone(), ..record.clone() };
+    etc_files::refresh(engine, &placed)?;
+    Ok(places)
+}
+
+fn launch_shim(
+    engine: &Engine,
+    record: &Arc<ContainerRecord>,
+    (spec, cgroup): (&Spec, &CgroupPlace),
+    rollback: &mut Rollback,
+) -> Result<Launched> {
+    engine.failpoint("start-bundle")?;
+    let id = record.id.as_str();
+    leftovers::clear(engine, id, &cgroup.path);
+    let bundle = engine.settings.bundle(id);
+    write_bundle(&bundle, spec, rollback)?;
+    engine.failpoint("start-shim")?;
+    let recipe = Arc::new(recipe(engine, record)?);
+    let held = Arc::clone(&recipe);
+    rollback.on_failure(move || drop(held));
+    let shim = engine.shims.launch(&LaunchOptions {
+        binary: engine.settings.shim.clone(),
+        bundle: bundle.clone(),
+        id: id.to_owned(),
+    })?;
+    let shim = Arc::new(shim);
+    let undo = (engine.clone(), Arc::clone(&shim), Arc::clone(record));
+    rollback.on_failure(move || leftovers::take_down(&undo.0, &undo.1, &undo.2));
+    Ok(Launched { shim, bundle, recipe })
 }
 
 pub(crate) fn write_bundle(bundle: &Path, spec: &Spec, rollback: &mut Rollback) -> Result<()> {
