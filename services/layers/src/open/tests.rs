@@ -4,6 +4,7 @@ use gantry_archive::{Header, Writer};
 use sha2::Digest as _;
 
 use super::*;
+use crate::Points;
 
 fn layer(name: &str) -> (Digest, Vec<u8>) {
     let mut writer = Writer::new(Vec::new());
@@ -70,7 +71,7 @@ fn rows_and_directories_are_compared() {
     let mut names = layers.shared.dirs.layers.names().unwrap();
     names.sort();
     let number = kept_place.parent().unwrap().file_name().unwrap().to_str().unwrap();
-    assert_eq!(names, ["0", number, "ingest", "spare", "trash"]);
+    assert_eq!(names, ["0", number, "ingest", "points", "spare", "trash"]);
     assert_eq!(layers.shared.dirs.ingest.names().unwrap(), Vec::<String>::new());
     // It comes back under a number that nothing had.
     layers.apply(&gone.0, &[], &gone.1[..]).unwrap();
