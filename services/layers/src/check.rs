@@ -47,10 +47,7 @@ impl Layers {
     pub fn check(&self) -> Result<Checked> {
         let dirs = &self.shared.dirs;
         // Directories first: a layer that comes in meanwhile has its row then.
-        let mut on_disk: HashSet<String> = dirs.layers.names()?.into_iter().collect();
-        for own in ["ingest", "spare", "trash", "0"] {
-            on_disk.remove(own);
-        }
+        let mut on_disk = dirs.numbered()?;
         let stored = self.shared.db.read(|tx| LAYERS.list(tx))?;
         let mut known: BTreeMap<Key, LayerRow> =
             self.shared.state().rows.iter().map(|(key, row)| (key.clone(), row.clone())).collect();

@@ -1,5 +1,6 @@
 //! The store's directories: paths, numbers, and moves between them.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
@@ -87,6 +88,13 @@ pub(crate) struct Dirs {
     trashed: AtomicU64,
 }
 
+/// What is beside the layers.
+const INGEST: &str = "ingest";
+const TRASH: &str = "trash";
+const SPARE: &str = "spare";
+const POINTS: &str = "points";
+const OWN: [&str; 4] = [INGEST, TRASH, SPARE, POINTS];
+
 /// The layer without files.
 pub(crate) const EMPTY: u64 = 0;
 
@@ -102,11 +110,18 @@ impl Dirs {
             return Err(Error::InvalidRoot { path: given.to_owned() });
         }
         let layers = Room::open(root.join("layers"))?;
-        let ingest = Room::open(layers.path_of("ingest"))?;
-        let trash = Room::open(layers.path_of("trash"))?;
+        let ingest = Room::open(layers.path_of(INGEST))?;
+        let trash = Room::open(layers.path_of(TRASH))?;
         let writable = Room::open(root.join("rw"))?;
-        let spare = Room::open(layers.path_of("spare"))?;
+        let spare = Room::open(layers.path_of(SPARE))?;
         Ok(Self { layers, ingest, trash, writable, spare, trashed: AtomicU64::new(0) })
+    }
+
+    /// What there is of layers, and whatever else is not the store's own.
+    pub(crate) fn numbered(&self) -> Result<HashSet<String>> {
+        let empty = EMPTY.to_string();
+        let is_own = |name: &String| *name == empty || OWN.contains(&name.as_str());
+        Ok(self.layers.names()?.into_iter().filter(|name| !is_own(name)).collect())
     }
 
     /// Where a layer's files are: a directory, or an image.
@@ -121,7 +136,7 @@ impl Dirs {
 
     /// Where all containers have something mounted.
     pub(crate) fn points(&self) -> PathBuf {
-        self.layers.path_of("points")
+        self.layers.path_of(POINTS)
     }
 
     /// Whether a layer's files are there.

@@ -1,6 +1,6 @@
 //! Opening the store: rows and directories are compared, and what only one side has goes.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -106,10 +106,7 @@ fn make_empty(dirs: &Dirs) -> Result<()> {
 
 fn reconcile(dirs: &Dirs, db: &Db, boot_id: &str) -> Result<(State, Reconciled)> {
     let stored = db.read(|tx| LAYERS.list(tx))?;
-    let mut on_disk: HashSet<String> = dirs.layers.names()?.into_iter().collect();
-    for own in ["ingest", "points", "spare", "trash", "0"] {
-        on_disk.remove(own);
-    }
+    let mut on_disk = dirs.numbered()?;
     let mut highest = on_disk.iter().filter_map(|name| name.parse().ok()).max().unwrap_or(EMPTY);
     let mut rows: HashMap<Key, LayerRow> = HashMap::new();
     let mut dropped = Vec::new();

@@ -148,6 +148,8 @@ fn check_whole(layers: &gantry_layers::Layers, layer: &Layer, scene: &Scene) {
     layers.prepare("check", chain).unwrap();
     let recipe = layers.recipe("check", chain).unwrap();
     let lower = recipe[0].options[0].strip_prefix("lowerdir=").unwrap();
+    // What stands below is no layer.
+    let (lower, _) = lower.split_once(':').unwrap();
     let mut tar = Vec::new();
     let root = File::open(lower).unwrap();
     gantry_archive::create(
