@@ -70,7 +70,7 @@ fn page(sections: &[Figures], rounds: u32) -> String {
     let mut page = String::from("# Builds\n\nMade by `make bench-builds`; do not edit.\n\n");
     report::line(&mut page, &format!("- date: {}", machine::date()));
     report::line(&mut page, &format!("- machine: {}, {}", machine::describe(), machine::load()));
-    let method = "interleaved rounds (a fifth of them for the large layer), wall time seen by the caller, medians in ms";
+    let method = "interleaved rounds (a fifth of them for the large layer), wall time seen by the caller, medians in ms; the registry's store is in memory";
     report::line(&mut page, &format!("- method: {rounds} {method}"));
     report::line(&mut page, &format!("- versions: {}; {}", report::versions(), builder::version()));
     for section in sections {

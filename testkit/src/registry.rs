@@ -28,26 +28,30 @@ pub struct Registry {
 impl Registry {
     /// A registry that lets everybody in.
     pub fn open() -> Self {
-        Self::start("", "")
+        Self::open_in(folder())
+    }
+
+    /// The same, which keeps everything in this folder.
+    pub fn open_in(folder: TempDir) -> Self {
+        Self::start(folder, "", "")
     }
 
     /// A registry that wants the user `ann` and her password `secret`.
     pub fn with_password() -> Self {
-        Self::start("", "auth: {htpasswd: {realm: test, path: FOLDER/htpasswd}}\n")
+        Self::start(folder(), "", "auth: {htpasswd: {realm: test, path: FOLDER/htpasswd}}\n")
     }
 
     /// A registry with TLS: `server.crt` and `server.key` are in the folder; with `asks`, so is `ca.crt`, the authority
     /// whose certificate a client has to have.
-    pub fn with_tls(folder: &Path, asks: bool) -> Self {
-        let folder = folder.display();
-        let asks = if asks { format!(", clientcas: [{folder}/ca.crt]") } else { String::new() };
+    pub fn with_tls(files: &Path, asks: bool) -> Self {
+        let files = files.display();
+        let asks = if asks { format!(", clientcas: [{files}/ca.crt]") } else { String::new() };
         let tls =
-            format!(", tls: {{certificate: {folder}/server.crt, key: {folder}/server.key{asks}}}");
-        Self::start(&tls, "")
+            format!(", tls: {{certificate: {files}/server.crt, key: {files}/server.key{asks}}}");
+        Self::start(folder(), &tls, "")
     }
 
-    fn start(tls: &str, extra: &str) -> Self {
-        let folder = tempfile::tempdir().expect("make a folder for a registry");
+    fn start(folder: TempDir, tls: &str, extra: &str) -> Self {
         // Between our end and the registry's beginning somebody else may take the port: then it says so and ends.
         let listener = TcpListener::bind("127.0.0.1:0").expect("find a free port");
         let address = listener.local_addr().expect("ask for the port").to_string();
@@ -119,6 +123,10 @@ impl Registry {
     pub fn skopeo(&self, arguments: &[&str]) -> Invocation {
         Invocation::new("skopeo").args(arguments).env("HOME", self.folder.path())
     }
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("make a folder for a registry")
 }
 
 impl Drop for Registry {
