@@ -35,6 +35,7 @@ mod workshop;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use gantry_api::container::HostConfig;
@@ -113,8 +114,8 @@ pub struct BuildRequest {
     pub remote: Option<String>,
     /// Contexts by names: `upload:FOLDER` of the archive, `docker-image://IMAGE`, or an address.
     pub contexts: BTreeMap<String, String>,
-    /// The sockets of SSH agents, by id.
-    pub agents: BTreeMap<String, String>,
+    /// SSH agents, by id.
+    pub agents: BTreeMap<String, AgentPlace>,
     /// What steps may have that ask for it: `network.host`, `security.insecure`, `device`.
     pub grants: Vec<String>,
     /// What the containers of steps have beside what all have: limits, hosts.
@@ -139,6 +140,15 @@ pub struct BuildRequest {
     pub cache_to: Vec<CacheTo>,
     /// What is stated about the images.
     pub attestations: Attestations,
+}
+
+/// Where an SSH agent is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AgentPlace {
+    /// At a socket of this machine.
+    Here(PathBuf),
+    /// With the client, who opens connections to it where it is asked for them.
+    WithClient,
 }
 
 /// Builds an image of the archive of a context, plain or compressed, and tells how it goes as Docker's builder does. `archive` is read

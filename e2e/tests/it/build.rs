@@ -1,5 +1,6 @@
 //! Builds: what a Dockerfile says becomes an image, and only what changed is done again.
 
+mod agents;
 mod attestations;
 mod bad_input;
 mod caches;

@@ -39,7 +39,10 @@ pub(crate) fn takes_over(request: &Request<Incoming>) -> bool {
         matches!(
             found.route.target,
             Target::Serve(
-                Endpoint::ContainerAttach | Endpoint::ContainerAttachWs | Endpoint::ExecStart
+                Endpoint::BuildOpen
+                    | Endpoint::ContainerAttach
+                    | Endpoint::ContainerAttachWs
+                    | Endpoint::ExecStart
             )
         )
     })
@@ -165,6 +168,7 @@ async fn served(request: Request<RequestBody>, server: Server) -> Result<Outcome
         Endpoint::BuildHistoryRemove => {
             to_its_end(build::history_remove::handle(engine, call)).await
         }
+        Endpoint::BuildOpen => build::exchange::handle_open(&engine, &call),
         Endpoint::BuildPrune => to_its_end(build::prune::handle(engine, call)).await,
         Endpoint::BuildStart => Ok(Box::pin(build::start::handle(engine, call)).await?.into()),
         Endpoint::SystemAuth => to_its_end(system::auth::handle(engine, call)).await,

@@ -1,18 +1,30 @@
 //! Connections that stop being HTTP: the head that says so, and the bytes that go both ways afterwards.
 
 mod detach;
+mod passing;
 mod relay;
 mod websocket;
+
+use std::io;
 
 use bytes::Bytes;
 use gantry_engine::container::Attachment;
 
+use crate::dispatch::Outcome;
+use crate::socket::ClientSocket;
+
 pub(crate) use detach::DetachKeys;
-pub(crate) use relay::relay;
+pub(crate) use passing::Passing;
 pub(crate) use websocket::head as websocket_head;
 
 /// What a connection turns into.
-pub(crate) struct Takeover {
+pub(crate) enum Takeover {
+    Attached(Attached),
+    Passing(Passing),
+}
+
+/// The streams of a process.
+pub(crate) struct Attached {
     /// The last words of HTTP.
     pub(crate) head: Bytes,
     pub(crate) attachment: Attachment,
@@ -24,6 +36,30 @@ pub(crate) struct Takeover {
     pub(crate) tells_failure: bool,
     /// Whether both directions go in a web socket's frames.
     pub(crate) websocket: bool,
+}
+
+impl From<Attached> for Outcome {
+    fn from(attached: Attached) -> Self {
+        Self::TakeOver(Takeover::Attached(attached))
+    }
+}
+
+impl From<Passing> for Outcome {
+    fn from(passing: Passing) -> Self {
+        Self::TakeOver(Takeover::Passing(passing))
+    }
+}
+
+/// Speaks the head, then passes bytes both ways to the end. `early` are bytes that came with the request already.
+pub(crate) async fn relay(
+    socket: ClientSocket,
+    early: Bytes,
+    takeover: Takeover,
+) -> io::Result<()> {
+    match takeover {
+        Takeover::Attached(attached) => relay::relay(socket, early, attached).await,
+        Takeover::Passing(passing) => passing.relay(socket, early).await,
+    }
 }
 
 pub(crate) const RAW_STREAM: &str = "application/vnd.docker.raw-stream";

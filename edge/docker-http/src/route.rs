@@ -43,6 +43,7 @@ pub(crate) enum Endpoint {
     BuildHistoryRemove,
     BuildMountExport,
     BuildMountImport,
+    BuildOpen,
     BuildPrune,
     BuildStart,
     BuildTake,

@@ -148,7 +148,7 @@ fn ignore(root: &OwnedFd) -> Result<IgnoreFile> {
 fn tree(bench: &Bench<'_>, repository: &Repository, wanted: Wanted<'_>) -> Result<OwnedFd> {
     let (into, room) = (bench.make_scratch()?, bench.make_scratch()?);
     let places = (into.as_path(), room.as_path());
-    let done = repositories::checkout(bench.engine, bench.request, repository, places, wanted)?;
+    let done = repositories::checkout(bench, repository, places, wanted)?;
     match &repository.checksum {
         Some(asked) if !done.commit.starts_with(asked.as_str()) => {
             Err(Error::Build(gantry_build::Error::Checksum {

@@ -1,12 +1,14 @@
 //! What a build and its client hand each other while it goes on, beside the build's own stream: files that the client takes
-//! (an output), and files that it brings (a cache that lies with it). The daemon names each in a message by an id that nobody
-//! can guess; the client asks for it, or brings it, in a request of its own. All of it ends with the build.
+//! (an output), files that it brings (a cache that lies with it), and connections that it opens (to its SSH agent). The daemon names
+//! each in a message by an id that nobody can guess; the client asks for it, or brings it, in a request of its own. All of it ends with
+//! the build.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gantry_api::image::ProgressMessage;
 use gantry_types::ContainerId;
@@ -23,8 +25,12 @@ use crate::{Result, random};
 pub const OFFER: &str = "gantry.offer";
 /// What a message is called that asks for something.
 pub const WANT: &str = "gantry.want";
+/// What a message is called that asks for a connection.
+pub const DIAL: &str = "gantry.dial";
 /// How long a build waits before it asks whether its client is still there.
 const PAUSE: Duration = Duration::from_millis(200);
+/// How long a client may take to open a connection: its request has to find its way, and nobody is asked for anything yet.
+const DIALLING: Duration = Duration::from_secs(30);
 
 /// Writes what is offered.
 type Writing = Box<dyn FnOnce(&mut dyn Write) -> Result<()> + Send>;
@@ -39,6 +45,7 @@ pub(crate) struct Exchanges {
 enum Open {
     Offer { write: Writing, ended: oneshot::Sender<bool> },
     Want(SyncSender<Brought>),
+    Dial(SyncSender<UnixStream>),
 }
 
 /// What a client brings; nothing where it has none.
@@ -133,14 +140,39 @@ pub async fn take(engine: &Engine, id: &str) -> Result<Pieces> {
 /// # Errors
 /// Nothing is wanted under it.
 pub async fn bring(engine: &Engine, id: &str, content: Option<Box<dyn Read + Send>>) -> Result<()> {
-    let wanted = remove(engine, id, |open| matches!(open, Open::Want(_)));
-    let Some(Open::Want(sender)) = wanted else { return Err(unknown(id)) };
+    let wanted = remove(engine, id, |open| match open {
+        Open::Want(_) => true,
+        Open::Dial(_) => content.is_none(),
+        Open::Offer { .. } => false,
+    });
+    let sender = match wanted {
+        Some(Open::Want(sender)) => sender,
+        // Who waits for the connection sees that there will be none.
+        Some(Open::Dial(_)) => return Ok(()),
+        _ => return Err(unknown(id)),
+    };
     let (taken, waiting) = oneshot::channel();
     // There is room for one, and one comes.
     sender.try_send(Brought { content, taken }).map_err(|_| unknown(id))?;
     // A build that fails on it says so itself.
     drop(waiting.await);
     Ok(())
+}
+
+/// The client's end of a connection that a build has asked for under an id.
+///
+/// # Errors
+/// None is wanted under it.
+pub fn open(engine: &Engine, id: &str) -> Result<tokio::net::UnixStream> {
+    let wanted = remove(engine, id, |open| matches!(open, Open::Dial(_)));
+    let Some(Open::Dial(sender)) = wanted else { return Err(unknown(id)) };
+    let failed = || Error::file("open", "a connection to a build's client");
+    let (near, far) = tokio::net::UnixStream::pair().map_err(failed())?;
+    let near = near.into_std().map_err(failed())?;
+    near.set_nonblocking(false).map_err(failed())?;
+    // There is room for one, and one comes.
+    sender.try_send(near).map_err(|_| unknown(id))?;
+    Ok(far)
 }
 
 fn remove(engine: &Engine, id: &str, is_meant: impl Fn(&Open) -> bool) -> Option<Open> {
@@ -191,4 +223,34 @@ pub(super) fn want<T>(
     // The client may have gone meanwhile.
     taken.send(()).unwrap_or_default();
     listener.judge(result)
+}
+
+/// Asks the client for a connection to something of its own, as long as it `is_wanted`. Blocks.
+///
+/// # Errors
+/// The client has no such thing, does not come, or has gone.
+pub(super) fn dial(
+    engine: &Engine,
+    listener: &Listener,
+    about: &Value,
+    is_wanted: &dyn Fn() -> bool,
+) -> Result<UnixStream> {
+    let (sender, opened) = sync_channel(1);
+    let place = engine.exchanges.add(Open::Dial(sender))?;
+    listener.say(message(DIAL, &place.id, about));
+    let deadline = Instant::now() + DIALLING;
+    loop {
+        match opened.recv_timeout(PAUSE) {
+            Ok(stream) => return Ok(stream),
+            Err(RecvTimeoutError::Timeout) if !is_wanted() => {
+                return Err(Error::Build(gantry_build::Error::Cancelled));
+            }
+            Err(RecvTimeoutError::Timeout) if Instant::now() < deadline => listener.check()?,
+            Err(_) => {
+                return Err(Error::invalid(
+                    "the client opened no connection that the build asked for",
+                ));
+            }
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use gantry_build::{Checkout, Secret};
 use gantry_dockerfile::Repository;
@@ -10,6 +10,7 @@ use gantry_git::{Limits, Login, Repositories, Wanted};
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 
 use super::BuildRequest;
+use super::workshop::{Bench, of_engine};
 use crate::Result;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -19,15 +20,17 @@ const FOLDER: &str = "build-sources/git";
 /// The secrets that say who asks, each also with `.HOST` behind it for one server alone.
 const TOKEN: &str = "GIT_AUTH_TOKEN";
 const HEADER: &str = "GIT_AUTH_HEADER";
+/// The agent that git's `ssh` may ask.
+const AGENT: &str = "default";
 
 /// Fills `into` with the files of a commit. `room` is an empty directory.
 pub(super) fn checkout(
-    engine: &Engine,
-    request: &BuildRequest,
+    bench: &Bench<'_>,
     repository: &Repository,
     (into, room): (&Path, &Path),
     wanted: &dyn Fn() -> gantry_build::Result<()>,
 ) -> gantry_build::Result<Checkout> {
+    let (engine, request) = (bench.engine, bench.request);
     let settings = engine.live.settings();
     let proxies = &settings.registries.proxies;
     let proxies = [
@@ -44,20 +47,22 @@ pub(super) fn checkout(
             .collect(),
         limits: Limits::default(),
     };
+    let agent = request.agents.contains_key(AGENT).then(|| bench.agent(AGENT)?.reach(engine));
+    let agent = agent.transpose().map_err(of_engine)?;
     let asked = Wanted {
         url: repository.url.clone(),
         reference: repository.reference.clone(),
         keeps_git_dir: repository.keeps_git_dir,
         has_submodules: repository.has_submodules,
         login: login(request, &repository.url),
-        agent: request.agents.get("default").map(PathBuf::from),
+        agent: agent.as_ref().map(|agent| agent.socket.clone()),
     };
     let of_git = |error: gantry_git::Error| match error {
         gantry_git::Error::CalledOff => wanted().err().unwrap_or(gantry_build::Error::Cancelled),
         error => gantry_build::Error::workshop(error.kind(), error),
     };
     let done = repositories.checkout(&asked, (into, room), &|| wanted().is_ok()).map_err(of_git)?;
-    let root = open(into, &repository.directory).map_err(super::workshop::of_engine)?;
+    let root = open(into, &repository.directory).map_err(of_engine)?;
     Ok(Checkout { root, commit: done.commit })
 }
 

@@ -20,7 +20,8 @@ use super::attest::Material;
 use super::cache::Imports;
 use super::layouts::{LAYOUT, Layouts};
 use super::report::Listener;
-use super::{BuildRequest, chain, downloads, failed, flow, repositories, run, summed};
+use super::ssh::Agent;
+use super::{AgentPlace, BuildRequest, chain, downloads, failed, flow, repositories, run, summed};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::image::{self, Pin, PullRequest};
@@ -149,10 +150,19 @@ impl<'e> Bench<'e> {
         Ok(path)
     }
 
-    /// The socket of an agent that the build was given.
-    pub(super) fn agent(&self, id: &str) -> crate::Result<PathBuf> {
-        let agent = self.request.agents.get(id).map(PathBuf::from);
-        agent.ok_or_else(|| Error::invalid(format!("the build was given no SSH agent {id:?}")))
+    /// An agent that the build was given.
+    pub(super) fn agent(&self, id: &str) -> crate::Result<Agent> {
+        let given = self.request.agents.get(id);
+        let place = given
+            .ok_or_else(|| Error::invalid(format!("the build was given no SSH agent {id:?}")))?;
+        Ok(match place {
+            AgentPlace::Here(socket) => Agent::Here(socket.clone()),
+            AgentPlace::WithClient => Agent::There {
+                engine: self.engine.clone(),
+                listener: self.listener.clone(),
+                id: id.to_owned(),
+            },
+        })
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -390,8 +400,7 @@ impl Workshop for Bench<'_> {
     ) -> gantry_build::Result<Checkout> {
         let (into, room) = (self.scratch()?, self.scratch()?);
         let places = (into.as_path(), room.as_path());
-        let checkout =
-            repositories::checkout(self.engine, self.request, repository, places, wanted)?;
+        let checkout = repositories::checkout(self, repository, places, wanted)?;
         self.kept().materials.push(Material::of_commit(&repository.url, &checkout.commit));
         Ok(checkout)
     }

@@ -128,6 +128,7 @@ impl Verb for Build {
         options.keeps_failure = self.on_failure.unwrap_or_default() == OnFailure::Shell;
         let name = context.dockerfile_name().to_owned();
         let client = Arc::new(session.connect().await?);
+        wanted.agents = agents.handed_over(client.host(), &mut options.sources);
         wanted.mirrored = context.mirrored()?.map(Arc::new);
         let mirrored = wanted.mirrored.as_ref().map(|folder| folder.name.clone());
         let mut exchange = Exchange::new(Arc::clone(&client), wanted);

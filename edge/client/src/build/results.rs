@@ -4,6 +4,7 @@ use gantry_api::build::BuildOutput;
 
 use crate::body::BodyReader;
 use crate::client::{Call, Client};
+use crate::hijack::Hijacked;
 use crate::query::{Query, segment};
 use crate::upload::Upload;
 use crate::{Error, Result};
@@ -89,5 +90,10 @@ impl Client {
             None => Call::post(format!("{}?missing=1", path(id)?)),
         };
         self.whole(call).await.map(drop)
+    }
+
+    /// Opens a connection that a build that goes on wants under an id.
+    pub async fn build_open(&self, id: &str) -> Result<Hijacked> {
+        self.hijack(Call::post(format!("{}/connection", path(id)?))).await
     }
 }

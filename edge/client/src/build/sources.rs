@@ -12,7 +12,7 @@ pub struct BuildSources {
     pub remote: String,
     /// Contexts by name: `upload:FOLDER` of the archive, `docker-image://IMAGE`, or an address.
     pub contexts: BTreeMap<String, String>,
-    /// The sockets of SSH agents on the daemon's machine, by id.
+    /// The sockets of SSH agents on the daemon's machine, by id; one without a socket is here, and the daemon asks for connections to it.
     pub agents: BTreeMap<String, String>,
     /// What steps may have that ask for it.
     pub grants: Vec<String>,

@@ -1,7 +1,9 @@
 //! What a build has around its steps: contexts by name, agents, grants, and the limits and hosts of their containers.
 
+use std::collections::BTreeMap;
+
 use gantry_api::container::{HostConfig, Ulimit};
-use gantry_engine::build::BuildRequest;
+use gantry_engine::build::{AgentPlace, BuildRequest};
 
 use super::start::document;
 use crate::error::Error;
@@ -11,7 +13,7 @@ use crate::query::Query;
 pub(super) fn read(query: &Query, request: &mut BuildRequest) -> Result<(), Error> {
     request.remote = Some(query.text("remote")).filter(|address| !address.is_empty());
     request.contexts = document(query, "contexts")?;
-    request.agents = document(query, "ssh")?;
+    request.agents = agents(query)?;
     request.grants = query.all("allow").into_iter().filter(|word| !word.is_empty()).collect();
     request.around = HostConfig {
         memory: number(query, "memory")?,
@@ -28,6 +30,22 @@ pub(super) fn read(query: &Query, request: &mut BuildRequest) -> Result<(), Erro
         ..HostConfig::default()
     };
     Ok(())
+}
+
+/// The agents by their sockets; one without is with the client.
+fn agents(query: &Query) -> Result<BTreeMap<String, AgentPlace>, Error> {
+    let sockets: BTreeMap<String, String> = document(query, "ssh")?;
+    // Who opens no connections would let commands wait for them.
+    if sockets.values().any(String::is_empty) && !query.flag("exchange") {
+        return Err(Error::Invalid(
+            "an SSH agent that is with the client needs a client that connects to it: build with gantry build".to_owned(),
+        ));
+    }
+    let place = |socket: String| match socket.as_str() {
+        "" => AgentPlace::WithClient,
+        _ => AgentPlace::Here(socket.into()),
+    };
+    Ok(sockets.into_iter().map(|(id, socket)| (id, place(socket))).collect())
 }
 
 /// One by one, or several in one with commas between them; `null` and `[]` are none.
@@ -76,7 +94,17 @@ mod tests {
         let request = read(silent).unwrap();
         assert_eq!(request.around, HostConfig::default());
         assert!(request.remote.is_none());
-        for text in ["memory=x", "ulimits=x", "contexts=%5B%5D", "shmsize=1.5"] {
+        let agents = "ssh=%7B%22a%22%3A%22%2Fa%22%2C%22b%22%3A%22%22%7D&exchange=1";
+        let agents = read(agents).unwrap().agents;
+        assert_eq!(agents["a"], AgentPlace::Here("/a".into()));
+        assert_eq!(agents["b"], AgentPlace::WithClient);
+        for text in [
+            "ssh=%7B%22a%22%3A%22%22%7D",
+            "memory=x",
+            "ulimits=x",
+            "contexts=%5B%5D",
+            "shmsize=1.5",
+        ] {
             assert!(read(text).is_err(), "{text}");
         }
     }

@@ -1,4 +1,5 @@
-//! `GET` and `POST /gantry/build/exchange/{id}`: what a build that goes on offers its client, and what it wants of it.
+//! `GET` and `POST /gantry/build/exchange/{id}`: what a build that goes on offers its client, and what it wants of it; and
+//! `POST /gantry/build/exchange/{id}/connection` for bytes both ways.
 
 use std::io::Read;
 
@@ -7,7 +8,9 @@ use gantry_engine::build::exchange;
 use hyper::StatusCode;
 
 use crate::call::Call;
+use crate::dispatch::Outcome;
 use crate::error::Error;
+use crate::hijack::{self, Passing};
 use crate::reply::{self, Reply, ReplyBody};
 
 pub(crate) async fn handle_take(engine: Engine, call: Call) -> Result<Reply, Error> {
@@ -21,4 +24,9 @@ pub(crate) async fn handle_bring(engine: Engine, call: Call) -> Result<Reply, Er
         if call.query.flag("missing") { None } else { Some(Box::new(call.archive())) };
     exchange::bring(&engine, &id, content).await?;
     Ok(reply::empty(StatusCode::NO_CONTENT))
+}
+
+pub(crate) fn handle_open(engine: &Engine, call: &Call) -> Result<Outcome, Error> {
+    let head = hijack::head(call.asks_for_upgrade(), hijack::RAW_STREAM);
+    Ok(Passing { head, stream: exchange::open(engine, &call.name)? }.into())
 }

@@ -8,7 +8,7 @@ use crate::call::Call;
 use crate::compat;
 use crate::dispatch::Outcome;
 use crate::error::Error;
-use crate::hijack::{self, DetachKeys, Takeover};
+use crate::hijack::{self, Attached, DetachKeys};
 
 pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Outcome, Error> {
     let query = &call.query;
@@ -19,12 +19,6 @@ pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Outcome, Error>
     let attachment = attach(&engine, &call.name, options).await?;
     let stream_type = compat::stream_type(call.version, attachment.tty);
     let head = hijack::head(call.asks_for_upgrade(), stream_type);
-    Ok(Outcome::TakeOver(Takeover {
-        head,
-        attachment,
-        stdin,
-        detach_keys,
-        tells_failure: false,
-        websocket: false,
-    }))
+    Ok(Attached { head, attachment, stdin, detach_keys, tells_failure: false, websocket: false }
+        .into())
 }

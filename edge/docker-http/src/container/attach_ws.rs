@@ -7,7 +7,7 @@ use gantry_shim_protocol::attach::Streams;
 use crate::call::Call;
 use crate::dispatch::Outcome;
 use crate::error::Error;
-use crate::hijack::{self, DetachKeys, Takeover};
+use crate::hijack::{self, Attached, DetachKeys};
 
 pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Outcome, Error> {
     let query = &call.query;
@@ -17,12 +17,6 @@ pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Outcome, Error>
     let options = AttachOptions { streams, logs: query.flag("logs"), stream: query.flag("stream") };
     let detach_keys = DetachKeys::parse(query.get("detachKeys").unwrap_or_default())?;
     let attachment = attach(&engine, &call.name, options).await?;
-    Ok(Outcome::TakeOver(Takeover {
-        head,
-        attachment,
-        stdin,
-        detach_keys,
-        tells_failure: false,
-        websocket: true,
-    }))
+    Ok(Attached { head, attachment, stdin, detach_keys, tells_failure: false, websocket: true }
+        .into())
 }

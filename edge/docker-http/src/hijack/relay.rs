@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
 
-use super::{DetachKeys, Takeover, websocket};
+use super::{Attached, DetachKeys, websocket};
 use crate::hijack;
 use crate::socket::{ClientReader, ClientSocket, ClientWriter};
 
@@ -27,27 +27,27 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Speaks the head, then relays until the output has ended or the client is gone. `early` are bytes that came with
 /// the request already.
-pub(crate) async fn relay(
+pub(super) async fn relay(
     socket: ClientSocket,
     early: Bytes,
-    takeover: Takeover,
+    attached: Attached,
 ) -> io::Result<()> {
-    if takeover.websocket {
-        return websocket::relay_framed(socket, early, takeover).await;
+    if attached.websocket {
+        return websocket::relay_framed(socket, early, attached).await;
     }
-    relay_raw(socket, early, takeover).await
+    relay_raw(socket, early, attached).await
 }
 
 /// [`relay`] without frames of a web socket.
 pub(super) async fn relay_raw(
     socket: ClientSocket,
     early: Bytes,
-    takeover: Takeover,
+    attached: Attached,
 ) -> io::Result<()> {
     let (reader, mut writer) = socket.into_split();
-    writer.send(&takeover.head).await?;
+    writer.send(&attached.head).await?;
     let mut input = Input { reader, early: BytesMut::from(&early[..]), ended: false };
-    both_ways(&mut input, &mut writer, takeover).await?;
+    both_ways(&mut input, &mut writer, attached).await?;
     close(input, writer).await
 }
 
@@ -63,9 +63,9 @@ pub(super) async fn close(mut input: Input, mut writer: ClientWriter) -> io::Res
 async fn both_ways(
     input: &mut Input,
     writer: &mut ClientWriter,
-    takeover: Takeover,
+    attached: Attached,
 ) -> io::Result<()> {
-    let Takeover { mut attachment, stdin, detach_keys, tells_failure, .. } = takeover;
+    let Attached { mut attachment, stdin, detach_keys, tells_failure, .. } = attached;
     if let Some(mut past) = attachment.past.take() {
         writer.read_by_client().await;
         while let Some(piece) = past.chunks.recv().await {

@@ -13,7 +13,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 
-use super::Takeover;
+use super::Attached;
 use super::relay::{self, Input, LINGER, Passed};
 use crate::error::Error;
 use crate::socket::{ClientSocket, ClientWriter, Transport};
@@ -69,14 +69,14 @@ fn accept(key: &str) -> String {
 pub(super) async fn relay_framed(
     socket: ClientSocket,
     early: Bytes,
-    takeover: Takeover,
+    attached: Attached,
 ) -> io::Result<()> {
     let (reader, mut writer) = socket.into_split();
-    writer.send(&takeover.head).await?;
-    let is_raw = takeover.attachment.tty;
+    writer.send(&attached.head).await?;
+    let is_raw = attached.attachment.tty;
     let (near, far) = UnixStream::pair()?;
     let far = ClientSocket::new(Transport::Unix(far));
-    let inner = Takeover { head: Bytes::new(), websocket: false, ..takeover };
+    let inner = Attached { head: Bytes::new(), websocket: false, ..attached };
     let (output, input) = near.into_split();
     let (pongs, answers) = mpsc::channel(PONGS);
     // In its own task, because it is a relay within a relay.

@@ -18,7 +18,7 @@ pub struct BuildOutput {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BuildExchange {
-    /// By which the client gets it from, or brings it to, `/gantry/build/exchange/{id}`.
+    /// By which the client gets it from, brings it to, or opens it at, `/gantry/build/exchange/{id}`.
     pub id: String,
     /// Of an offer: the number of the output, from 0.
     pub output: Option<usize>,
@@ -26,6 +26,8 @@ pub struct BuildExchange {
     pub cache: Option<usize>,
     /// The number of the image layout that something is wanted of, from 0.
     pub layout: Option<usize>,
+    /// The id of the SSH agent to which a connection is wanted.
+    pub agent: Option<String>,
     /// Whether something is wanted of the build context.
     pub context: bool,
     /// What is wanted: `index.json`, or the digest of a blob; of the context its `listing`, and then `files`.

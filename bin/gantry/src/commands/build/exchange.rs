@@ -1,4 +1,6 @@
-//! What a build hands over while it goes on: outputs that come to lie here, and caches that lie here.
+//! What a build hands over while it goes on: outputs that come to lie here, caches that lie here, and connections to agents.
+
+mod connections;
 
 use std::fs::File;
 use std::io::{self, Cursor};
@@ -11,6 +13,7 @@ use gantry_api::build::BuildExchange;
 use gantry_api::image::ProgressMessage;
 use gantry_archive::{ApplyOptions, Merge, Whiteouts};
 use gantry_client::{BodyReader, Client, Upload};
+use serde_json::Value;
 use tokio::net::unix::pipe;
 use tokio::task::JoinSet;
 
@@ -18,10 +21,12 @@ use super::results::{Place, Wanted, in_cache};
 use crate::commands::archive::{self, Writing};
 use crate::error::Error;
 use crate::streams::copy_raw;
+use connections::Connections;
 
 /// The messages that are meant.
 const OFFER: &str = "gantry.offer";
 const WANT: &str = "gantry.want";
+const DIAL: &str = "gantry.dial";
 const METADATA: &str = "gantry.metadata";
 
 /// How long the build may take to say why, after the daemon refused something that it had asked for: a build that has ended wants
@@ -33,11 +38,17 @@ pub(super) struct Exchange {
     client: Arc<Client>,
     wanted: Arc<Wanted>,
     tasks: JoinSet<Result<(), Error>>,
+    connections: Connections,
 }
 
 impl Exchange {
     pub(super) fn new(client: Arc<Client>, wanted: Wanted) -> Self {
-        Self { client, wanted: Arc::new(wanted), tasks: JoinSet::new() }
+        Self {
+            client,
+            wanted: Arc::new(wanted),
+            tasks: JoinSet::new(),
+            connections: Connections::default(),
+        }
     }
 
     /// Does what a message asks for; whether it is one of this kind.
@@ -50,11 +61,9 @@ impl Exchange {
                     std::fs::write(path, text).map_err(Error::file("write", path))?;
                 }
             }
+            DIAL => self.connections.open(&self.client, &self.wanted, read(aux)?),
             id @ (OFFER | WANT) => {
-                let exchange: BuildExchange =
-                    serde_json::from_value(aux.clone()).map_err(|error| {
-                        Error::refused(format!("the daemon offers what cannot be read: {error}"))
-                    })?;
+                let exchange = read(aux)?;
                 let (client, wanted) = (Arc::clone(&self.client), Arc::clone(&self.wanted));
                 let is_offer = id == OFFER;
                 self.tasks.spawn(async move {
@@ -72,6 +81,11 @@ impl Exchange {
             _ => return Ok(false),
         }
         Ok(true)
+    }
+
+    /// Why connections could not be had that commands wanted.
+    pub(super) fn complaints(&mut self) -> impl Iterator<Item = &str> {
+        self.connections.complaints()
     }
 
     /// Waits for all of it; the first failure.
@@ -102,6 +116,11 @@ impl Exchange {
             },
         })
     }
+}
+
+fn read(aux: &Value) -> Result<BuildExchange, Error> {
+    serde_json::from_value(aux.clone())
+        .map_err(|error| Error::refused(format!("the daemon offers what cannot be read: {error}")))
 }
 
 async fn get(client: &Client, wanted: &Wanted, offered: BuildExchange) -> Result<(), Error> {

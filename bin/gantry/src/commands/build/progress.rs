@@ -139,6 +139,7 @@ pub(super) async fn follow(
             }
             Some(Err(error)) => {
                 screen.end(false);
+                exchange.complaints().for_each(output::remark);
                 screen.show_failure(dockerfile);
                 let image = screen.failure.map(|failure| failure.image);
                 let image = image.filter(|image| !image.is_empty());
@@ -147,6 +148,7 @@ pub(super) async fn follow(
         }
     }
     screen.end(true);
+    exchange.complaints().for_each(output::remark);
     Ok(Followed::Done)
 }
 

@@ -64,6 +64,8 @@ pub(super) struct Wanted {
     pub(super) layouts: Vec<PathBuf>,
     /// The folder that is the context, where only what changed is sent.
     pub(super) mirrored: Option<Arc<Mirrored>>,
+    /// The sockets of SSH agents that the daemon has no way to, by what it calls them.
+    pub(super) agents: BTreeMap<String, String>,
     /// Where digests are written to.
     pub(super) metadata_file: Option<PathBuf>,
     /// Names in registries that the daemon needs credentials for.

@@ -9,6 +9,8 @@ use std::fs;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
+use gantry_client::{BuildSources, Host};
+
 use super::context::unguessable;
 use crate::environment;
 use crate::error::Error;
@@ -24,6 +26,20 @@ pub(super) struct Agents {
 }
 
 impl Agents {
+    /// The sockets that a daemon at `host` asks for connections to, by what it calls them: where it has no way to them itself, it is
+    /// told that they are here.
+    pub(super) fn handed_over(
+        &self,
+        host: &Host,
+        told: &mut BuildSources,
+    ) -> BTreeMap<String, String> {
+        if matches!(host, Host::Unix(_)) {
+            return BTreeMap::new();
+        }
+        told.agents.values_mut().for_each(String::clear);
+        self.sockets.clone()
+    }
+
     /// Reads `default`, `id`, `id=SOCKET` and `id=KEY[,KEY…]`.
     pub(super) fn read(flags: &[String]) -> Result<Self, Error> {
         let mut agents = Self::default();
