@@ -67,6 +67,7 @@ pub(crate) use caches::Caches;
 pub use caches::{export_mount, import_mount};
 pub(crate) use counts::FailureCounts;
 pub(crate) use exchange::Exchanges;
+use exchange::Heard;
 pub(crate) use history::History;
 pub use history::{cancel, inspect, list, logs, prune_history, remove};
 pub use prune::{BuildCachePruned, prune};
@@ -152,7 +153,7 @@ pub enum AgentPlace {
 }
 
 /// Builds an image of the archive of a context, plain or compressed, and tells how it goes as Docker's builder does. `archive` is read
-/// on a thread that may block.
+/// on a thread that may block; a read that ends with `TimedOut` is tried again as long as somebody waits for the build.
 pub async fn build(
     engine: &Engine,
     archive: impl Read + Send + 'static,
@@ -238,7 +239,8 @@ fn make(
     // Beside what is at an address, an archive has a Dockerfile at most, and folders with names.
     let is_beside = request.dockerfile.starts_with(context::BESIDE);
     if request.remote.is_none() || is_beside || contexts::are_uploaded(request) {
-        room.unpack(archive)?;
+        let listener = bench.listener();
+        listener.judge(room.unpack(Heard { content: archive, listener }))?;
     }
     let contexts = contexts::named(bench, request, &room.files(), &wanted)?;
     drop(part);

@@ -24,6 +24,7 @@ mod reproducible;
 mod run_mounts;
 mod sources;
 mod squash;
+mod stalled;
 mod steps;
 
 use std::fs;

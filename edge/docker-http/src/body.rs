@@ -10,12 +10,15 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::HeaderValue;
 use serde::de::DeserializeOwned;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::error::Error;
 
 /// Pieces of an archive between the connection and its reader.
 const PIECES_IN_FLIGHT: usize = 16;
+/// How long a reader that pauses waits for one.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// The body of a request: on its way, or read already because somebody had to judge it first.
 #[derive(Debug)]
@@ -109,6 +112,8 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
 pub(crate) struct BodyReader {
     pieces: mpsc::Receiver<io::Result<Bytes>>,
     current: Bytes,
+    /// What can wait for a piece no longer than for a moment, where that is asked for.
+    clock: Option<Handle>,
 }
 
 impl BodyReader {
@@ -127,7 +132,25 @@ impl BodyReader {
                 }
             }
         });
-        Self { pieces, current: Bytes::new() }
+        Self { pieces, current: Bytes::new(), clock: None }
+    }
+
+    /// From now on a read for which nothing comes ends soon with `TimedOut`, and may be tried again: whoever reads may have a reason
+    /// not to.
+    pub(crate) fn pausing(self) -> Self {
+        Self { clock: Some(Handle::current()), ..self }
+    }
+
+    fn next(&mut self) -> io::Result<Option<Bytes>> {
+        let next = match &self.clock {
+            None => self.pieces.blocking_recv(),
+            Some(clock) => {
+                // A timer begins where there is a runtime.
+                let soon = async { tokio::time::timeout(PAUSE, self.pieces.recv()).await };
+                clock.block_on(soon)?
+            }
+        };
+        next.transpose()
     }
 }
 
@@ -173,8 +196,8 @@ async fn next_piece(body: &mut RequestBody, stall: Duration) -> Option<io::Resul
 impl Read for BodyReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.current.is_empty() {
-            match self.pieces.blocking_recv() {
-                Some(piece) => self.current = piece?,
+            match self.next()? {
+                Some(piece) => self.current = piece,
                 None => return Ok(0),
             }
         }

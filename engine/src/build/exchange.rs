@@ -135,7 +135,8 @@ pub async fn take(engine: &Engine, id: &str) -> Result<Pieces> {
     .await
 }
 
-/// Brings what a build has asked for under an id, or says that there is no such thing; returns when the build has it.
+/// Brings what a build has asked for under an id, or says that there is no such thing; returns when the build has it. A read of the
+/// content that ends with `TimedOut` is tried again.
 ///
 /// # Errors
 /// Nothing is wanted under it.
@@ -184,16 +185,21 @@ fn unknown(id: &str) -> Error {
     Error::invalid(format!("no build offers or wants {id:?} now"))
 }
 
-/// What a client brings, as long as somebody waits for the build.
-struct Heard<'a> {
-    content: Box<dyn Read + Send>,
-    listener: &'a Listener,
+/// What a client brings, as long as somebody waits for the build; a read that has `TimedOut` is tried again.
+pub(super) struct Heard<'a, R> {
+    pub(super) content: R,
+    pub(super) listener: &'a Listener,
 }
 
-impl Read for Heard<'_> {
+impl<R: Read> Read for Heard<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.listener.check().map_err(io::Error::other)?;
-        self.content.read(buffer)
+        loop {
+            self.listener.check().map_err(io::Error::other)?;
+            match self.content.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {}
+                read => return read,
+            }
+        }
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) async fn handle_take(engine: Engine, call: Call) -> Result<Reply, Err
 pub(crate) async fn handle_bring(engine: Engine, call: Call) -> Result<Reply, Error> {
     let id = call.name.clone();
     let content: Option<Box<dyn Read + Send>> =
-        if call.query.flag("missing") { None } else { Some(Box::new(call.archive())) };
+        if call.query.flag("missing") { None } else { Some(Box::new(call.archive().pausing())) };
     exchange::bring(&engine, &id, content).await?;
     Ok(reply::empty(StatusCode::NO_CONTENT))
 }

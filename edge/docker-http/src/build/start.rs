@@ -45,7 +45,7 @@ pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Reply, Error> {
     request.directory = directory(&call)?;
     request.mirrored = mirrored(&call.query, request.directory.is_some())?;
     let (sender, messages) = mpsc::channel(progress::LINES_IN_FLIGHT);
-    let archive = call.archive();
+    let archive = call.archive().pausing();
     // A build remembers much while it waits: too much to hand from stack to stack.
     let work = Box::pin(async move { build(&engine, archive, request, sender).await });
     progress::reply(messages, WhenGone::Stop, work).await

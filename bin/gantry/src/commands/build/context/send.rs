@@ -60,17 +60,15 @@ impl Context {
             let (root, without) = (folder.open()?, folder.left_out()?);
             trees.push(Tree { root, path: Vec::new(), without });
         }
-        let beginning = match &self.place {
-            Place::Archive(beginning) => Some(beginning.clone()),
-            _ => None,
-        };
+        if let Place::Archive(beginning) = &self.place {
+            let beginning = beginning.clone();
+            let (upload, _) = Writing::begin(move |writer| pass_on(&beginning, writer))?;
+            // Nobody waits for it: the input's next bytes may never come, and the daemon may not want them.
+            return Ok((upload, None));
+        }
         let beside = self.beside_it();
         let (upload, writing) = Writing::begin(move |writer| {
-            let writer = BufWriter::with_capacity(BUFFER_BYTES, writer);
-            match beginning {
-                Some(beginning) => pass_on(&beginning, writer),
-                None => write(&beside, &trees, writer),
-            }
+            write(&beside, &trees, BufWriter::with_capacity(BUFFER_BYTES, writer))
         })?;
         Ok((upload, Some(writing)))
     }
@@ -113,7 +111,7 @@ fn write(
     joined.end().map_err(|source| gantry_archive::Error::Write { source })
 }
 
-/// The archive that somebody else has made.
+/// The archive that somebody else has made, as it comes.
 fn pass_on(beginning: &[u8], mut writer: impl Write) -> Result<(), gantry_archive::Error> {
     let failed = |source| gantry_archive::Error::Write { source };
     writer.write_all(beginning).map_err(failed)?;
