@@ -14,6 +14,7 @@ mod emulation;
 pub mod exchange;
 mod failed;
 mod flow;
+mod full;
 mod history;
 mod layouts;
 mod mirror;
@@ -68,6 +69,7 @@ pub use caches::{export_mount, import_mount};
 pub(crate) use counts::FailureCounts;
 pub(crate) use exchange::Exchanges;
 use exchange::Heard;
+pub(crate) use full::Clearing;
 pub(crate) use history::History;
 pub use history::{cancel, inspect, list, logs, prune_history, remove};
 pub use prune::{BuildCachePruned, prune};
@@ -172,9 +174,14 @@ pub async fn build(
     let does_again = request.no_cache || !request.no_cache_stages.is_empty();
     let unended = history.unended(&chronicle);
     let built = build_told(engine, archive, request, (&progress, &chronicle)).await;
+    let built = built.map_err(full::with_remedy);
+    let is_full = matches!(built, Err(Error::BuildFull { .. }));
     unended.end(built.as_ref());
     if let Err(error) = &built {
         engine.failed_builds.count(error);
+    }
+    if is_full {
+        full::clear_up(engine).await;
     }
     if does_again {
         prune::collect(engine).await;

@@ -83,6 +83,7 @@ pub struct Inner {
     pub(crate) ended_logs: system::EndedLogs,
     /// Counts builds that fail.
     pub(crate) failed_builds: build::FailureCounts,
+    pub(crate) build_clearing: build::Clearing,
     pub(crate) execs: Mutex<HashMap<ExecId, Arc<ExecSession>>>,
     /// Keeps containers from starting while somebody writes into their files.
     pub(crate) rooms: container::Rooms,
@@ -203,6 +204,7 @@ impl Engine {
             probes: system::ProbeCounts::default(),
             ended_logs: system::EndedLogs::default(),
             failed_builds: build::FailureCounts::default(),
+            build_clearing: build::Clearing::default(),
             execs: Mutex::default(),
             rooms: container::Rooms::default(),
             image_changes: image::Changes::default(),

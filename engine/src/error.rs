@@ -108,6 +108,8 @@ pub enum Error {
     WrongPlatform { image: String, wanted: String, own: String },
     #[error("no space left to {action} {path}: free some space and try again")]
     Full { action: &'static str, path: PathBuf },
+    #[error("the build ran out of space (gantry builder prune frees what earlier ones keep)")]
+    BuildFull { source: Box<Error> },
     /// A task that owned the answer went away, which happens only while the daemon ends.
     #[error("the daemon is shutting down")]
     ShuttingDown,
@@ -250,7 +252,7 @@ impl Error {
             Self::AlreadyIn { .. } => ErrorKind::NotModified,
             Self::Copy { source, .. } => source.kind(),
             Self::ShuttingDown => ErrorKind::Unavailable,
-            Self::Full { .. } => ErrorKind::StorageFull,
+            Self::Full { .. } | Self::BuildFull { .. } => ErrorKind::StorageFull,
             Self::File { .. }
             | Self::AppArmor { .. }
             | Self::PluginStart { .. }

@@ -10,6 +10,7 @@ mod ends;
 mod exporters;
 mod failures;
 mod files;
+mod full_disks;
 mod history;
 mod in_place;
 mod layouts;

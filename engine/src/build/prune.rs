@@ -71,6 +71,19 @@ pub(super) async fn collect(engine: &Engine) {
     image::unpack::collect_now(engine).await;
 }
 
+/// The same, and whether it could be done.
+pub(super) async fn try_collect(engine: &Engine) -> Result<()> {
+    let layers_may_go = engine.image_changes.removing().await;
+    let engine = engine.clone();
+    block(move || {
+        let collected =
+            release_strangers(&engine).and_then(|_| image::unpack::try_collect(&engine));
+        drop(layers_may_go);
+        collected.map(drop)
+    })
+    .await
+}
+
 /// Lets go of the blobs that no step is remembered by; a build that goes on has leases of its own. Gives those that stay.
 fn release_strangers(engine: &Engine) -> Result<HashSet<Digest>> {
     let known = remembered_blobs(engine)?;
@@ -86,7 +99,7 @@ fn unsigned(bytes: i64) -> u64 {
 }
 
 /// What the disk has left for everybody.
-fn free_bytes(engine: &Engine) -> u64 {
+pub(super) fn free_bytes(engine: &Engine) -> u64 {
     let found = rustix::fs::statvfs(&engine.settings.data_root);
     found.map_or(u64::MAX, |found| found.f_bavail.saturating_mul(found.f_frsize))
 }

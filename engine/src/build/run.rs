@@ -15,6 +15,7 @@ use gantry_shims::{ExitNotice, Shim};
 use gantry_types::{ContainerId, Digest, Timestamp};
 
 use super::emulation;
+use super::full;
 use super::mounts::{self, LaidOut};
 use super::secrets::Secrets;
 use super::workshop::Bench;
@@ -105,10 +106,11 @@ fn execute(
 ) -> Result<u8> {
     // Whatever happens, all of it goes again.
     let mut running = Rollback::new();
-    let launch::Waiting { shim, .. } = launch::create_task(engine, record, &mut running)?;
+    let created = launch::create_task(engine, record, &mut running);
+    let launch::Waiting { shim, .. } = full::named(engine, created)?;
     let streams = Streams { stdin: false, stdout: true, stderr: true };
     let stream = shim.attach(&AttachHeader { exec_id: String::new(), streams })?;
-    shim.start("")?;
+    full::named(engine, shim.start("").map_err(Error::from))?;
     let mut stream = Watched::new(stream, audience.wanted)?;
     frames(&mut stream, audience.output);
     let code = end(&shim, audience.wanted)?;

@@ -21,7 +21,9 @@ use super::cache::Imports;
 use super::layouts::{LAYOUT, Layouts};
 use super::report::Listener;
 use super::ssh::Agent;
-use super::{AgentPlace, BuildRequest, chain, downloads, failed, flow, repositories, run, summed};
+use super::{
+    AgentPlace, BuildRequest, chain, downloads, failed, flow, full, repositories, run, summed,
+};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::image::{self, Pin, PullRequest};
@@ -342,9 +344,12 @@ impl Workshop for Bench<'_> {
         output: &mut dyn FnMut(&[u8]),
         wanted: &dyn Fn() -> gantry_build::Result<()>,
     ) -> gantry_build::Result<Option<Layer>> {
-        let audience = run::Audience { output, wanted };
+        let audience = run::Audience { output: &mut *output, wanted };
         let ran = run::run(self, &chain(below), execution, audience).map_err(of_engine)?;
         if ran.code != 0 {
+            if let Some(remark) = full::remark(self.engine) {
+                output(remark.as_bytes());
+            }
             let command = execution.args.join(" ");
             let failure = gantry_build::Error::Command { command, code: ran.code };
             if self.request.keeps_failure {

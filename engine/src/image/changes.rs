@@ -75,7 +75,7 @@ impl Changes {
     }
 
     /// To be held while layers are removed.
-    pub(super) async fn removing(&self) -> LayersMayGo {
+    pub(crate) async fn removing(&self) -> LayersMayGo {
         LayersMayGo { _creates: Arc::clone(&self.creates).write_owned().await }
     }
 }

@@ -129,6 +129,17 @@ fn layers(engine: &Engine, loaded: &Loaded) -> Result<u64> {
 /// Removes layers that no image and no container needs, while [`super::Changes::removing`] is held. A failure is not
 /// worth one: the next removal tries again. Tells what went.
 pub(super) fn collect(engine: &Engine) -> Collected {
+    try_collect(engine).unwrap_or_else(|error| {
+        tracing::warn!(
+            error = gantry_types::error_chain(&error),
+            "cannot remove layers that nobody uses"
+        );
+        Collected::default()
+    })
+}
+
+/// The same, and whether it could be done.
+pub(crate) fn try_collect(engine: &Engine) -> Result<Collected> {
     let live = || -> Result<HashSet<Vec<Digest>>> {
         let mut live: HashSet<Vec<Digest>> = engine.images.chains()?.into_iter().collect();
         // The records and not the registry, which lacks containers that could not be restored. One that cannot be read
@@ -139,12 +150,5 @@ pub(super) fn collect(engine: &Engine) -> Collected {
         live.extend(engine.image_changes.pinned());
         Ok(live)
     };
-    let collected = live().and_then(|live| Ok(engine.layers.collect(&live)?));
-    collected.unwrap_or_else(|error| {
-        tracing::warn!(
-            error = gantry_types::error_chain(&error),
-            "cannot remove layers that nobody uses"
-        );
-        Collected::default()
-    })
+    Ok(engine.layers.collect(&live()?)?)
 }

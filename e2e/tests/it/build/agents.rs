@@ -14,7 +14,7 @@ use gantry_testkit::{
 };
 use rustix::process::Signal;
 
-use super::{context, run};
+use super::{context, failures, run};
 
 /// Asks an agent for its keys over several connections at once; says how many of them were answered, and with how many keys.
 const ASK: &str = "use IO::Socket::UNIX;\n$SIG{PIPE} = 'IGNORE';\n\
@@ -58,18 +58,12 @@ fn dockerfile(id: &str, command: &str) -> String {
 
 /// No command, none of its sockets, and nobody who passes on to an agent.
 fn is_over(daemon: &Daemon) -> bool {
-    let is_empty = |path| fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
     let tasks = fs::read_dir(format!("/proc/{}/task", daemon.pid())).unwrap();
-    let names = tasks.filter_map(|task| fs::read_to_string(task.unwrap().path().join("comm")).ok());
-    daemon.data_root().join("builds").exists()
-        && [
-            daemon.exec_root().join("containers"),
-            daemon.exec_root().join("build-secrets"),
-            daemon.data_root().join("builds"),
-        ]
-        .into_iter()
-        .all(is_empty)
-        && !names.into_iter().any(|name| name.trim() == "build-ssh")
+    let mut names =
+        tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
+    failures::is_over(daemon)
+        && fs::read_dir(daemon.exec_root().join("build-secrets")).unwrap().next().is_none()
+        && !names.any(|name| name.trim() == "build-ssh")
 }
 
 /// OpenSSH's agent.

@@ -12,7 +12,7 @@ use crate::shared::shared;
 const FOREVER: &str =
     "FROM busybox\nRUN echo begun > /begun\nRUN while test ! -e /never; do usleep 20000; done\n";
 
-fn is_over(daemon: &Daemon) -> bool {
+pub(super) fn is_over(daemon: &Daemon) -> bool {
     let is_empty = |path| fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
     [
         daemon.exec_root().join("containers"),
