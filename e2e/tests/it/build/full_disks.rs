@@ -38,7 +38,7 @@ impl Ext4 {
     fn fill(&self, left: u64) {
         let file = File::create(self.path().join("filler")).unwrap();
         syncfs(&file).unwrap();
-        let found = statvfs(&self.path()).unwrap();
+        let found = statvfs(self.path()).unwrap();
         let free = found.f_bavail * found.f_frsize;
         let filled = fallocate(&file, FallocateFlags::empty(), 0, free - (left << 10));
         // What the file system needs for its own notes was the last of it.
