@@ -144,17 +144,7 @@ impl Engine {
     fn open_services(settings: Settings) -> Result<(Self, Vec<ContainerRecord>)> {
         make_dirs(&settings)?;
         let db = Arc::new(Db::open(&settings.data_root.join("meta.db"))?);
-        let layers = Layers::open(
-            gantry_layers::Config {
-                root: settings.data_root.clone(),
-                format: settings.layer_format,
-                points: plan::POINTS,
-            },
-            Arc::clone(&db),
-        )?;
-        if settings.live.containers.writable_layer_bytes.is_some() {
-            layers.can_limit()?;
-        }
+        let layers = open_layers(&settings, &db)?;
         let elsewhere = housekeeping::layer_archives::InLayers(layers.archives());
         let images = Images::open(
             gantry_images::Config {
@@ -334,6 +324,19 @@ fn readable_records(db: &Db) -> Result<Vec<ContainerRecord>> {
         Ok::<_, gantry_db::Error>(ids.iter().filter_map(read).collect())
     })?;
     Ok(records)
+}
+
+fn open_layers(settings: &Settings, db: &Arc<Db>) -> Result<Layers> {
+    let config = gantry_layers::Config {
+        root: settings.data_root.clone(),
+        format: settings.layer_format,
+        points: plan::POINTS,
+    };
+    let layers = Layers::open(config, Arc::clone(db))?;
+    if settings.live.containers.writable_layer_bytes.is_some() {
+        layers.can_limit()?;
+    }
+    Ok(layers)
 }
 
 /// After a crash of the machine: what did not reach the disk in time.
