@@ -233,7 +233,8 @@ bench-networks: build ## networks beside podman and paths built by hand; writes 
 
 .PHONY: bench-containers
 bench-containers: build ## steps of containers' lives, crowds, lists and daemons beside podman and docker; writes bench/CONTAINERS.md
-	cargo run --quiet --release -p gantry-bench -- containers --record bench/CONTAINERS.md
+	@$(call install-missing,$(NETWORK_PACKAGES))
+	bash bench/on-ext4.sh cargo run --quiet --release -p gantry-bench -- containers --record bench/CONTAINERS.md
 
 .PHONY: bench-builds
 bench-builds: build ## builds beside buildah, BuildKit and Docker's classic builder; writes bench/BUILDS.md

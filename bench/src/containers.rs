@@ -81,6 +81,7 @@ fn page(sections: &[Figures], rounds: u32) -> String {
     let method = "interleaved rounds in an order that turns, with a pause behind each command, wall time seen by the caller, \
                   medians";
     report::line(&mut page, &format!("- method: {rounds} {method}"));
+    report::line(&mut page, &format!("- data roots: {}", machine::data()));
     report::line(&mut page, &format!("- versions: {}", report::versions()));
     for section in sections {
         report::figures(&mut page, section);

@@ -1,6 +1,7 @@
 //! What the figures were measured on.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 /// The machine in one line: processor, cores, memory, kernel, system.
@@ -25,6 +26,19 @@ pub(crate) fn load() -> String {
     let loads = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let loads: Vec<&str> = loads.split(' ').take(3).collect();
     format!("load {}", loads.join(" "))
+}
+
+/// What the engines' data lies on.
+pub(crate) fn data() -> String {
+    let folder = std::env::temp_dir();
+    let asked = ["-nro", "FSTYPE,SOURCE", "-T", &folder.to_string_lossy()];
+    let found = first_line("findmnt", &asked).unwrap_or_default();
+    let (kind, source) = found.split_once(' ').unwrap_or((&found, ""));
+    // ext4 has its journal's figures there.
+    let device = source.rsplit('/').next().unwrap_or_default();
+    let journal = Path::new("/proc/fs/jbd2").join(format!("{device}-8"));
+    let journal = if journal.exists() { "with a journal" } else { "without a journal of ext4's" };
+    format!("{kind} {journal}")
 }
 
 /// Today, in UTC.
