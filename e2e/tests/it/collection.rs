@@ -163,7 +163,9 @@ fn nothing_that_is_needed_goes_and_nothing_stays() {
     let count = |folder: &str| {
         let entries = fs::read_dir(daemon.data_root().join(folder)).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        names.filter(|name| !matches!(name.as_str(), "0" | "ingest" | "spare" | "trash")).count()
+        names
+            .filter(|name| !matches!(name.as_str(), "0" | "ingest" | "points" | "spare" | "trash"))
+            .count()
     };
     poll("the store to be empty", || {
         (count("layers") == 0 && count("layers/ingest") == 0 && count("layers/trash") == 0)
