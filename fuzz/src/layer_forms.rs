@@ -13,7 +13,7 @@ use std::sync::{Arc, LazyLock};
 
 use gantry_archive::{Header, Writer};
 use gantry_db::Db;
-use gantry_layers::{Config, Format, Layers};
+use gantry_layers::{Config, Format, Layers, Points};
 use gantry_types::{Digest, ErrorKind};
 use sha2::{Digest as _, Sha256};
 
@@ -47,8 +47,11 @@ fn open() -> Stores {
         let root = Path::new(place);
         fs::create_dir(root).expect("make a root");
         let db = Db::open(&root.join("meta.db")).expect("make a database");
-        Layers::open(Config { root: root.to_owned(), format: Some(format) }, Arc::new(db))
-            .expect("make a store")
+        Layers::open(
+            Config { root: root.to_owned(), format: Some(format), points: Points::default() },
+            Arc::new(db),
+        )
+        .expect("make a store")
     };
     let (directories, images) =
         (store("/directories", Format::Directory), store("/images", Format::Erofs));

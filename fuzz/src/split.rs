@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 
 use gantry_archive::{Compression, Header, Writer, compress};
 use gantry_db::Db;
-use gantry_layers::{Archives, Config, Format, Layers, Splitting};
+use gantry_layers::{Archives, Config, Format, Layers, Points, Splitting};
 use gantry_types::Digest;
 use sha2::{Digest as _, Sha256};
 
@@ -50,7 +50,8 @@ fn open() -> Store {
     let root = Path::new("/store");
     fs::create_dir(root).expect("make a root");
     let db = Arc::new(Db::open(&root.join("meta.db")).expect("make a database"));
-    let config = Config { root: root.to_owned(), format: Some(Format::Erofs) };
+    let config =
+        Config { root: root.to_owned(), format: Some(Format::Erofs), points: Points::default() };
     let layers = Layers::open(config, db).expect("make a store");
     let mut writer = Writer::new(Vec::new());
     let mut add = |path: String, bytes: &[u8]| {
