@@ -9,7 +9,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::os::fd::BorrowedFd;
 use std::thread;
 
-use gantry_netlink::nftables::{Base, Expression, Hook, Register, Table};
+use gantry_netlink::nftables::{Base, Comparison, Expression, Hook, Register, Table, Verdict};
 use gantry_netlink::{Request, Socket};
 use gantry_sys::clone::{Namespaces, setns};
 
@@ -30,6 +30,8 @@ const IPV4_SOURCE: u32 = 12;
 const IPV4_DESTINATION: u32 = 16;
 const SOURCE_PORT: u32 = 0;
 const DESTINATION_PORT: u32 = 2;
+/// `LOOPBACK_IFINDEX`, of every namespace.
+const LOOPBACK: u32 = 1;
 /// `NFPROTO_IPV4`.
 const IPV4: u8 = 2;
 /// Behind filters and connections; in front of both.
@@ -83,6 +85,14 @@ fn rules(ports: &[(u8, u32, u16)]) -> Vec<Request> {
         let base = Base { kind: "filter", hook: Hook::Output, priority };
         requests.push(table.add_chain(chain, Some(base)));
         requests.push(table.flush_chain(chain));
+        // Every packet that leaves the container meets this, and most leave by other devices.
+        let leaves = Expression::Compare {
+            register: A,
+            comparison: Comparison::NotEqual,
+            value: LOOPBACK.to_ne_bytes().to_vec(),
+        };
+        let steps = [Expression::output_index(A), leaves, Expression::Verdict(Verdict::Accept)];
+        requests.push(table.add_rule(chain, &steps));
     }
     for &(protocol, checksum, port) in ports {
         let rewrite = |address: u32, offset: u32, from: u16, to: u16| {

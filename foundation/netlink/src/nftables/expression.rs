@@ -153,6 +153,11 @@ impl Expression {
         Self::Meta { key: 7, to }
     }
 
+    /// The same device's index.
+    pub fn output_index(to: Register) -> Self {
+        Self::Meta { key: 5, to }
+    }
+
     pub fn equals(register: Register, value: impl Into<Vec<u8>>) -> Self {
         Self::Compare { register, comparison: Comparison::Equal, value: value.into() }
     }
