@@ -11,8 +11,8 @@ use gantry_network::{Endpoint, Network};
 use gantry_types::error_chain;
 
 use super::endpoints::{
-    asked_of, changed, device, leads_out, namespace_of, new_id, own_options, rank, tell, ways_out,
-    wish,
+    asked_of, changed, device, leads_out, namespace_of, new_id, own_options, rank, tell, unplug,
+    ways_out, wish,
 };
 pub(super) use settle::{give_back, note_start, settle};
 
@@ -188,14 +188,9 @@ fn take_ports_back(engine: &Engine, record: &ContainerRecord, others: &[Endpoint
 /// Takes away what a connection that failed has made; `record` is the one of before.
 fn undo(engine: &Engine, record: &ContainerRecord, endpoint: &Endpoint, pid: u32) {
     restore(engine, record, std::slice::from_ref(endpoint), pid);
-    let unplugged = namespace_of(pid, true)
-        .and_then(|namespace| Ok(engine.networks.unplug(endpoint, namespace.as_fd())?));
-    if let Err(error) = unplugged {
-        tracing::warn!(
-            error = error_chain(&error),
-            device = endpoint.device,
-            "cannot undo a connection"
-        );
+    // Without a process, its namespace takes the device along.
+    if let Ok(namespace) = namespace_of(pid, true) {
+        unplug(engine, endpoint, namespace.as_fd());
     }
     engine.networks.release(endpoint);
 }

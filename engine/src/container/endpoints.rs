@@ -4,8 +4,9 @@
 use std::cmp::Reverse;
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
 
 use gantry_network::{Endpoint, EndpointWish, Network, PlugOptions};
 use gantry_types::EndpointId;
@@ -143,13 +144,19 @@ pub(super) fn is_of(asked: &EndpointPlan, endpoint: &Endpoint) -> bool {
 pub(super) fn plug_in(
     engine: &Engine,
     record: &ContainerRecord,
-    endpoints: &[Endpoint],
-    pid: u32,
+    (endpoints, pid): (&[Endpoint], u32),
+    rollback: &mut Rollback,
 ) -> Result<()> {
     if endpoints.is_empty() {
         return Ok(());
     }
-    let namespace = namespace_of(pid, true)?;
+    let namespace = Arc::new(namespace_of(pid, true)?);
+    let undo = (engine.clone(), endpoints.to_vec(), Arc::clone(&namespace));
+    rollback.on_failure(move || {
+        for endpoint in &undo.1 {
+            unplug(&undo.0, endpoint, undo.2.as_fd());
+        }
+    });
     let [way4, way6] = ways_out(endpoints).map(|way| way.map(|it| it.id.clone()));
     for endpoint in endpoints {
         let leads_out4 = way4.as_ref() == Some(&endpoint.id);
@@ -165,6 +172,15 @@ pub(super) fn plug_in(
         tell(engine, &record, endpoint, "connect");
     }
     Ok(())
+}
+
+/// Takes away a device that was made in vain. The kernel would do so some time after its namespace has gone, and whoever hears of the
+/// failure could still see it.
+pub(super) fn unplug(engine: &Engine, endpoint: &Endpoint, namespace: BorrowedFd<'_>) {
+    if let Err(error) = engine.networks.unplug(endpoint, namespace) {
+        let (error, device) = (gantry_types::error_chain(&error), &endpoint.device);
+        tracing::warn!(error, device, "cannot take away a device");
+    }
 }
 
 /// What the user says of one device.

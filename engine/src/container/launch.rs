@@ -177,7 +177,7 @@ pub(crate) fn create_task(
     engine.failpoint("start-plug")?;
     let undo = (engine.clone(), Arc::clone(record));
     rollback.on_failure(move || undo.0.dns.stop(undo.1.id.as_str()));
-    endpoints::plug_in(engine, record, &places, pid)?;
+    endpoints::plug_in(engine, record, (&places, pid), rollback)?;
     drop((staged, joined, found));
     Ok(Waiting { shim, pid, endpoints: places })
 }
