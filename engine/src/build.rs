@@ -25,6 +25,7 @@ mod prune;
 mod report;
 mod repositories;
 mod run;
+mod sandboxes;
 mod secrets;
 mod selection;
 mod squash;

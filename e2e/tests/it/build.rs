@@ -23,6 +23,7 @@ mod programs;
 mod progress;
 mod reproducible;
 mod run_mounts;
+mod sandboxes;
 mod sources;
 mod squash;
 mod stalled;
@@ -57,6 +58,15 @@ fn build(daemon: &Daemon, flags: &[&str], dockerfile: &str, files: &[(&str, &str
     let outcome = daemon.gantry(&words).run();
     assert_eq!(outcome.code, 0, "{}\n{}", outcome.stdout, outcome.stderr);
     format!("{}{}", outcome.stdout, outcome.stderr)
+}
+
+/// Whether nothing is left of what builds have while they go on.
+fn is_over(daemon: &Daemon) -> bool {
+    let is_empty = |path| fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+    let (exec, data) = (daemon.exec_root(), daemon.data_root());
+    let shims = [exec.join("containers"), exec.join("build-sandboxes")];
+    let files = [exec.join("build-secrets"), data.join("builds"), data.join("containers")];
+    shims.into_iter().chain(files).all(is_empty)
 }
 
 /// How many steps were remembered, as plain progress tells.

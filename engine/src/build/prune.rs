@@ -121,6 +121,7 @@ pub(crate) fn chains(engine: &Engine) -> Result<Vec<Vec<Digest>>> {
 
 /// After a start: files of builds that died go, and so do blobs that no step remembers.
 pub(crate) fn reconcile(engine: &Engine) -> Result<()> {
+    super::sandboxes::reconcile(engine)?;
     super::secrets::reconcile(engine)?;
     downloads::reconcile(engine);
     engine.build_history.reconcile()?;

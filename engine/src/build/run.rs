@@ -2,8 +2,8 @@
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use gantry_api::container::{Config, CreateRequest, DeviceRequest, HostConfig};
@@ -12,14 +12,14 @@ use gantry_build::{Execution, RunNetwork};
 use gantry_layers::Outlined;
 use gantry_shim_protocol::attach::{AttachHeader, Streams};
 use gantry_shims::{ExitNotice, Shim};
-use gantry_types::{ContainerId, Digest, Timestamp};
+use gantry_types::{ContainerId, Digest, ErrorKind, Timestamp};
 
 use super::emulation;
 use super::full;
 use super::mounts::{self, LaidOut};
 use super::secrets::Secrets;
 use super::workshop::Bench;
-use crate::container::{create, launch, leftovers};
+use crate::container::{create, launch};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::plan::{self, ContainerPlan, Surroundings};
@@ -94,19 +94,26 @@ pub(super) fn run(
     let record = Arc::new(create::new_record((id, name), image, plan));
     let mut files = Rollback::new();
     create::make_files(engine, &record, &mut files)?;
-    let code = execute(engine, &record, &mut audience)?;
+    let code = execute(bench, &record, &mut audience)?;
     drop(caches);
     Ok(Ran { engine: engine.clone(), record, code, _files: files })
 }
 
 fn execute(
-    engine: &Engine,
+    bench: &Bench<'_>,
     record: &Arc<ContainerRecord>,
     audience: &mut Audience<'_>,
 ) -> Result<u8> {
+    let engine = bench.engine;
+    // It goes, too, when what ran in it did not end in order.
+    let sandbox = OnceLock::new();
+    let host = || {
+        let taken = bench.sandboxes.take(engine)?;
+        Ok(Arc::clone(&sandbox.get_or_init(|| taken).shim))
+    };
     // Whatever happens, all of it goes again.
     let mut running = Rollback::new();
-    let created = launch::create_task(engine, record, &mut running);
+    let created = launch::create_task(engine, record, Some(&host), &mut running);
     let launch::Waiting { shim, .. } = full::named(engine, created)?;
     let streams = Streams { stdin: false, stdout: true, stderr: true };
     let stream = shim.attach(&AttachHeader { exec_id: String::new(), streams })?;
@@ -114,7 +121,11 @@ fn execute(
     let mut stream = Watched::new(stream, audience.wanted)?;
     frames(&mut stream, audience.output);
     let code = end(&shim, audience.wanted)?;
-    leftovers::take_down(engine, &shim, record);
+    drop(running);
+    let is_over = shim.state("").is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    if let Some(sandbox) = sandbox.into_inner().filter(|_| is_over) {
+        bench.sandboxes.give_back(sandbox);
+    }
     Ok(code)
 }
 

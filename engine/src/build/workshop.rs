@@ -20,6 +20,7 @@ use super::attest::Material;
 use super::cache::Imports;
 use super::layouts::{LAYOUT, Layouts};
 use super::report::Listener;
+use super::sandboxes::Sandboxes;
 use super::ssh::Agent;
 use super::{
     AgentPlace, BuildRequest, chain, downloads, failed, flow, full, repositories, run, summed,
@@ -40,6 +41,7 @@ pub(super) struct Bench<'e> {
     /// What steps gave elsewhere.
     imports: OnceLock<Imports>,
     layouts: Layouts,
+    pub(super) sandboxes: Sandboxes,
     /// Whoever waits for the build.
     listener: Listener,
     room: OnceLock<PathBuf>,
@@ -83,6 +85,7 @@ impl<'e> Bench<'e> {
             latest: request.epoch,
             imports: OnceLock::new(),
             layouts: Layouts::default(),
+            sandboxes: Sandboxes::default(),
             listener: listener.clone(),
             room: OnceLock::new(),
             failed: OnceLock::new(),

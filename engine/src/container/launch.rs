@@ -84,7 +84,7 @@ async fn steps(task: &mut Task, rollback: &mut Rollback) -> Result<()> {
     let taken = std::mem::take(rollback);
     let (taken, created) = block(move || {
         let mut rollback = taken;
-        let created = create_task(&engine, &record, &mut rollback);
+        let created = create_task(&engine, &record, None, &mut rollback);
         (rollback, created)
     })
     .await;
@@ -136,10 +136,14 @@ pub(crate) struct Waiting {
     pub(crate) endpoints: Vec<Endpoint>,
 }
 
-/// Bundle, shim and task; the process waits at its gate afterwards.
+/// Finds the shim in which a container is a guest.
+pub(crate) type Host<'a> = &'a (dyn Fn() -> Result<Arc<Shim>> + Sync);
+
+/// Bundle, shim and task; the process waits at its gate afterwards. Without a host the container gets a shim of its own.
 pub(crate) fn create_task(
     engine: &Engine,
     record: &Arc<ContainerRecord>,
+    host: Option<Host<'_>>,
     rollback: &mut Rollback,
 ) -> Result<Waiting> {
     log_delivery::prepare(engine, record, rollback)?;
@@ -161,7 +165,7 @@ pub(crate) fn create_task(
     rollback.on_failure(move || drop(held));
     engine.failpoint("start-network")?;
     let (places, Launched { shim, bundle, recipe }) =
-        place_and_launch(engine, record, (&spec, &cgroup), rollback)?;
+        place_and_launch(engine, record, (&spec, &cgroup, host), rollback)?;
     engine.failpoint("start-task")?;
     let options = runtimes::options(engine, record, &cgroup)?;
     let staged = joined.stage(&bundle)?;
@@ -193,7 +197,7 @@ struct Launched {
 fn place_and_launch(
     engine: &Engine,
     record: &Arc<ContainerRecord>,
-    container: (&Spec, &CgroupPlace),
+    container: (&Spec, &CgroupPlace, Option<Host<'_>>),
     rollback: &mut Rollback,
 ) -> Result<(Vec<Endpoint>, Launched)> {
     let (places, launched) = thread::scope(|scope| {
@@ -228,7 +232,7 @@ fn place(
 fn launch_shim(
     engine: &Engine,
     record: &Arc<ContainerRecord>,
-    (spec, cgroup): (&Spec, &CgroupPlace),
+    (spec, cgroup, host): (&Spec, &CgroupPlace, Option<Host<'_>>),
     rollback: &mut Rollback,
 ) -> Result<Launched> {
     engine.failpoint("start-bundle")?;
@@ -240,11 +244,14 @@ fn launch_shim(
     let recipe = Arc::new(recipe(engine, record)?);
     let held = Arc::clone(&recipe);
     rollback.on_failure(move || drop(held));
-    let shim = engine.shims.launch(&LaunchOptions {
-        binary: engine.settings.shim.clone(),
-        bundle: bundle.clone(),
-        id: id.to_owned(),
-    })?;
+    let shim = match host {
+        Some(find) => find()?.guest(&bundle, id),
+        None => engine.shims.launch(&LaunchOptions {
+            binary: engine.settings.shim.clone(),
+            bundle: bundle.clone(),
+            id: id.to_owned(),
+        })?,
+    };
     let shim = Arc::new(shim);
     let undo = (engine.clone(), Arc::clone(&shim), Arc::clone(record));
     rollback.on_failure(move || leftovers::take_down(&undo.0, &undo.1, &undo.2));

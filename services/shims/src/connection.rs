@@ -157,6 +157,11 @@ impl Connection {
         run(completion, result);
     }
 
+    /// Whether it is over.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.calls().closed
+    }
+
     /// Fails everything that waits, and everything that comes later.
     pub(crate) fn close(&self) {
         let pending = {

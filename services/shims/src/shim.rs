@@ -65,18 +65,26 @@ pub enum ExitNotice {
     ShimDied,
 }
 
-/// A running shim. Clones of the `Arc` around it may call from many threads at once.
+/// A container in a running shim. Clones of the `Arc` around it may call from many threads at once.
 #[derive(Debug)]
 pub struct Shim {
     id: String,
     bundle: PathBuf,
+    link: Arc<Link>,
+    /// The shim is another's, and outlives this container.
+    is_guest: bool,
+}
+
+/// The way to a shim, for all of its containers.
+#[derive(Debug)]
+struct Link {
     service: &'static str,
     connection: Arc<Connection>,
     reactor: Arc<Reactor>,
     token: u64,
 }
 
-impl Drop for Shim {
+impl Drop for Link {
     fn drop(&mut self) {
         self.reactor.remove(self.token);
     }
@@ -93,14 +101,21 @@ impl Shim {
         socket.set_nonblocking(true).map_err(|source| Error::Reactor { source })?;
         let connection = Arc::new(Connection::new(socket));
         let token = reactor.add(&connection)?;
-        Ok(Self {
-            id: id.to_owned(),
-            bundle: bundle.to_owned(),
-            service: if bootstrap.version == 3 { TASK_SERVICE_V3 } else { TASK_SERVICE_V2 },
-            connection,
-            reactor: Arc::clone(reactor),
-            token,
-        })
+        let service = if bootstrap.version == 3 { TASK_SERVICE_V3 } else { TASK_SERVICE_V2 };
+        let link = Arc::new(Link { service, connection, reactor: Arc::clone(reactor), token });
+        Ok(Self { id: id.to_owned(), bundle: bundle.to_owned(), link, is_guest: false })
+    }
+
+    /// A further container in this shim, with a bundle of its own. [`Shim::dismiss`] leaves the shim to those who come after it.
+    #[must_use]
+    pub fn guest(&self, bundle: &Path, id: &str) -> Self {
+        let link = Arc::clone(&self.link);
+        Self { id: id.to_owned(), bundle: bundle.to_owned(), link, is_guest: true }
+    }
+
+    /// Whether the shim has ended, or nobody can talk to it any more.
+    pub fn is_gone(&self) -> bool {
+        self.link.connection.is_closed()
     }
 
     /// The container's id.
@@ -300,7 +315,7 @@ impl Shim {
         Err(Error::Attach { id: self.id.clone(), kind, reason })
     }
 
-    /// Takes everything down, as far as it is there: kills what runs, deletes the task, ends the shim.
+    /// Takes everything down, as far as it is there: kills what runs, deletes the task, ends the shim unless it is another's.
     /// Returns when that is done or cannot be done; the bundle stays.
     pub fn dismiss(&self) {
         let deleted = match self.delete("") {
@@ -317,6 +332,9 @@ impl Shim {
                 false
             }
         };
+        if self.is_guest {
+            return;
+        }
         // A shim that could not delete its task would stay with it for ever.
         if let Err(error) = self.end(!in_order) {
             tracing::warn!(id = self.id, %error, "cannot end a shim");
@@ -338,7 +356,7 @@ impl Shim {
     fn request(&self, method: &str, message: &impl Message, limit: Option<Duration>) -> Request {
         let timeout = limit.map_or(0, |limit| i64::try_from(limit.as_nanos()).unwrap_or(i64::MAX));
         Request {
-            service: self.service.to_owned(),
+            service: self.link.service.to_owned(),
             method: method.to_owned(),
             payload: message.encode(),
             timeout_nano: timeout,
@@ -347,9 +365,10 @@ impl Shim {
     }
 
     fn send(&self, request: &Request, completion: crate::connection::Completion) -> u32 {
-        let (stream_id, progress) = self.connection.send(request, completion);
+        let Link { connection, reactor, token, .. } = self.link.as_ref();
+        let (stream_id, progress) = connection.send(request, completion);
         if progress == Progress::WantsToWrite {
-            self.reactor.watch_writable(self.token, &self.connection);
+            reactor.watch_writable(*token, connection);
         }
         stream_id
     }
@@ -366,7 +385,7 @@ impl Shim {
         let result = match receiver.recv_timeout(limit) {
             Ok(result) => result,
             Err(mpsc::RecvTimeoutError::Timeout) => {
-                self.connection.forget(stream_id);
+                self.link.connection.forget(stream_id);
                 return Err(Error::Deadline { id: self.id.clone(), method, limit });
             }
             // The thread has ended and took the call with it.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use gantry_testkit::{Daemon, poll};
 use rustix::process::Signal;
 
-use super::context;
+use super::{context, is_over};
 
 /// A command that waits for a file in its cache mount.
 const GATED: &str = "RUN --mount=type=cache,id=gate,target=/gate while test ! -e /gate/open; do usleep 20000; done\n";
@@ -27,16 +27,6 @@ fn gates(daemon: &Daemon) -> bool {
     let has_entries = |path| fs::read_dir(path).is_ok_and(|entries| entries.count() > 0);
     has_entries(daemon.data_root().join("build-caches"))
         && has_entries(daemon.exec_root().join("containers"))
-}
-
-fn is_over(daemon: &Daemon) -> bool {
-    let is_empty = |path| fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
-    let folders = [
-        daemon.exec_root().join("containers"),
-        daemon.data_root().join("builds"),
-        daemon.data_root().join("containers"),
-    ];
-    folders.into_iter().all(is_empty)
 }
 
 #[test]

@@ -6,22 +6,11 @@ use gantry_testkit::{Daemon, Options, SmallDisk, busybox, poll};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::{cached, context};
+use super::{cached, context, is_over};
 use crate::shared::shared;
 
 const FOREVER: &str =
     "FROM busybox\nRUN echo begun > /begun\nRUN while test ! -e /never; do usleep 20000; done\n";
-
-pub(super) fn is_over(daemon: &Daemon) -> bool {
-    let is_empty = |path| fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
-    [
-        daemon.exec_root().join("containers"),
-        daemon.data_root().join("builds"),
-        daemon.data_root().join("containers"),
-    ]
-    .into_iter()
-    .all(is_empty)
-}
 
 fn last_command_runs(daemon: &Daemon) -> bool {
     let steps = daemon.ok(&["builds", "ls", "--format", "{{.Status}} {{.Steps}}"]);

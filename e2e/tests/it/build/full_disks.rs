@@ -9,8 +9,7 @@ use rustix::fs::{FallocateFlags, fallocate, statvfs, syncfs};
 use rustix::io::Errno;
 use tempfile::TempDir;
 
-use super::failures::is_over;
-use super::{cached, context};
+use super::{cached, context, is_over};
 
 /// A disk of its own, with a file system of the kind that most have: it is full for files, for directories and for what is moved at
 /// different times.

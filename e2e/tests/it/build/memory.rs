@@ -4,7 +4,7 @@ use std::fs;
 
 use gantry_testkit::Daemon;
 
-use super::{build, cached, context, run};
+use super::{build, cached, context, is_over, run};
 
 const DOCKERFILE: &str = "FROM busybox\nCOPY first /first\nRUN cat /first > /one; cat /proc/sys/kernel/random/uuid > /when\nCOPY second /second\n\
     RUN cat /second > /two\n";
@@ -78,17 +78,7 @@ fn a_build_that_dies_with_the_daemon_leaves_nothing_and_is_gone_on_with() {
     daemon.kill();
     building.wait();
     daemon.start_again();
-    gantry_testkit::poll("nothing is left of it", || {
-        let is_empty = |path: std::path::PathBuf| {
-            fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
-        };
-        let folders = [
-            daemon.exec_root().join("containers"),
-            daemon.data_root().join("builds"),
-            daemon.data_root().join("containers"),
-        ];
-        folders.into_iter().all(is_empty).then_some(())
-    });
+    gantry_testkit::poll("nothing is left of it", || is_over(&daemon).then_some(()));
     fs::write(root.join("Dockerfile"), "FROM busybox\nRUN echo done > /done\n").unwrap();
     let printed = daemon.gantry(&words).run();
     assert_eq!((printed.code, cached(&printed.stderr)), (0, 1), "{}", printed.stderr);

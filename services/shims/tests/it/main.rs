@@ -7,7 +7,7 @@ use gantry_shim_protocol::bootstrap::BootstrapResult;
 use gantry_shim_protocol::exit::ExitRecord;
 use gantry_shim_protocol::frame::FrameBuffer;
 use gantry_shim_protocol::rpc::{Code, Request, Response, Status};
-use gantry_shim_protocol::task::{StartRequest, StartResponse, WaitResponse};
+use gantry_shim_protocol::task::{DeleteRequest, StartRequest, StartResponse, WaitResponse};
 use gantry_shim_protocol::wire::Message;
 use gantry_shim_protocol::{ADDRESS_FILE, EXITS_FILE, TASK_SERVICE_V3, TASK_SOCKET};
 use gantry_shims::{Error, ExitNotice, Shim, Shims};
@@ -207,4 +207,30 @@ fn a_shim_that_is_not_there_cannot_be_reached() {
     std::fs::write(directory.path().join(ADDRESS_FILE), "tcp://1.2.3.4").unwrap();
     let error = shims.connect(directory.path(), "c").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidParameter, "{error}");
+}
+
+#[test]
+fn a_guest_that_is_dismissed_leaves_the_shim_to_its_host() {
+    let fake = fake();
+    let (host, mut peer) = fake.connect();
+    let guest = host.guest(fake.directory.path(), "guest");
+    let calling = std::thread::spawn(move || {
+        guest.dismiss();
+        drop(guest);
+        host.dismiss();
+        assert!(host.is_gone());
+    });
+    let mut calls = Vec::new();
+    for _ in 0..2 {
+        let (stream_id, request) = peer.next_call();
+        let wanted = DeleteRequest::decode(&request.payload).unwrap();
+        calls.push((request.method, wanted.id));
+        let status = Status::new(Code::NotFound, "no task");
+        peer.answer(stream_id, &Response::failure(status));
+    }
+    let of = |id: &str| ("Delete".to_owned(), id.to_owned());
+    assert_eq!(calls, [of("guest"), of("c")]);
+    assert_eq!(peer.next_call().1.method, "Shutdown");
+    drop(peer);
+    calling.join().unwrap();
 }
