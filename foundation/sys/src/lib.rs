@@ -32,6 +32,7 @@ pub mod resident;
 pub mod schedule;
 pub mod seccomp;
 pub mod self_copy;
+pub mod selinux;
 pub mod signalfd;
 pub mod signals;
 pub mod uncached;

@@ -8,14 +8,13 @@ use std::path::Path;
 
 use gantry_oci::runtime::SPEC_VERSION;
 use gantry_sys::seccomp::knows_flag;
+use gantry_sys::selinux;
 use gantry_types::SEARCH_PATH;
 use serde_json::Value;
 
 use crate::checkpoint::find_criu;
 
-use crate::plan::{
-    capability_names, has_apparmor, has_selinux, memory_policy_flags, memory_policy_modes,
-};
+use crate::plan::{capability_names, has_apparmor, memory_policy_flags, memory_policy_modes};
 
 /// Options with a meaning of their own; every other one goes to the file system.
 const MOUNT_OPTIONS: &[&str] = &[
@@ -171,7 +170,7 @@ fn annotations() -> Value {
         ("org.opencontainers.runc.checkpoint.enabled", yes_or_no(criu)),
         ("org.gantry.version", env!("CARGO_PKG_VERSION").into()),
         ("org.gantry.host.apparmor", yes_or_no(has_apparmor())),
-        ("org.gantry.host.selinux", yes_or_no(has_selinux())),
+        ("org.gantry.host.selinux", yes_or_no(selinux::is_in_force())),
         ("org.gantry.host.resctrl", exists("/sys/fs/resctrl/schemata")),
         ("org.gantry.host.cgroup2", exists("/sys/fs/cgroup/cgroup.controllers")),
     ])

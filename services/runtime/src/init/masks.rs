@@ -18,7 +18,7 @@ pub(super) fn apply(root: &Root, linux: &Linux) -> Result<(), Failure> {
     for path in &linux.readonly_paths {
         make_readonly(root, path)?;
     }
-    let mut cover = Cover { null: None, empty: None };
+    let mut cover = Cover { null: None, empty: None, label: &linux.mount_label };
     for path in &linux.masked_paths {
         cover.mask(root, path)?;
     }
@@ -35,12 +35,14 @@ fn make_readonly(root: &Root, path: &str) -> Result<(), Failure> {
 }
 
 /// What lies over masked paths: the null device over files, one empty read-only tmpfs over all directories.
-struct Cover {
+struct Cover<'a> {
     null: Option<OwnedFd>,
     empty: Option<OwnedFd>,
+    /// The security label of that tmpfs; may be empty.
+    label: &'a str,
 }
 
-impl Cover {
+impl Cover<'_> {
     fn mask(&mut self, root: &Root, path: &str) -> Result<(), Failure> {
         let what = || format!("mask {path}");
         let Some(target) = find(root, path)? else { return Ok(()) };
@@ -64,7 +66,8 @@ impl Cover {
                 .during("copy the empty directory");
         }
         let words = ["ro", "nosuid", "nodev", "noexec", "nr_blocks=1", "nr_inodes=1", "mode=755"];
-        filesystem::new("tmpfs", "tmpfs", &MountOptions::parse(&words))
+        let options = MountOptions::parse(&words).with_label("tmpfs", self.label);
+        filesystem::new("tmpfs", "tmpfs", &options)
     }
 
     fn null_file(&mut self) -> Result<OwnedFd, Failure> {

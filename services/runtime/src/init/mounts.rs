@@ -49,7 +49,9 @@ pub(super) fn apply(
             (MountKind::Filesystem(kind), _) => {
                 attach_new(root, mount, kind, &maker)?;
             }
-            (MountKind::Cgroup, _) => attach_cgroups(root, mount, &prepared.cgroups)?,
+            (MountKind::Cgroup, _) => {
+                attach_cgroups(root, mount, &prepared.cgroups, maker.label())?;
+            }
             (MountKind::Bind(_), None) => return Err(Failure::invalid("a bind without source")),
         }
     }
@@ -96,27 +98,34 @@ fn attach_new(
         root.find_or_make(&mount.destination, Missing::Directory).during_with(what)?
     };
     check_proc(mount, target.as_fd(), None)?;
-    let options = with_label(&mount.options, kind, maker.label());
+    let options = mount.options.clone().with_label(kind, maker.label());
     let made = if kind == "tmpfs" {
         new_tmpfs(&mount.source, options, target.as_fd(), covers)?
     } else {
         maker.make(kind, &mount.source, options)?
     };
+    if kind == "mqueue" && !maker.label().is_empty() {
+        label_queues(made.as_fd(), maker.label())?;
+    }
     filesystem::attach(made.as_fd(), target.as_fd()).during_with(what)
+}
+
+/// Message queues take no label as a mount option. Where they are the host's own, their label is nothing that this process could change.
+fn label_queues(queues: BorrowedFd<'_>, label: &str) -> Result<(), Failure> {
+    match gantry_sys::selinux::set_label(queues, label)
+        .map_err(|error| Errno::from_io_error(&error))
+    {
+        Ok(()) | Err(Some(Errno::NOTSUP | Errno::ACCESS | Errno::PERM)) => Ok(()),
+        Err(errno) => Err(Failure::invalid(format!(
+            "label /dev/mqueue as {label:?}: {}",
+            errno.unwrap_or(Errno::IO)
+        ))),
+    }
 }
 
 /// A symbolic link, or something else that is no directory, was on the way.
 fn is_no_directory(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::LOOP | Errno::NOTDIR))
-}
-
-/// SELinux labels the files of a file system that has no labels of its own by a mount option. The kernel's own trees have theirs.
-fn with_label(options: &MountOptions, kind: &str, label: &str) -> MountOptions {
-    let mut options = options.clone();
-    if !label.is_empty() && !matches!(kind, "proc" | "sysfs" | "mqueue") {
-        options.data.push(("context".to_owned(), Some(label.to_owned())));
-    }
-    options
 }
 
 /// A tmpfs has the mode of the directory that it covers, unless it is told another or there was none, and its contents when it is told
@@ -144,7 +153,12 @@ fn new_tmpfs(
 }
 
 /// The container's own cgroups: one mount on a host with the unified hierarchy alone, else a directory of them.
-fn attach_cgroups(root: &Root, mount: &MountPlan, cgroups: &[CgroupMount]) -> Result<(), Failure> {
+fn attach_cgroups(
+    root: &Root,
+    mount: &MountPlan,
+    cgroups: &[CgroupMount],
+    label: &str,
+) -> Result<(), Failure> {
     let what = || format!("mount cgroups to {}", mount.destination.display());
     let target = root.find_or_make(&mount.destination, Missing::Directory).during_with(what)?;
     check_proc(mount, target.as_fd(), None)?;
@@ -155,7 +169,8 @@ fn attach_cgroups(root: &Root, mount: &MountPlan, cgroups: &[CgroupMount]) -> Re
         return filesystem::attach(only.tree.as_fd(), target.as_fd()).during_with(what);
     }
     let words = ["nosuid", "nodev", "noexec", "mode=755"];
-    let directory = filesystem::new("tmpfs", "tmpfs", &MountOptions::parse(&words))?;
+    let options = MountOptions::parse(&words).with_label("tmpfs", label);
+    let directory = filesystem::new("tmpfs", "tmpfs", &options)?;
     filesystem::attach(directory.as_fd(), target.as_fd()).during_with(what)?;
     for cgroup in cgroups {
         attach_cgroup(directory.as_fd(), cgroup, &mount.options)?;

@@ -4,6 +4,7 @@
 use std::fs;
 
 use gantry_oci::runtime::Process;
+use gantry_sys::selinux;
 
 use crate::failure::Failure;
 
@@ -19,7 +20,7 @@ const UNCONFINED: &str = "unconfined";
 
 impl LabelPlan {
     pub(crate) fn new(process: &Process) -> Result<Self, Failure> {
-        let modules = Modules { apparmor: has_apparmor, selinux: has_selinux };
+        let modules = Modules { apparmor: has_apparmor, selinux: selinux::is_in_force };
         Self::on(&modules, &process.apparmor_profile, &process.selinux_label)
     }
 
@@ -56,7 +57,7 @@ impl LabelPlan {
 /// Checks `linux.mountLabel`.
 pub(super) fn mount_label(label: &str) -> Result<(), Failure> {
     check("linux.mountLabel", label)?;
-    if label.is_empty() || has_selinux() {
+    if label.is_empty() || selinux::is_in_force() {
         return Ok(());
     }
     Err(Failure::invalid(format!(
@@ -73,13 +74,6 @@ struct Modules {
 /// Whether the kernel confines by AppArmor.
 pub(crate) fn has_apparmor() -> bool {
     fs::read("/sys/module/apparmor/parameters/enabled").is_ok_and(|text| text.starts_with(b"Y"))
-}
-
-/// Whether the kernel has an SELinux policy in force: its file system is mounted then.
-pub(crate) fn has_selinux() -> bool {
-    const SELINUX_MAGIC: u64 = 0xf97c_ff8c;
-    rustix::fs::statfs("/sys/fs/selinux")
-        .is_ok_and(|found| found.f_type.cast_unsigned() == SELINUX_MAGIC)
 }
 
 /// Labels are written as one line.

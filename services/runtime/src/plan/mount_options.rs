@@ -63,11 +63,25 @@ impl MountOptions {
                 "idmap" => self.id_map = self.id_map.or(Some(Recursion::TopOnly)),
                 "ridmap" => self.id_map = Some(Recursion::All),
                 _ => self.data.push(match word.split_once('=') {
+                    // mount(8) wants a label in quotes, because there may be a comma in it; here nothing is separated by commas.
+                    Some(("context", label)) => {
+                        ("context".to_owned(), Some(label.trim_matches('"').to_owned()))
+                    }
                     Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
                     None => (word.to_owned(), None),
                 }),
             }
         }
+    }
+
+    /// SELinux labels the files of a file system that has no labels of its own by a mount option. The kernel's own trees have theirs.
+    pub(crate) fn with_label(mut self, kind: &str, label: &str) -> Self {
+        let has_own =
+            matches!(kind, "proc" | "sysfs" | "mqueue") || self.value("context").is_some();
+        if !label.is_empty() && !has_own {
+            self.data.push(("context".to_owned(), Some(label.to_owned())));
+        }
+        self
     }
 
     pub(crate) fn value(&self, key: &str) -> Option<&str> {
@@ -119,4 +133,28 @@ pub(crate) fn propagation(word: &str) -> Option<(Propagation, Recursion)> {
         "runbindable" => (Propagation::Unbindable, Recursion::All),
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_is_one_value_and_said_once() {
+        let context = |options: &MountOptions| {
+            let labels = options.data.iter().filter(|(key, _)| key == "context");
+            labels.map(|(_, label)| label.clone().unwrap_or_default()).collect::<Vec<_>>()
+        };
+        let none = MountOptions::parse(&["ro"]);
+        assert_eq!(
+            context(&none.clone().with_label("tmpfs", "a:b:c:s0:c1,c2")),
+            ["a:b:c:s0:c1,c2"]
+        );
+        for kind in ["proc", "sysfs", "mqueue"] {
+            assert!(context(&none.clone().with_label(kind, "a:b:c")).is_empty(), "{kind}");
+        }
+        assert!(context(&none.with_label("tmpfs", "")).is_empty());
+        let quoted = MountOptions::parse(&["context=\"a:b:c:s0:c1,c2\""]).with_label("tmpfs", "x");
+        assert_eq!(context(&quoted), ["a:b:c:s0:c1,c2"]);
+    }
 }
