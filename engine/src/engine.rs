@@ -23,6 +23,7 @@ use crate::live::Live;
 use crate::plan::{self, HostFacts};
 use crate::record::{ContainerRecord, Snapshot};
 use crate::registry::{Handle, Registry};
+use crate::selinux::Selinux;
 use crate::settings::{LiveSettings, Settings};
 use crate::{
     Result, build, cgroups, container, facts, housekeeping, image, network, plugin, random, system,
@@ -45,6 +46,8 @@ impl WeakEngine {
 pub struct Inner {
     pub(crate) settings: Settings,
     pub(crate) host: HostFacts,
+    /// The labels of containers.
+    pub(crate) selinux: Selinux,
     pub(crate) db: Arc<Db>,
     pub(crate) images: Images,
     pub(crate) layers: Layers,
@@ -144,7 +147,8 @@ impl Engine {
     fn open_services(settings: Settings) -> Result<(Self, Vec<ContainerRecord>)> {
         make_dirs(&settings)?;
         let db = Arc::new(Db::open(&settings.data_root.join("meta.db"))?);
-        let layers = open_layers(&settings, &db)?;
+        let selinux = Selinux::open(settings.selinux)?;
+        let layers = open_layers(&settings, &db, &selinux)?;
         let elsewhere = housekeeping::layer_archives::InLayers(layers.archives());
         let images = Images::open(
             gantry_images::Config {
@@ -158,9 +162,13 @@ impl Engine {
         let signature_policy =
             settings.signature_policy.as_deref().map(gantry_trust::Policy::read).transpose()?;
         let cgroups = Hierarchies::detect()?;
+        for record in &records {
+            selinux.keep(&record.plan.security.selinux);
+        }
         let plugins = Arc::new(Plugins::new(settings.plugins.clone()));
         let inner = Inner {
-            host: facts::gather(&cgroups, settings.default_bridge),
+            host: facts::gather(&cgroups, settings.default_bridge, &selinux),
+            selinux,
             dns: gantry_dns::Dns::new(gantry_dns::Config {
                 resolv_conf: settings.names.resolv_conf.clone(),
             })?,
@@ -326,13 +334,15 @@ fn readable_records(db: &Db) -> Result<Vec<ContainerRecord>> {
     Ok(records)
 }
 
-fn open_layers(settings: &Settings, db: &Arc<Db>) -> Result<Layers> {
+fn open_layers(settings: &Settings, db: &Arc<Db>, selinux: &Selinux) -> Result<Layers> {
     let config = gantry_layers::Config {
         root: settings.data_root.clone(),
         format: settings.layer_format,
         points: plan::POINTS,
+        label: selinux.layer_label(),
     };
     let layers = Layers::open(config, Arc::clone(db))?;
+    selinux.label_layers(&settings.data_root.join("layers"))?;
     if settings.live.containers.writable_layer_bytes.is_some() {
         layers.can_limit()?;
     }

@@ -7,9 +7,10 @@ use std::path::Path;
 use gantry_cgroup::{Hierarchies, Layout, Version};
 
 use crate::plan::{HostFacts, LimitSupport};
+use crate::selinux::Selinux;
 
 /// Reads the host's facts. What cannot be read counts as not there.
-pub(crate) fn gather(cgroups: &Hierarchies, default_bridge: bool) -> HostFacts {
+pub(crate) fn gather(cgroups: &Hierarchies, default_bridge: bool, selinux: &Selinux) -> HostFacts {
     HostFacts {
         cpus: std::thread::available_parallelism()
             .map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX)),
@@ -25,6 +26,7 @@ pub(crate) fn gather(cgroups: &Hierarchies, default_bridge: bool) -> HostFacts {
         apparmor: fs::read("/sys/module/apparmor/parameters/enabled")
             .is_ok_and(|text| text.starts_with(b"Y")),
         apparmor_parser: crate::apparmor::parser(),
+        selinux: selinux.is_on(),
         limits: limits(cgroups),
         hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
     }

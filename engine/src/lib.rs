@@ -25,6 +25,7 @@ mod random;
 mod record;
 mod registry;
 mod rollback;
+mod selinux;
 mod settings;
 pub mod system;
 mod user_namespaces;

@@ -46,11 +46,12 @@ pub(crate) use log::{
 use modes::Modes;
 pub(crate) use modes::{CgroupNamespace, Ipc, Network, Sharing, joined};
 pub(crate) use mounts::{
-    BindSource, ImageSource, MountPlan, MountSource, VolumeSource, VolumesFrom, complete_mounts,
+    BindSource, ImageSource, MountPlan, MountSource, Relabel, VolumeSource, VolumesFrom,
+    complete_mounts,
 };
 pub(crate) use ports::{parse_port, ports};
 pub(crate) use resources::with_devices;
-pub(crate) use security::{SeccompPlan, SecurityPlan};
+pub(crate) use security::{SeccompPlan, SecurityPlan, has_label_options, is_open, label_options};
 pub(crate) use spec::{
     FoundSource, JoinedNamespaces, POINTS, SpecFacts, exec_process, mount_points, to_spec,
 };
@@ -84,6 +85,8 @@ pub(crate) struct HostFacts {
     pub apparmor: bool,
     /// The program that loads profiles of AppArmor, where there is one.
     pub apparmor_parser: Option<PathBuf>,
+    /// Whether containers get labels of SELinux.
+    pub selinux: bool,
     /// What the kernel can limit.
     pub limits: LimitSupport,
 }

@@ -25,6 +25,8 @@ pub struct Settings {
     pub cgroup_driver: CgroupDriver,
     /// The cgroup below which every container's own lies, with a leading slash; with systemd, the name of the slice.
     pub cgroup_parent: String,
+    /// Whether containers get labels of SELinux, where the kernel has it.
+    pub selinux: bool,
     /// The form of extracted layers; `None` leaves the choice to what the host can.
     pub layer_format: Option<gantry_layers::Format>,
     /// How long nothing may have come in before archives of layers go that can be put together again; without it,

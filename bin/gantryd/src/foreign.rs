@@ -63,9 +63,6 @@ pub(crate) struct ForeignKeys {
     pub userland_proxy_path: Option<String>,
     /// Not there
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub selinux_enabled: Option<bool>,
-    /// Not there
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub rootless: Option<bool>,
     /// So it is in any case: the log has no colours
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -177,7 +174,6 @@ fn networks(keys: &ForeignKeys) -> Result<(), Error> {
 fn host(keys: &ForeignKeys) -> Result<(), Error> {
     for (key, value, why) in [
         ("cri-containerd", keys.cri_containerd, "there is no containerd in Gantry"),
-        ("selinux-enabled", keys.selinux_enabled, "labels of SELinux are not there yet"),
         ("rootless", keys.rootless, "a daemon without root's rights is not there yet"),
     ] {
         if value == Some(true) {
@@ -271,7 +267,7 @@ mod tests {
             "{}",
             r#"{"live-restore":true,"storage-driver":"overlay2","storage-opts":["overlay2.override_kernel_check=true"]}"#,
             r#"{"iptables":true,"firewall-backend":"nftables"}"#,
-            r#"{"userland-proxy":true,"raw-logs":true,"ip-forward-no-drop":true,"selinux-enabled":false}"#,
+            r#"{"userland-proxy":true,"raw-logs":true,"ip-forward-no-drop":true}"#,
         ] {
             assert_eq!(checked(json).unwrap(), [""; 0], "{json}");
         }
@@ -304,7 +300,6 @@ mod tests {
             (r#"{"firewall-backend":"iptables"}"#, "nftables"),
             (r#"{"allow-direct-routing":true}"#, "outside"),
             (r#"{"bridge-accept-fwmark":"1"}"#, "chain user"),
-            (r#"{"selinux-enabled":true}"#, "SELinux"),
             (r#"{"rootless":true}"#, "root's rights"),
             (r#"{"api-cors-header":"*"}"#, "reverse proxy"),
             (r#"{"cri-containerd":true}"#, "no containerd"),

@@ -43,6 +43,9 @@ pub(crate) struct Given {
     #[command(flatten)]
     #[serde(flatten)]
     pub cgroups: CgroupKeys,
+    /// Label containers' processes and files for SELinux, where the kernel has it
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub selinux_enabled: Option<bool>,
     /// A label of this daemon, as key=value; may be repeated
     #[arg(long = "label", value_name = "LABEL")]
     pub labels: Option<Vec<String>>,

@@ -85,6 +85,7 @@ impl Settings {
                 init: given.containers.init_path.map_or_else(|| program("gantry-init"), Ok)?,
                 cgroup_driver,
                 cgroup_parent,
+                selinux: given.selinux_enabled.unwrap_or(false),
                 layer_format: given.layer_format.and_then(LayerFormat::choice),
                 layer_archives: given.layer_archives.unwrap_or_default().quiet(),
                 default_bridge: bridge != Bridge::None,

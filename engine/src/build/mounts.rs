@@ -15,11 +15,11 @@ use super::caches::{self, Taken};
 use super::ssh::Relay;
 use super::workshop::Bench;
 use super::{chain, secrets};
-use crate::Result;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::plan::{ContainerPlan, MountSource};
+use crate::plan::{ContainerPlan, MountSource, Relabel};
 use crate::volume::use_by;
+use crate::{Result, selinux};
 
 /// The mounts of one command, and what has to be there as long as it runs.
 #[derive(Default)]
@@ -79,6 +79,18 @@ impl LaidOut {
             }
         }
     }
+}
+
+/// Where SELinux labels files, secrets and sockets are the command's own; what else there is other commands have as well.
+pub(super) fn label(engine: &Engine, id: &ContainerId, plan: &ContainerPlan) -> Result<()> {
+    let own = secrets::folder(engine, id);
+    for mount in &plan.mounts {
+        let MountSource::Bind(bind) = &mount.source else { continue };
+        let path = Path::new(&bind.path);
+        let how = if path.starts_with(&own) { Relabel::Private } else { Relabel::Shared };
+        selinux::relabel(path, &plan.security.selinux, how)?;
+    }
+    Ok(())
 }
 
 /// How references of mounts of layers begin, in front of their numbers; no image's name has a blank.

@@ -25,7 +25,7 @@ use crate::error::Error;
 use crate::plan::{self, ContainerPlan, Surroundings};
 use crate::record::{ContainerRecord, ImageUsed};
 use crate::rollback::Rollback;
-use crate::{Result, random};
+use crate::{Result, random, selinux};
 
 /// How long a command is waited for before asking whether it is still wanted.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -56,6 +56,9 @@ impl Ran {
         let points = plan::mount_points(&self.record.plan);
         let points = points.iter().map(String::as_bytes);
         let (id, chain) = (self.record.id.as_str(), &self.record.image.chain);
+        if self.engine.selinux.is_on() {
+            self.engine.selinux.label_layer(&self.engine.layers.directories(id, chain)?.upper)?;
+        }
         Ok(self.engine.layers.outline_written(id, chain, points, output)?)
     }
 }
@@ -88,11 +91,13 @@ pub(super) fn run(
         Surroundings { host: &engine.host, defaults: &live.containers, logs, cgroup_driver };
     let (mut plan, _) = ContainerPlan::resolve(&id, request, &ImageConfig::default(), around)?;
     laid_out.complete(&mut plan);
+    let mut files = Rollback::new();
+    selinux::label(engine, &mut plan, &mut files)?;
+    mounts::label(engine, &id, &plan)?;
     let image = ImageUsed { id: Digest::sha256([0; 32]), chain: chain.to_vec() };
     let name = format!("build-{}", &id.as_str()[..12]);
     let name = name.parse().map_err(|error| Error::invalid(format!("{error}")))?;
     let record = Arc::new(create::new_record((id, name), image, plan));
-    let mut files = Rollback::new();
     create::make_files(engine, &record, &mut files)?;
     let code = execute(bench, &record, &mut audience)?;
     drop(caches);

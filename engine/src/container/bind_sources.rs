@@ -5,15 +5,16 @@ use std::path::Path;
 use gantry_sys::mountinfo::{self, MountLine};
 use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 
-use crate::Result;
 use crate::error::Error;
-use crate::plan::{BindSource, ContainerPlan, MountSource};
+use crate::plan::{BindSource, ContainerPlan, MountSource, Relabel};
+use crate::{Result, selinux};
 
 /// Makes host directories that are missing where `-v` names them, as Docker does. They stay, even when this start fails: they are the
 /// user's from then on, and another container may have them already.
 ///
 /// # Errors
-/// A directory is missing that is not to be made, cannot be made, or lies where mounts do not come and go as the container is to see.
+/// A directory is missing that is not to be made, cannot be made, or lies where mounts do not come and go as the container is to see; its
+/// files cannot be labelled as `:z` or `:Z` has it.
 pub(super) fn prepare(plan: &ContainerPlan) -> Result<()> {
     for mount in &plan.mounts {
         let MountSource::Bind(bind) = &mount.source else { continue };
@@ -25,6 +26,9 @@ pub(super) fn prepare(plan: &ContainerPlan) -> Result<()> {
             std::fs::create_dir_all(path).map_err(Error::file("create directory", path))?;
         }
         check_propagation(bind)?;
+        if let Some(how) = Relabel::of(&bind.mode) {
+            selinux::relabel(path, &plan.security.selinux, how)?;
+        }
     }
     Ok(())
 }

@@ -11,10 +11,10 @@ use crate::blocking::block;
 use crate::engine::{CONTAINERS, Engine};
 use crate::error::Error;
 use crate::image::LayersStay;
-use crate::plan::{ContainerPlan, MountSource, Surroundings};
+use crate::plan::{ContainerPlan, MountSource, Relabel, Surroundings};
 use crate::record::{ContainerRecord, ImageUsed, State};
 use crate::rollback::Rollback;
-use crate::{Result, image, names, random, volume};
+use crate::{Result, image, names, random, selinux, volume};
 
 /// How often a suggested name may be taken before we give up.
 const NAME_ATTEMPTS: u32 = 100;
@@ -83,6 +83,7 @@ impl Planned {
         let Self { name, id, image, mut plan, warnings } = self;
         let mut rollback = Rollback::new();
         let name = reserve_name(engine, name, &id, &mut rollback)?;
+        selinux::label(engine, &mut plan, &mut rollback)?;
         let volumes = volume::make(engine, &mut plan, &image.chain, &mut rollback);
         let volumes = volumes.map_err(no_missing_image)?;
         let record = Arc::new(new_record((id, name), image, plan));
@@ -181,6 +182,11 @@ pub(crate) fn make_files(
             );
         }
     });
+    if selinux::mount_label(&record.plan).is_some() {
+        // What is put there while nothing is mounted takes its label from the directory.
+        let upper = engine.layers.directories(&id, &record.image.chain)?.upper;
+        selinux::relabel(&upper, &record.plan.security.selinux, Relabel::Private)?;
+    }
     engine.failpoint("create-files")?;
     let dir = engine.settings.container_dir(&id);
     let undo = dir.clone();

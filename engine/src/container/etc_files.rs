@@ -14,10 +14,12 @@ use self::ours::Folder;
 use self::resolv_conf::resolv_conf;
 use super::links::{self, Link};
 use super::names;
-use crate::Result;
 use crate::engine::Engine;
-use crate::plan::{ContainerPlan, Network};
+use crate::plan::{ContainerPlan, Network, Relabel, joined};
 use crate::record::ContainerRecord;
+use crate::{Result, selinux};
+
+const FILES: [&str; 3] = ["hosts", "resolv.conf", "hostname"];
 
 /// Checks what the request wants in the files, before anything is made of it.
 pub(super) fn check(engine: &Engine, plan: &ContainerPlan) -> Result<()> {
@@ -47,7 +49,7 @@ pub(super) fn refresh_seen(engine: &Engine, id: &str) -> Result<()> {
 fn put(engine: &Engine, record: &ContainerRecord, links: &[Link]) -> Result<()> {
     // Who joins another one's network has that one's files.
     if record.plan.network == Network::Container {
-        return Ok(());
+        return share(engine, record);
     }
     let own = record.endpoints.iter().flat_map(|it| it.addresses().collect::<Vec<_>>());
     let own: Vec<_> = own.map(|(address, _)| address).collect();
@@ -57,7 +59,16 @@ fn put(engine: &Engine, record: &ContainerRecord, links: &[Link]) -> Result<()> 
     let conf = resolv_conf(engine, record);
     let hostname = format!("{}\n", record.plan.config.hostname);
     let dir = engine.settings.container_dir(record.id.as_str());
-    Folder::new(&dir).put(&[("hosts", &text), ("resolv.conf", &conf), ("hostname", &hostname)])
+    Folder::new(&dir).put(&[("hosts", &text), ("resolv.conf", &conf), ("hostname", &hostname)])?;
+    let labels = &record.plan.security.selinux;
+    FILES.iter().try_for_each(|name| selinux::relabel_if_alone(&dir.join(name), labels))
+}
+
+/// Where SELinux labels files, those of the container whose network is joined are from now on all containers'.
+fn share(engine: &Engine, record: &ContainerRecord) -> Result<()> {
+    let Some(id) = joined(&record.plan.host_config.network_mode) else { return Ok(()) };
+    let (dir, labels) = (engine.settings.container_dir(id), &record.plan.security.selinux);
+    FILES.iter().try_for_each(|name| selinux::relabel(&dir.join(name), labels, Relabel::Shared))
 }
 
 /// What `host-gateway` means.

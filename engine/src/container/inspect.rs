@@ -47,6 +47,8 @@ fn document(engine: &Engine, record: &ContainerRecord, size: bool) -> Result<Con
         driver: "overlay2".to_owned(),
         platform: "linux".to_owned(),
         app_armor_profile: plan.security.apparmor.clone(),
+        process_label: plan.security.selinux.process.clone(),
+        mount_label: plan.security.selinux.mount.clone(),
         exec_ids: engine.exec_ids(&record.id),
         host_config: HostConfig { links: links::shown(engine, record), ..plan.host_config.clone() },
         graph_driver: GraphDriver {

@@ -5,15 +5,15 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gantry_api::container::CreateRequest;
+use gantry_api::container::{CreateRequest, HostConfig};
 
 use super::endpoints::{namespace_of, namespace_of_kind};
 use super::shared_memory::{self, SHM, Staged};
-use crate::Result;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::plan::{Ipc, JoinedNamespaces, Network, Sharing, joined};
+use crate::plan::{Ipc, JoinedNamespaces, Network, Sharing, has_label_options, is_open, joined};
 use crate::record::{ContainerRecord, State};
+use crate::{Result, selinux};
 
 /// What is joined: namespaces, held open, and the container with the names.
 #[derive(Default)]
@@ -57,6 +57,7 @@ pub(super) fn complete(engine: &Engine, mut request: CreateRequest) -> Result<Cr
         let id = other(engine, name, what)?.id.to_string();
         *mode = format!("container:{id}");
     }
+    share_labels(engine, host)?;
     let Some(name) = joined(&request.host_config.network_mode).filter(|name| !name.is_empty())
     else {
         return Ok(request);
@@ -76,6 +77,28 @@ pub(super) fn complete(engine: &Engine, mut request: CreateRequest) -> Result<Cr
         request.config.domainname.clone_from(&config.domainname);
     }
     Ok(request)
+}
+
+/// Who shares processes or memory with another container has its label, unless it has options of its own: else neither could touch what
+/// they share.
+fn share_labels(engine: &Engine, host: &mut HostConfig) -> Result<()> {
+    if has_label_options(host) || is_open(host) {
+        return Ok(());
+    }
+    let mut shared: Option<Vec<String>> = None;
+    for mode in [&host.pid_mode, &host.ipc_mode] {
+        let Some(id) = joined(mode).filter(|id| !id.is_empty()) else { continue };
+        let options =
+            selinux::of_process(&engine.snapshot(id)?.record.plan.security.selinux.process);
+        if shared.as_ref().is_some_and(|others| *others != options) {
+            return Err(Error::invalid(
+                "--ipc and --pid containers SELinux labels aren't the same",
+            ));
+        }
+        shared = Some(options);
+    }
+    host.security_opt.extend(shared.unwrap_or_default());
+    Ok(())
 }
 
 /// The container whose namespace is asked for. That there is none is no 404, which would be the image's.

@@ -26,7 +26,7 @@ use crate::error::Error;
 use crate::plan::{self, CgroupPlace, LogFormat, Sharing, SpecFacts};
 use crate::record::{ContainerRecord, StartFailure, State};
 use crate::rollback::Rollback;
-use crate::{Result, apparmor, cgroups, volume};
+use crate::{Result, apparmor, cgroups, selinux, volume};
 
 /// The task's side of a start that somebody asks for: the restart policy begins anew.
 pub(super) async fn launch_on_request(task: &mut Task) -> Result<()> {
@@ -159,6 +159,7 @@ pub(crate) fn create_task(
     let mut spec = plan::to_spec(&record.plan, &facts);
     if let Some(process) = &mut spec.process {
         apparmor::provide(&engine.host, process)?;
+        selinux::provide(process);
     }
     // Undone after the shim: one that is slow to answer may still be at work on the mounts.
     let held = Arc::clone(&found);
@@ -170,8 +171,9 @@ pub(crate) fn create_task(
     let options = runtimes::options(engine, record, &cgroup)?;
     let staged = joined.stage(&bundle)?;
     let (stdin, stdout, stderr) = stdio(engine, record);
+    let label = selinux::mount_label(&record.plan);
     let pid = shim.create(&CreateOptions {
-        rootfs: recipe.iter().map(mount).collect(),
+        rootfs: recipe.iter().map(|it| mount(it, label)).collect(),
         terminal: record.plan.tty(),
         stdin: stdin.to_string(),
         stdout: stdout.to_string(),
@@ -308,6 +310,7 @@ fn spec_facts(engine: &Engine, record: &ContainerRecord, joined: &Joined) -> Res
         block_io: block_devices::limits(host)?,
         edits: cdi::edits_for(&host.device_requests, defaults)?,
         cgroup_path: cgroups::place_of(engine, record)?.document_path().to_owned(),
+        mount_label: selinux::mount_label(&record.plan).unwrap_or_default().to_owned(),
         recursive_read_only: engine.host.recursive_read_only,
         network_sysctls: engine.host.network_sysctls,
         sources: BTreeMap::new(),
@@ -328,8 +331,10 @@ fn recipe(engine: &Engine, record: &ContainerRecord) -> Result<Recipe> {
     Ok(engine.layers.recipe_with(record.id.as_str(), &record.image.chain, durability, namespace)?)
 }
 
-fn mount(mount: &RootfsMount) -> Mount {
-    let RootfsMount { kind, source, options } = mount.clone();
+/// With SELinux all of the root's files have one label, whatever the layers' own is.
+fn mount(mount: &RootfsMount, label: Option<&str>) -> Mount {
+    let RootfsMount { kind, source, mut options } = mount.clone();
+    options.extend(label.map(|label| format!("context=\"{label}\"")));
     Mount { kind, source, options, ..Mount::default() }
 }
 

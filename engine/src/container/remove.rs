@@ -66,6 +66,7 @@ pub(super) async fn remove_now(task: &mut Task) -> Result<()> {
     block(move || {
         forget(&engine, &record)?;
         remove_files(&engine, &record);
+        engine.selinux.give_back(&record.plan.security.selinux);
         engine.containers.remove(&record.id, &record.name);
         announce::tell(&engine, &record, "destroy");
         if record.plan.host_config.auto_remove {

@@ -16,7 +16,7 @@ use crate::container::{Attachment, connect};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::plan;
-use crate::{Result, apparmor};
+use crate::{Result, apparmor, selinux};
 
 /// Runs a session, once.
 ///
@@ -107,6 +107,7 @@ async fn steps(
     let host = engine.clone();
     block(move || {
         apparmor::provide(&host.host, &mut process)?;
+        selinux::provide(&mut process);
         options.process =
             serde_json::to_vec(&process).map_err(|error| Error::invalid(error.to_string()))?;
         restore::keep(made.bundle(), &kept);

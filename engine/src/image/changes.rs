@@ -134,6 +134,7 @@ mod tests {
             init: "/nowhere/gantry-init".into(),
             cgroup_driver: crate::CgroupDriver::Cgroupfs,
             cgroup_parent: "/gantry-test".to_owned(),
+            selinux: false,
             live: crate::LiveSettings::default(),
             logs: crate::LogDefaults::default(),
             layer_format: None,

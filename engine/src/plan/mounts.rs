@@ -17,6 +17,7 @@ pub(crate) use bind::BindSource;
 pub(crate) use image::ImageSource;
 pub(crate) use inherited::{VolumesFrom, complete as complete_mounts};
 pub(crate) use volume::VolumeSource;
+pub(crate) use words::Relabel;
 
 /// One mount of a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

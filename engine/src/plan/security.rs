@@ -9,6 +9,7 @@ use super::seccomp_profile::{self, Circumstances};
 use super::{CgroupNamespace, HostFacts, Surroundings};
 use crate::apparmor::DEFAULT_PROFILE;
 use crate::error::Error;
+use crate::selinux::Labels;
 use crate::settings::DefaultSeccomp;
 
 /// Which system call filter a container runs under.
@@ -29,6 +30,9 @@ pub(crate) struct SecurityPlan {
     /// The profile of AppArmor; empty leaves it to the kernel.
     #[serde(default)]
     pub apparmor: String,
+    /// SELinux's labels, chosen when the container is made.
+    #[serde(default)]
+    pub selinux: Labels,
     /// Whether the container may make cgroups of its own; `None` leaves that to whether it is privileged.
     #[serde(default)]
     pub writable_cgroups: Option<bool>,
@@ -106,7 +110,10 @@ impl SecurityPlan {
         }
         if options.labels.iter().any(|label| *label != "disable") {
             check_labels(&options.labels)?;
-            warnings.push("SELinux labels are not used on this host. Labels discarded.".to_owned());
+            if !around.host.selinux {
+                warnings
+                    .push("SELinux labels are not used on this host. Labels discarded.".to_owned());
+            }
         }
         let seccomp = seccomp(options.seccomp, host.privileged, (&circumstances, around))?;
         Ok(Self {
@@ -115,6 +122,7 @@ impl SecurityPlan {
                 .unwrap_or(around.defaults.no_new_privileges),
             seccomp,
             apparmor: apparmor(options.apparmor, host.privileged, (around.host, warnings))?,
+            selinux: Labels::default(),
             writable_cgroups: options.writable_cgroups,
         })
     }
@@ -180,10 +188,24 @@ fn check_labels(labels: &[&str]) -> Result<(), Error> {
     Ok(())
 }
 
-/// What Docker adds to the options of a container that shares so much with the host that labels would be in its way.
+/// SELinux's options, of which [`SecurityPlan::resolve`] has seen that they can be understood.
+pub(crate) fn label_options(host: &HostConfig) -> Vec<&str> {
+    Options::parse(host).map(|options| options.labels).unwrap_or_default()
+}
+
+/// Whether a container's labels are settled by its own options.
+pub(crate) fn has_label_options(host: &HostConfig) -> bool {
+    host.security_opt.iter().any(|option| option.starts_with("label="))
+}
+
+/// Whether a container shares so much with the host that labels would be in its way.
+pub(crate) fn is_open(host: &HostConfig) -> bool {
+    host.privileged || host.ipc_mode == "host" || host.pid_mode == "host"
+}
+
+/// What Docker adds to the options of a container that needs no labels.
 pub(super) fn complete(host: &mut HostConfig) {
-    let is_open = host.privileged || host.ipc_mode == "host" || host.pid_mode == "host";
-    if is_open && !host.security_opt.iter().any(|option| option.starts_with("label=")) {
+    if is_open(host) && !has_label_options(host) {
         host.security_opt.push("label=disable".to_owned());
     }
 }

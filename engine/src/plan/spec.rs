@@ -40,6 +40,8 @@ pub(crate) struct SpecFacts {
     pub edits: Vec<ContainerEdits>,
     /// `/<parent>/<id>`.
     pub cgroup_path: String,
+    /// SELinux's label of its files; empty for none.
+    pub mount_label: String,
     /// Whether the kernel makes mounts read-only with all that lies below them.
     pub recursive_read_only: bool,
     /// Whether namespaces of networks have what [`sysctls`] sets in them.
@@ -62,6 +64,7 @@ impl SpecFacts {
             block_io: BlockIo::default(),
             edits: Vec::new(),
             cgroup_path: String::new(),
+            mount_label: String::new(),
             recursive_read_only: true,
             network_sysctls: false,
             environment: Vec::new(),
@@ -157,6 +160,7 @@ fn process(plan: &ContainerPlan, facts: &SpecFacts) -> Process {
         rlimits: plan.rlimits.clone(),
         no_new_privileges: plan.security.no_new_privileges,
         apparmor_profile: plan.security.apparmor.clone(),
+        selinux_label: plan.security.selinux.process.clone(),
         oom_score_adj: plan.oom_score_adj,
         ..Process::default()
     }
@@ -185,6 +189,7 @@ pub(crate) fn exec_process(
         rlimits: plan.rlimits.clone(),
         no_new_privileges: plan.security.no_new_privileges,
         apparmor_profile: plan.security.apparmor.clone(),
+        selinux_label: plan.security.selinux.process.clone(),
         ..Process::default()
     }
 }
@@ -265,6 +270,7 @@ fn linux(plan: &ContainerPlan, facts: &SpecFacts) -> Linux {
         sysctl: sysctls(plan, facts),
         masked_paths: plan.host_config.masked_paths.clone().unwrap_or_default(),
         readonly_paths: plan.host_config.readonly_paths.clone().unwrap_or_default(),
+        mount_label: facts.mount_label.clone(),
         ..Linux::default()
     }
 }

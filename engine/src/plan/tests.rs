@@ -26,6 +26,7 @@ fn host() -> HostFacts {
         kernel: (6, 18),
         apparmor: false,
         apparmor_parser: None,
+        selinux: false,
         limits: LimitSupport::everything(2),
     }
 }
@@ -72,6 +73,7 @@ fn facts() -> SpecFacts {
         block_io: BlockIo::default(),
         edits: Vec::new(),
         cgroup_path: "/gantry/c".to_owned(),
+        mount_label: String::new(),
         recursive_read_only: true,
         network_sysctls: true,
         environment: Vec::new(),

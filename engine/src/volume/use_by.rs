@@ -10,13 +10,13 @@ use gantry_volumes::{CreateOptions, VolumeName};
 
 use super::driver;
 use super::for_container::fill;
-use crate::Result;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::events::{Event, Kind};
-use crate::plan::{FoundSource, ImageSource, MountPlan, MountSource, VolumeSource};
+use crate::plan::{FoundSource, ImageSource, MountPlan, MountSource, Relabel, VolumeSource};
 use crate::record::ContainerRecord;
 use crate::rollback::Rollback;
+use crate::{Result, selinux};
 
 /// Where the mounts of a container are, good as long as this is there.
 #[derive(Default)]
@@ -36,7 +36,9 @@ pub(crate) fn take(
     for mount in &record.plan.mounts {
         let source = match &mount.source {
             MountSource::Volume(volume) => {
-                Some(of_volume(engine, record, (mount, volume), (&mut found, rollback))?)
+                let source = of_volume(engine, record, (mount, volume), (&mut found, rollback))?;
+                label(record, volume, &source)?;
+                Some(source)
             }
             MountSource::Image(image) => Some(of_image(engine, record, image, &mut found)?),
             MountSource::Bind(_) | MountSource::Tmpfs { .. } => None,
@@ -88,6 +90,16 @@ fn of_volume(
     }
     let is_ours = row.is_local() && !has_mount;
     Ok(if is_ours { FoundSource::Path(path) } else { FoundSource::Foreign(path) })
+}
+
+/// Where SELinux labels files, a volume's are all containers' unless `Z` makes them this one's.
+fn label(record: &ContainerRecord, volume: &VolumeSource, source: &FoundSource) -> Result<()> {
+    let (FoundSource::Path(path) | FoundSource::Foreign(path)) = source else { return Ok(()) };
+    let (path, labels) = (Path::new(path), &record.plan.security.selinux);
+    match Relabel::of(&volume.mode) {
+        Some(how) => selinux::relabel(path, labels, how),
+        None => selinux::relabel_if_foreign(path, labels),
+    }
 }
 
 fn of_image(

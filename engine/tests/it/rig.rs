@@ -113,6 +113,7 @@ fn settings(dir: &Path) -> Settings {
         shim: PathBuf::from("/nowhere/gantry-shim"),
         init: PathBuf::from("/nowhere/gantry-init"),
         cgroup_parent: "/gantry-test".to_owned(),
+        selinux: false,
         layer_format: None,
         layer_archives: None,
         default_bridge: false,

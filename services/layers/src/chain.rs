@@ -143,7 +143,7 @@ impl Layers {
         match format {
             Format::Directory => Ok(Place::at(data)),
             Format::Erofs => {
-                let make = || format.behaviour().open(&data);
+                let make = || format.behaviour().open(&data, self.shared.label.as_deref());
                 let is_there = || self.shared.state().rows.values().any(|row| row.number == number);
                 Ok(Place::held(self.shared.mounts.of(number, make, is_there)?))
             }

@@ -61,8 +61,8 @@ pub(crate) trait LayerFormat {
     /// Gives a layer that was extracted without it its diffID, where the form has a place for that.
     fn name(&self, place: BorrowedFd<'_>, diff_id: &Digest) -> std::io::Result<()>;
 
-    /// Opens an extracted layer's root: a directory, or a mount that is attached nowhere.
-    fn open(&self, data: &Path) -> Result<OwnedFd>;
+    /// Opens an extracted layer's root: a directory, or a mount that is attached nowhere, with SELinux's `label` on all that is in it.
+    fn open(&self, data: &Path, label: Option<&str>) -> Result<OwnedFd>;
 }
 
 /// A layer that is to be extracted.

@@ -79,6 +79,8 @@ pub struct Config {
     pub format: Option<Format>,
     /// Where all containers have something mounted.
     pub points: Points,
+    /// The label that SELinux shall see on all files of layers that are images; without one they have the policy's.
+    pub label: Option<String>,
 }
 
 /// The store of layers. `Send + Sync`; all functions block, and none holds a lock while it reads or

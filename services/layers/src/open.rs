@@ -39,7 +39,7 @@ impl Layers {
     }
 
     pub(crate) fn open_in_boot(config: Config, db: Arc<Db>, boot_id: String) -> Result<Self> {
-        let Config { root, format, points } = config;
+        let Config { root, format, points, label } = config;
         let dirs = Dirs::open(&root)?;
         db.migrate(&SCHEMA)?;
         make_empty(&dirs)?;
@@ -47,7 +47,7 @@ impl Layers {
         let (state, reconciled) = reconcile(&dirs, &db, &boot_id)?;
         let format = choose(format, &dirs)?;
         let spares = Spares::open(&dirs)?;
-        let shared = Arc::new(Shared::new((dirs, spares), db, boot_id, state));
+        let shared = Arc::new(Shared::new((dirs, spares, label), db, boot_id, state));
         let janitor = Janitor::start(Arc::clone(&shared))?;
         let has_trash = !shared.dirs.trash.names()?.is_empty();
         if has_trash {

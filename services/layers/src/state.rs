@@ -17,6 +17,7 @@ pub(crate) struct Shared {
     pub(crate) dirs: Arc<Dirs>,
     pub(crate) db: Arc<Db>,
     pub(crate) boot_id: String,
+    pub(crate) label: Option<String>,
     pub(crate) mounts: Mounts,
     pub(crate) spares: Spares,
     pub(crate) quotas: Quotas,
@@ -51,7 +52,7 @@ impl State {
 
 impl Shared {
     pub(crate) fn new(
-        (dirs, spares): (Dirs, Spares),
+        (dirs, spares, label): (Dirs, Spares, Option<String>),
         db: Arc<Db>,
         boot_id: String,
         state: State,
@@ -59,7 +60,7 @@ impl Shared {
         let (mounts, released) = (Mounts::default(), Condvar::new());
         let dirs = Arc::new(dirs);
         let (quotas, state) = (Quotas::default(), Mutex::new(state));
-        Self { dirs, db, boot_id, mounts, spares, quotas, state, released }
+        Self { dirs, db, boot_id, label, mounts, spares, quotas, state, released }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {

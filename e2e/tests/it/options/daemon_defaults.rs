@@ -63,3 +63,23 @@ fn defaults_hold_until_a_container_asks() {
     assert!(has("name=cgroupns") && has("name=no-new-privileges"), "{options:?}");
     assert!(has(&format!("name=seccomp,profile={}", profile.display())), "{options:?}");
 }
+
+#[test]
+fn selinux_is_left_out_where_the_kernel_has_none() {
+    // What there is with it, e2e/vm/selinux shows.
+    assert!(!std::path::Path::new("/sys/fs/selinux/enforce").exists());
+    let daemon = daemon(&["--selinux-enabled"]);
+    assert!(daemon.log().contains("SELinux is not enabled on this host"), "{}", daemon.log());
+    let info = daemon.http("GET", "/info", &[]).json();
+    assert!(!info["SecurityOptions"].to_string().contains("selinux"), "{info}");
+    let folder = daemon.scratch("bound");
+    let bound = format!("{}:/bound:Z", folder.display());
+    let shared = format!("{}:/shared:ro,z", folder.display());
+    let script = "echo x >/bound/file && cat /shared/file";
+    let words = ["run", "--name", "labelled", "--network", "none", "-v", &bound, "-v", &shared];
+    let run = daemon.gantry(&[&words[..], &["busybox", "sh", "-c", script]].concat()).run();
+    assert_eq!(run.success(), "x");
+    let labelled = daemon.inspect("labelled");
+    assert_eq!((&labelled["ProcessLabel"], &labelled["MountLabel"]), (&"".into(), &"".into()));
+    daemon.remove(&["labelled"]);
+}

@@ -112,6 +112,7 @@ fn settings(dir: &TempDir) -> Settings {
         init: PathBuf::from("/nowhere/gantry-init"),
         cgroup_driver: gantry_engine::CgroupDriver::Cgroupfs,
         cgroup_parent: "/gantry-test".to_owned(),
+        selinux: false,
         live: gantry_engine::LiveSettings::default(),
         logs: gantry_engine::LogDefaults::default(),
         layer_format: None,

@@ -11,6 +11,26 @@ pub(super) struct Words {
     pub propagation: Option<String>,
 }
 
+/// Whose the files of a mount shall be, where SELinux labels them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Relabel {
+    /// `z`: all containers'.
+    Shared,
+    /// `Z`: this container's.
+    Private,
+}
+
+impl Relabel {
+    /// What the words of `-v` ask for.
+    pub(crate) fn of(mode: &str) -> Option<Self> {
+        mode.split(',').find_map(|word| match word {
+            "z" => Some(Self::Shared),
+            "Z" => Some(Self::Private),
+            _ => None,
+        })
+    }
+}
+
 pub(super) fn parse(mode: &str) -> Result<Words, Error> {
     let invalid = || Error::invalid(format!("invalid mode: {mode}"));
     let mut words = Words::default();
@@ -22,7 +42,6 @@ pub(super) fn parse(mode: &str) -> Result<Words, Error> {
                 0
             }
             "rw" => 0,
-            // SELinux labels: this build knows no host with SELinux, where they mean something.
             "z" | "Z" => 1,
             "nocopy" => {
                 words.no_copy = true;
@@ -55,5 +74,7 @@ mod tests {
             assert_eq!(parse(mode).unwrap_err().to_string(), format!("invalid mode: {mode}"));
         }
         assert_eq!(parse("").unwrap(), Words::default());
+        let asked = ["ro,z", "Z", "ro"].map(Relabel::of);
+        assert_eq!(asked, [Some(Relabel::Shared), Some(Relabel::Private), None]);
     }
 }

@@ -1,6 +1,7 @@
 //! Limits, modes and security options: what they become, what is refused, and what is warned of.
 
 use gantry_api::container::Ulimit;
+use gantry_api::exec::ExecCreateRequest;
 
 use super::*;
 use crate::settings::{DefaultSeccomp, RuntimeSettings};
@@ -187,6 +188,23 @@ fn security_options() {
     let (plan, warnings) =
         with(r#""SecurityOpt":["apparmor=mine"]"#, &there, &ContainerDefaults::default());
     assert_eq!((plan.security.apparmor.as_str(), warnings.len()), ("mine", 0));
+    let labelled = HostFacts { selinux: true, ..host() };
+    let asked = r#""SecurityOpt":["label=type:x","label:user:y","disable"]"#;
+    let (plan, warnings) = with(asked, &labelled, &ContainerDefaults::default());
+    assert_eq!(label_options(&plan.host_config), ["type:x", "user:y", "disable"]);
+    assert!(warnings.is_empty(), "{warnings:?}");
+}
+
+#[test]
+fn labels_are_in_the_document() {
+    let (mut plan, _) = plan("{}").unwrap();
+    plan.security.selinux.process = "u:r:t:s0:c1,c2".to_owned();
+    let given = SpecFacts { mount_label: "u:o:f:s0:c1,c2".to_owned(), ..facts() };
+    let spec = to_spec(&plan, &given);
+    assert_eq!(spec.process.unwrap().selinux_label, "u:r:t:s0:c1,c2");
+    assert_eq!(spec.linux.unwrap().mount_label, "u:o:f:s0:c1,c2");
+    let exec = exec_process(&plan, &ExecCreateRequest::default(), &[]);
+    assert_eq!(exec.selinux_label, "u:r:t:s0:c1,c2");
 }
 
 #[test]

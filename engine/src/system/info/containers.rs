@@ -71,6 +71,9 @@ fn security_options(engine: &Engine, defaults: &ContainerDefaults) -> Vec<String
         options.push("name=apparmor".to_owned());
     }
     options.push(format!("name=seccomp,profile={profile}"));
+    if engine.host.selinux {
+        options.push("name=selinux".to_owned());
+    }
     let is_default = match defaults.cgroupns_mode.as_deref() {
         Some(mode) => mode == "private",
         None => engine.host.cgroup_v2,

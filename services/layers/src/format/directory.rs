@@ -55,7 +55,7 @@ impl LayerFormat for Directories {
         Ok(())
     }
 
-    fn open(&self, data: &Path) -> Result<OwnedFd> {
+    fn open(&self, data: &Path, _label: Option<&str>) -> Result<OwnedFd> {
         rustix::fs::open(data, OPEN, Mode::empty())
             .map_err(|error| Error::store("open", data, error))
     }

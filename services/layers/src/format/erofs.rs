@@ -67,14 +67,14 @@ impl LayerFormat for Images {
         gantry_erofs::rename(&image, uuid(Some(diff_id))).map_err(std::io::Error::other)
     }
 
-    fn open(&self, data: &Path) -> Result<OwnedFd> {
+    fn open(&self, data: &Path, label: Option<&str>) -> Result<OwnedFd> {
         let failed = |error: Errno| Error::store("mount", data, error);
         let file = find(data).map_err(failed)?;
         // What was cut off the kernel notices only when somebody reads there.
         let examined =
             Image::open(file.try_clone().map_err(|error| Error::store("open", data, error))?);
         examined.map_err(|source| Error::damaged(data, source))?;
-        mount_file(&file).map_err(failed)
+        mount_file(&file, label).map_err(failed)
     }
 }
 
@@ -96,7 +96,7 @@ fn uuid(diff_id: Option<&Digest>) -> gantry_erofs::Uuid {
 
 /// Mounts an image; the mount is attached nowhere and goes with its descriptor.
 pub(super) fn mount(image: &Path) -> Result<OwnedFd, Errno> {
-    mount_file(&find(image)?)
+    mount_file(&find(image)?, None)
 }
 
 fn find(image: &Path) -> Result<File, Errno> {
@@ -104,12 +104,15 @@ fn find(image: &Path) -> Result<File, Errno> {
     rustix::fs::open(image, flags, Mode::empty()).map(File::from)
 }
 
-fn mount_file(file: &File) -> Result<OwnedFd, Errno> {
+fn mount_file(file: &File, label: Option<&str>) -> Result<OwnedFd, Errno> {
     use std::os::fd::AsRawFd;
     // By descriptor: the path may be longer than fsconfig(2) takes, and must be a file of ours.
     let context = fsopen("erofs", FsOpenFlags::FSOPEN_CLOEXEC)?;
     fsconfig_set_string(&context, "source", format!("/proc/self/fd/{}", file.as_raw_fd()))?;
     fsconfig_set_flag(&context, "ro")?;
+    if let Some(label) = label {
+        fsconfig_set_string(&context, "context", label)?;
+    }
     fsconfig_create(&context)?;
     fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::MOUNT_ATTR_RDONLY)
 }

@@ -20,6 +20,7 @@ fn open(root: &Path, boot: &str) -> Layers {
             root: root.to_owned(),
             format: Some(Format::Directory),
             points: Points::default(),
+            label: None,
         },
         db,
         boot.to_owned(),
@@ -86,6 +87,7 @@ fn a_root_that_mounts_cannot_use_is_refused() {
     std::fs::create_dir(&root).unwrap();
     let db = Arc::new(Db::open(&temp.path().join("meta.db")).unwrap());
     let error =
-        Layers::open(Config { root, format: None, points: Points::default() }, db).unwrap_err();
+        Layers::open(Config { root, format: None, points: Points::default(), label: None }, db)
+            .unwrap_err();
     assert!(error.to_string().contains("without a comma"), "{error}");
 }

@@ -170,7 +170,10 @@ fn images_are_chosen_only_where_they_work() {
         mount("tmpfs", small, "tmpfs", MountFlags::empty(), c"size=1m").unwrap();
         let open = |format| {
             let db = std::sync::Arc::new(gantry_db::Db::open(&small.join("meta.db")).unwrap());
-            Layers::open(Config { root: small.to_owned(), format, points: Points::default() }, db)
+            Layers::open(
+                Config { root: small.to_owned(), format, points: Points::default(), label: None },
+                db,
+            )
         };
         assert_eq!(open(None).unwrap().format(), Format::Directory);
         let error = open(Some(Format::Erofs)).unwrap_err();
@@ -214,7 +217,7 @@ fn a_root_without_a_path_of_its_own_is_refused() {
     let scene = Scene::new(Format::Directory);
     let db = std::sync::Arc::new(gantry_db::Db::open(&scene.path("meta.db")).unwrap());
     assert!(matches!(
-        Layers::open(Config { root, format: None, points: Points::default() }, db),
+        Layers::open(Config { root, format: None, points: Points::default(), label: None }, db),
         Err(Error::InvalidRoot { .. })
     ));
     assert!(!Path::new("/layers").exists());

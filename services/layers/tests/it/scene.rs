@@ -86,7 +86,8 @@ pub(crate) fn open(root: &Path, format: Format) -> Layers {
 
 fn open_with(root: &Path, format: Format, points: Points) -> Layers {
     let db = Arc::new(Db::open(&root.join("meta.db")).unwrap());
-    Layers::open(Config { root: root.to_owned(), format: Some(format), points }, db).unwrap()
+    Layers::open(Config { root: root.to_owned(), format: Some(format), points, label: None }, db)
+        .unwrap()
 }
 
 pub(crate) fn layer(entries: &[(Header, &str)]) -> Layer {

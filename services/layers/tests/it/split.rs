@@ -237,8 +237,12 @@ fn a_layer_is_on_the_disk_when_the_database_says_so() {
         mount("tmpfs", small, "tmpfs", MountFlags::empty(), c"size=256k").unwrap();
         let scene = Scene::new(Format::Erofs);
         let db = Arc::new(Db::open(&small.join("meta.db")).unwrap());
-        let config =
-            Config { root: scene.path(""), format: Some(Format::Erofs), points: Points::default() };
+        let config = Config {
+            root: scene.path(""),
+            format: Some(Format::Erofs),
+            points: Points::default(),
+            label: None,
+        };
         let layers = Layers::open(config, db).unwrap();
         let one = large(&[]);
         layers.apply(&one.diff_id, &[], &one.tar[..]).unwrap();
