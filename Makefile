@@ -87,7 +87,7 @@ check: ## formatting, lints, and the rules of ARCHITECTURE.md
 
 # One after the other; with --keep-going, what stands behind one that failed is run as well.
 TESTS := test-tools check build suite leftovers-before test-workspace test-python clients soak-short \
-    chaos-short chaos-images-short chaos-engine-short fuzz-short fuzz-api-short leftovers-after test-cgroup2
+    chaos-short chaos-images-short chaos-engine-short fuzz-short fuzz-api-short leftovers-after test-cgroup2 test-selinux
 .PHONY: test
 test: $(TESTS) ## everything CI runs
 
@@ -217,6 +217,11 @@ test-checkpoint: build suite ## all checks of checkpoint and restore with the re
 test-systemd: build ## containers as scopes of a real systemd, under QEMU
 	@$(call install-missing,$(VM_PACKAGES) mmdebstrap)
 	bash e2e/vm/systemd/run.sh
+
+.PHONY: test-selinux
+test-selinux: build ## containers on a kernel that enforces a policy of SELinux, under QEMU
+	@$(call install-missing,$(VM_PACKAGES) secilc)
+	bash e2e/vm/selinux/run.sh
 
 .PHONY: bench
 bench: build ## measure beside podman, crun and runc; writes bench/RESULTS.md
