@@ -18,7 +18,7 @@ use gantry_sys::selinux as kernel;
 use self::contexts::Contexts;
 pub(crate) use self::labels::{Labels, of_process};
 use self::levels::Levels;
-use self::relabel::{label_at, relabel_as};
+use self::relabel::{canonical, label_at, relabel_as};
 pub(crate) use self::relabel::{relabel, relabel_if_alone, relabel_if_foreign};
 use crate::error::Error;
 use crate::rollback::Rollback;
@@ -83,7 +83,7 @@ impl Selinux {
     /// Labels what is in the folder of all layers, once: what is made there later has its label from the folder.
     pub(crate) fn label_layers(&self, folder: &Path) -> Result<()> {
         let Some(label) = self.layer_label() else { return Ok(()) };
-        if label_at(folder)?.as_ref() == Some(&label) {
+        if label_at(folder)? == Some(canonical(&label)) {
             return Ok(());
         }
         tracing::info!(folder = %folder.display(), label, "labelling all layers for SELinux");
@@ -118,7 +118,7 @@ impl Selinux {
             labels.process.clear();
         }
         for label in [&labels.process, &labels.mount] {
-            if !label.is_empty() && !kernel::knows(label) {
+            if !label.is_empty() && matches!(kernel::canonical(label), Ok(None)) {
                 return Err(Error::invalid(format!(
                     "the policy of SELinux on this host does not know the label {label:?}: use other --security-opt label=..."
                 )));

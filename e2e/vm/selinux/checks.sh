@@ -153,6 +153,30 @@ the_host_s_own_folders_are_not() {
     same 'the label of /etc' "$(label_of /etc)" system_u:object_r:host_file_t:s0
 }
 
+# Somebody puts a link in the place of a directory, and that back again, while it is labelled.
+swapped_files_lead_nowhere() {
+    mkdir -p /srv/lure/dir /srv/host
+    echo host >/srv/host/file
+    for number in $(seq 200); do echo x >"/srv/lure/dir/$number"; done
+    (
+        while [ ! -e /tmp/enough ]; do
+            mv /srv/lure/dir /srv/lure/aside
+            ln -s /srv/host /srv/lure/dir
+            rm /srv/lure/dir
+            mv /srv/lure/aside /srv/lure/dir
+        done
+    ) &
+    for _ in 1 2 3 4 5 6; do
+        run -v /srv/lure:/lure:z busybox true || fail 'it does not run'
+        run -v /srv/lure:/lure:Z busybox true || fail 'it does not run'
+    done
+    touch /tmp/enough
+    wait
+    for path in /srv/host /srv/host/file; do
+        same "the label of $path" "$(label_of $path)" system_u:object_r:host_file_t:s0
+    done
+}
+
 labels_may_be_left_out() {
     echo host >/srv/plain
     for flag in --security-opt=label=disable --privileged --pid=host --ipc=host; do
@@ -258,6 +282,7 @@ labels_outlive_the_daemon() {
     start_daemon --selinux-enabled
     same 'ProcessLabel' "$(process_label one)" "$before"
     same 'an exec' "$(gantry exec one $own_label | tr -d '\0')" "$before"
+    same 'how often layers were labelled' "$(grep -c 'labelling all layers' /tmp/gantryd.log)" 1
     gantry restart -t 0 one >/dev/null
     same 'after a restart' "$(gantry exec one $own_label | tr -d '\0')" "$before"
     gantry exec one cat /secret >/dev/null
@@ -297,7 +322,7 @@ nothing_is_left() {
 
 . /choices
 checks=${chosen:-the_kernel_enforces the_switch_may_come_later the_daemon_tells_of_it processes_have_labels files_have_labels a_container_uses_what_is_its_own
-one_cannot_touch_the_other_s host_folders_are_relabelled the_host_s_own_folders_are_not labels_may_be_left_out labels_may_be_others
+one_cannot_touch_the_other_s host_folders_are_relabelled the_host_s_own_folders_are_not swapped_files_lead_nowhere labels_may_be_left_out labels_may_be_others
 the_runtime_refuses_unknown_labels exec_has_the_container_s_label joined_containers_have_one_label volumes_are_shared files_are_copied builds_are_labelled
 labels_outlive_the_daemon networks_work without_the_switch_there_are_none a_policy_without_contexts_is_refused nothing_is_left}
 

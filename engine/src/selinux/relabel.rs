@@ -66,13 +66,16 @@ pub(crate) fn relabel(path: &Path, labels: &Labels, how: Relabel) -> Result<()> 
 pub(super) fn relabel_as(path: &Path, label: &str) -> Result<()> {
     let protected =
         PROTECTED.iter().filter_map(|path| Some(identity(&stat(*path).ok()?))).collect();
-    Walk { label, protected }.tree(path)
+    Walk { label: &canonical(label), protected }.tree(path)
 }
 
 /// Labels what is at `path` for all containers, unless it is labelled for some already.
 pub(crate) fn relabel_if_foreign(path: &Path, labels: &Labels) -> Result<()> {
     let wanted = labels.mount.parse::<Context>().ok().filter(|_| kernel::is_in_force());
-    let Some(wanted) = wanted else { return Ok(()) };
+    let Some(wanted) = wanted.and_then(|it| canonical(&it.to_string()).parse::<Context>().ok())
+    else {
+        return Ok(());
+    };
     let is_known = label_at(path)?
         .is_some_and(|label| label.parse::<Context>().is_ok_and(|found| found.kind == wanted.kind));
     if is_known { Ok(()) } else { relabel(path, labels, Relabel::Shared) }
@@ -81,7 +84,11 @@ pub(crate) fn relabel_if_foreign(path: &Path, labels: &Labels) -> Result<()> {
 /// Labels a file of the engine's for one container, unless several have it already.
 pub(crate) fn relabel_if_alone(path: &Path, labels: &Labels) -> Result<()> {
     let Some(shared) = labels.shared().filter(|_| kernel::is_in_force()) else { return Ok(()) };
-    if label_at(path)? == Some(shared) { Ok(()) } else { relabel(path, labels, Relabel::Private) }
+    if label_at(path)? == Some(canonical(&shared)) {
+        Ok(())
+    } else {
+        relabel(path, labels, Relabel::Private)
+    }
 }
 
 pub(super) fn label_at(path: &Path) -> Result<Option<String>> {
@@ -90,6 +97,11 @@ pub(super) fn label_at(path: &Path) -> Result<Option<String>> {
         .map_err(io::Error::from)
         .and_then(|file| kernel::label_of(file.as_fd()));
     label.map_err(Error::file("read the label of", path))
+}
+
+/// A label as the kernel tells it of files, which need not be as it was written there: types have aliases.
+pub(super) fn canonical(label: &str) -> String {
+    kernel::canonical(label).ok().flatten().unwrap_or_else(|| label.to_owned())
 }
 
 /// A file, whatever its name.

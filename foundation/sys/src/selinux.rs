@@ -1,6 +1,7 @@
 //! SELinux as the kernel shows it: whether a policy is in force, which contexts it knows, and the labels of files (`selinux(8)`).
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::path::Path;
 
@@ -20,10 +21,19 @@ pub fn is_in_force() -> bool {
     rustix::fs::statfs(PLACE).is_ok_and(|found| found.f_type.cast_unsigned() == MAGIC)
 }
 
-/// Whether the policy knows `context`. A process that may not ask hears that it does.
-pub fn knows(context: &str) -> bool {
-    let asked = std::fs::write(Path::new(PLACE).join("context"), context);
-    !asked.is_err_and(|error| error.kind() == io::ErrorKind::InvalidInput)
+/// `context` as the kernel writes it, which has one name for a type that has several; none that the policy does not know.
+///
+/// # Errors
+/// The process may not ask.
+pub fn canonical(context: &str) -> io::Result<Option<String>> {
+    let mut file = File::options().read(true).write(true).open(Path::new(PLACE).join("context"))?;
+    match file.write_all(context.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Ok(None),
+        written => written?,
+    }
+    let mut value = vec![0; LABEL_LIMIT];
+    let length = file.read(&mut value)?;
+    Ok(Some(text(&value[..length])))
 }
 
 /// The label of an open file, which may be open without any rights to it (`O_PATH`), and may be a symbolic link; none where its file
@@ -34,9 +44,12 @@ pub fn label_of(file: BorrowedFd<'_>) -> io::Result<Option<String>> {
         Err(Errno::NODATA | Errno::NOTSUP) => return Ok(None),
         length => length?,
     };
-    value.truncate(length);
-    let text = String::from_utf8_lossy(&value);
-    Ok(Some(text.trim_end_matches('\0').to_owned()))
+    Ok(Some(text(&value[..length])))
+}
+
+/// The kernel ends a context with a NUL, or not.
+fn text(value: &[u8]) -> String {
+    String::from_utf8_lossy(value).trim_end_matches('\0').to_owned()
 }
 
 /// Changes the label of an open file, as [`label_of`] reads it.
