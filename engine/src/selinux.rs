@@ -18,8 +18,8 @@ use gantry_sys::selinux as kernel;
 use self::contexts::Contexts;
 pub(crate) use self::labels::{Labels, of_process};
 use self::levels::Levels;
-use self::relabel::{canonical, label_at, relabel_as};
-pub(crate) use self::relabel::{relabel, relabel_if_alone, relabel_if_foreign};
+use self::relabel::relabel_as;
+pub(crate) use self::relabel::{relabel, relabel_if_alone, relabel_if_foreign, relabel_once};
 use crate::error::Error;
 use crate::rollback::Rollback;
 use crate::{Result, engine::Engine, plan::ContainerPlan, random};
@@ -82,17 +82,7 @@ impl Selinux {
 
     /// Labels what is in the folder of all layers, once: what is made there later has its label from the folder.
     pub(crate) fn label_layers(&self, folder: &Path) -> Result<()> {
-        let Some(label) = self.layer_label() else { return Ok(()) };
-        if label_at(folder)? == Some(canonical(&label)) {
-            return Ok(());
-        }
-        tracing::info!(folder = %folder.display(), label, "labelling all layers for SELinux");
-        for entry in fs::read_dir(folder).map_err(Error::file("list", folder))? {
-            let entry = entry.map_err(Error::file("list", folder))?;
-            relabel_as(&entry.path(), &label)?;
-        }
-        // When all of it is done: this is what a later start looks at.
-        relabel_as(folder, &label)
+        self.layer_label().map_or(Ok(()), |label| relabel_once(folder, &label))
     }
 
     /// Labels what a command of a build has written and what is to be a layer.

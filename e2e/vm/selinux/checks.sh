@@ -60,6 +60,12 @@ the_kernel_enforces() {
 
 # What is there when labels are switched on: layers, which are labelled then, and a container, which stays as it is.
 the_switch_may_come_later() {
+    # On a disk as hosts have them, where labels are kept with the files.
+    rmmod brd
+    insmod /modules/*-brd.ko rd_size=262144
+    mkfs.ext4 -q /dev/ram0
+    mkdir -p /var/lib/gantry
+    mount -t ext4 /dev/ram0 /var/lib/gantry
     start_daemon
     gantry import -c 'CMD ["sh"]' /busybox.tar busybox:latest >/dev/null
     gantry create --network none --name early busybox $own_label >/dev/null
@@ -278,11 +284,21 @@ END
 
 labels_outlive_the_daemon() {
     before=$(process_label one)
+    file=$(find /var/lib/gantry/layers -path '*/bin/busybox' | head -n 1)
+    /usr/bin/chcon system_u:object_r:other_file_t:s0 "$file"
     end_daemon KILL
     start_daemon --selinux-enabled
+    same 'what is labelled once' "$(label_of "$file")" system_u:object_r:other_file_t:s0
+    /usr/bin/chcon system_u:object_r:image_file_t:s0 "$file"
     same 'ProcessLabel' "$(process_label one)" "$before"
     same 'an exec' "$(gantry exec one $own_label | tr -d '\0')" "$before"
-    same 'how often layers were labelled' "$(grep -c 'labelling all layers' /tmp/gantryd.log)" 1
+    # As after the host's own labelling of all its files.
+    upper=$(gantry inspect -f '{{.GraphDriver.Data.UpperDir}}' one)
+    gantry exec one cp /bin/busybox /busybox
+    gantry stop -t 0 one >/dev/null
+    /usr/bin/chcon -R system_u:object_r:host_file_t:s0 "$upper"
+    gantry start one >/dev/null
+    same 'after that' "$(gantry exec one /busybox cat /secret)" secret
     gantry restart -t 0 one >/dev/null
     same 'after a restart' "$(gantry exec one $own_label | tr -d '\0')" "$before"
     gantry exec one cat /secret >/dev/null
@@ -315,6 +331,7 @@ a_policy_without_contexts_is_refused() {
 
 nothing_is_left() {
     same 'mounts left' "$(grep -c /gantry/ /proc/mounts)" 0
+    umount /var/lib/gantry
     same 'bundles left' "$(ls /run/gantry/containers)" ''
 }
 

@@ -31,6 +31,7 @@ ln -s busybox "$tree/bin/sh"
 for name in gantry gantryd gantry-shim gantry-runc gantry-init; do add "$binaries/$name" bin; done
 # Those that busybox has know nothing of labels.
 for name in chcon stat; do add "$(command -v "$name")" usr/bin; done
+add "$(PATH=$PATH:/usr/sbin:/sbin command -v mkfs.ext4)" usr/sbin
 cp "$kernel"/modules/* "$tree/modules/"
 cp "$here"/{checks.sh,init} "$tree/"
 chmod 755 "$tree"/{checks.sh,init}

@@ -11,7 +11,7 @@ use crate::blocking::block;
 use crate::engine::{CONTAINERS, Engine};
 use crate::error::Error;
 use crate::image::LayersStay;
-use crate::plan::{ContainerPlan, MountSource, Relabel, Surroundings};
+use crate::plan::{ContainerPlan, MountSource, Surroundings};
 use crate::record::{ContainerRecord, ImageUsed, State};
 use crate::rollback::Rollback;
 use crate::{Result, image, names, random, selinux, volume};
@@ -182,11 +182,6 @@ pub(crate) fn make_files(
             );
         }
     });
-    if selinux::mount_label(&record.plan).is_some() {
-        // What is put there while nothing is mounted takes its label from the directory.
-        let upper = engine.layers.directories(&id, &record.image.chain)?.upper;
-        selinux::relabel(&upper, &record.plan.security.selinux, Relabel::Private)?;
-    }
     engine.failpoint("create-files")?;
     let dir = engine.settings.container_dir(&id);
     let undo = dir.clone();

@@ -325,6 +325,11 @@ fn recipe(engine: &Engine, record: &ContainerRecord) -> Result<Recipe> {
     } else {
         Durability::Durable
     };
+    if let Some(label) = selinux::mount_label(&record.plan) {
+        // Files that were put there while nothing was mounted, and all of them when the host has labelled its files anew.
+        let upper = engine.layers.directories(record.id.as_str(), &record.image.chain)?.upper;
+        selinux::relabel_once(&upper, label)?;
+    }
     let namespace = record.plan.user_namespace.as_ref();
     let namespace = namespace.map(|wanted| engine.user_namespaces.get(wanted)).transpose()?;
     let namespace = namespace.as_deref().map(AsFd::as_fd);

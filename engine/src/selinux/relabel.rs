@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
+use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -91,7 +92,20 @@ pub(crate) fn relabel_if_alone(path: &Path, labels: &Labels) -> Result<()> {
     }
 }
 
-pub(super) fn label_at(path: &Path) -> Result<Option<String>> {
+/// Labels a directory of the engine's own and all in it, unless the directory has that label: what is made there has it, too.
+pub(crate) fn relabel_once(folder: &Path, label: &str) -> Result<()> {
+    if label_at(folder)? == Some(canonical(label)) {
+        return Ok(());
+    }
+    tracing::debug!(folder = %folder.display(), label, "labelling for SELinux");
+    for entry in fs::read_dir(folder).map_err(failed(folder))? {
+        relabel_as(&entry.map_err(failed(folder))?.path(), label)?;
+    }
+    // When all of it is done: this is what the next one looks at.
+    relabel_as(folder, label)
+}
+
+fn label_at(path: &Path) -> Result<Option<String>> {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let label = openat(CWD, path, flags, Mode::empty())
         .map_err(io::Error::from)
@@ -100,7 +114,7 @@ pub(super) fn label_at(path: &Path) -> Result<Option<String>> {
 }
 
 /// A label as the kernel tells it of files, which need not be as it was written there: types have aliases.
-pub(super) fn canonical(label: &str) -> String {
+fn canonical(label: &str) -> String {
     kernel::canonical(label).ok().flatten().unwrap_or_else(|| label.to_owned())
 }
 
