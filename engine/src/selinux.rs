@@ -135,7 +135,7 @@ pub(crate) fn label(
 
 /// Before a process is made: the kernel may be another than when its container was, and know no labels.
 pub(crate) fn provide(process: &mut Process) {
-    if !kernel::is_in_force() {
+    if !process.selinux_label.is_empty() && !kernel::is_in_force() {
         process.selinux_label.clear();
     }
 }

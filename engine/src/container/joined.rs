@@ -85,19 +85,21 @@ fn share_labels(engine: &Engine, host: &mut HostConfig) -> Result<()> {
     if has_label_options(host) || is_open(host) {
         return Ok(());
     }
-    let mut shared: Option<Vec<String>> = None;
+    let mut shared = Vec::new();
     for mode in [&host.pid_mode, &host.ipc_mode] {
         let Some(id) = joined(mode).filter(|id| !id.is_empty()) else { continue };
-        let options =
-            selinux::of_process(&engine.snapshot(id)?.record.plan.security.selinux.process);
-        if shared.as_ref().is_some_and(|others| *others != options) {
-            return Err(Error::invalid(
-                "--ipc and --pid containers SELinux labels aren't the same",
-            ));
+        let other = engine.snapshot(id)?.record;
+        let options = selinux::of_process(&other.plan.security.selinux.process);
+        if options.is_empty() {
+            continue;
         }
-        shared = Some(options);
+        if !shared.is_empty() && shared != options {
+            let why = "--ipc and --pid containers SELinux labels aren't the same";
+            return Err(Error::invalid(why));
+        }
+        shared = options;
     }
-    host.security_opt.extend(shared.unwrap_or_default());
+    host.security_opt.extend(shared);
     Ok(())
 }
 
