@@ -48,7 +48,12 @@ fn open() -> Stores {
         fs::create_dir(root).expect("make a root");
         let db = Db::open(&root.join("meta.db")).expect("make a database");
         Layers::open(
-            Config { root: root.to_owned(), format: Some(format), points: Points::default() },
+            Config {
+                root: root.to_owned(),
+                format: Some(format),
+                points: Points::default(),
+                label: None,
+            },
             Arc::new(db),
         )
         .expect("make a store")

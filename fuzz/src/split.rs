@@ -50,8 +50,12 @@ fn open() -> Store {
     let root = Path::new("/store");
     fs::create_dir(root).expect("make a root");
     let db = Arc::new(Db::open(&root.join("meta.db")).expect("make a database"));
-    let config =
-        Config { root: root.to_owned(), format: Some(Format::Erofs), points: Points::default() };
+    let config = Config {
+        root: root.to_owned(),
+        format: Some(Format::Erofs),
+        points: Points::default(),
+        label: None,
+    };
     let layers = Layers::open(config, db).expect("make a store");
     let mut writer = Writer::new(Vec::new());
     let mut add = |path: String, bytes: &[u8]| {
