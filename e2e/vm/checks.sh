@@ -155,6 +155,21 @@ stop_and_remove() {
     same 'what outlived the container' "$(processes 'sleep 1000')" ''
 }
 
+# Above files of the image, of what was written, and of mounts: this kernel's overlayfs takes none of a mount without a place.
+files_are_copied_while_it_does_not_run() {
+    gantry create --name still -v still:/kept busybox true >/dev/null
+    echo new >/tmp/new
+    gantry cp /tmp/new still:/new
+    gantry cp /tmp/new still:/kept/new
+    for place in new kept/new; do
+        gantry cp "still:/$place" /tmp/back
+        same "/$place" "$(cat /tmp/back)" new
+        rm /tmp/back
+    done
+    gantry rm -v still >/dev/null
+    gantry volume rm still >/dev/null
+}
+
 kill_and_remove() {
     background victim
     cgroup=$(cgroup_of victim)
@@ -501,7 +516,7 @@ nothing_is_left() {
 # --- the list
 
 checks='machine_is_pure_v2 missing_parts_of_the_packet_filter_are_named daemon_starts hello_world import_busybox containers_have_networks limits_are_set limits_are_seen_inside
-host_cgroup_namespace exec_joins_the_cgroup stop_and_remove kill_and_remove remove_by_force processes_are_limited
+host_cgroup_namespace exec_joins_the_cgroup stop_and_remove files_are_copied_while_it_does_not_run kill_and_remove remove_by_force processes_are_limited
 memory_is_limited devices_are_refused devices_are_given privileged_has_devices killed_daemon_finds_its_containers
 roots_may_be_deep runc_runs_a_bundle runc_pauses_and_updates
 runc_confines_by_apparmor containers_are_confined_by_apparmor writable_layers_have_sizes runc_without_root cgroup_is_given_to_its_user checkpoint_and_restore a_checkpoint_gives_no_more_than_the_bundle

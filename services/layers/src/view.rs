@@ -2,14 +2,19 @@
 //! mount is detached: it has no place in any file tree, and goes with its descriptor.
 
 use std::fs::File;
+use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::thread;
 
-use rustix::fs::{Mode, mkdirat};
+use gantry_sys::clone::{Namespaces, unshare};
+use rustix::fs::{CWD, Mode, mkdirat};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_flag,
-    fsconfig_set_string, fsmount, fsopen,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags,
+    fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount_change,
+    move_mount,
 };
 
 use crate::chain::Lower;
@@ -62,7 +67,38 @@ pub(crate) fn scratch(lower: &Lower, dirs: &Dirs) -> Result<OwnedFd> {
     };
     let room = room().map_err(failed)?;
     let path = Path::new("/proc/self/fd").join(room.as_raw_fd().to_string());
-    writable(lower, &path.join("u"), &path.join("w"), dirs)
+    let above = || writable(lower, &path.join("u"), &path.join("w"), dirs);
+    match above() {
+        // Before Linux 6.15, overlayfs takes no directory of a mount without a place.
+        Err(Error::Store { source, .. })
+            if source.raw_os_error() == Some(Errno::INVAL.raw_os_error()) =>
+        {
+            placed(&room, dirs, above)
+        }
+        made => made,
+    }
+}
+
+/// Does `work` while a mount has a place, in a mount namespace that goes with its thread; what is mounted above it stays.
+fn placed<T: Send>(
+    mount: &OwnedFd,
+    dirs: &Dirs,
+    work: impl FnOnce() -> Result<T> + Send,
+) -> Result<T> {
+    // Nothing that is above or below it there is looked for by this path.
+    let place = &dirs.ingest.path;
+    let failed = |error: io::Error| Error::store("mount for a moment at", place, error);
+    let attach = || -> io::Result<()> {
+        unshare(Namespaces::MOUNT)?;
+        let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+        mount_change("/", private)?;
+        Ok(move_mount(mount, "", CWD, place, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?)
+    };
+    thread::scope(|scope| {
+        let all = || attach().map_err(failed).and_then(|()| work());
+        let thread = thread::Builder::new().name("layers-room".to_owned()).spawn_scoped(scope, all);
+        thread.map_err(failed)?.join().unwrap_or_else(|panic| resume_unwind(panic))
+    })
 }
 
 fn mount_writable(names: &[String], upper: &str, work: &str) -> Result<OwnedFd, Errno> {

@@ -63,7 +63,7 @@ fn each_place_has_one_daemon() {
     assert_eq!(pid, format!("{}\n", daemon.pid()));
     own.start().end();
     daemon.end();
-    assert_eq!(names(&first.exec_root), ["build-secrets", "containers"]);
+    assert_eq!(names(&first.exec_root), ["build-sandboxes", "build-secrets", "containers"]);
     assert_eq!(names(first.pidfile.parent().unwrap()), [""; 0]);
 }
 
