@@ -8,15 +8,16 @@ ckpt_machine() {
     chmod 1777 /tmp
     [ -e /var/run ] || ln -s /run /var/run
 }
+# The container counts. Who reads how far it came finds the file whole.
 ckpt_bundle() { # ckpt_bundle DIR SED-SCRIPT...
     ckpt_machine
     mkdir -p "$1/rootfs/bin" "$1/rootfs/tmp" "$1/rootfs/etc" "$1/rootfs/run" "$1/rootfs/var"
     cp /bin/busybox "$1/rootfs/bin/"
-    for applet in sh sleep cat echo ls ps id mount ip hostname grep tty test date; do ln -sf busybox "$1/rootfs/bin/$applet"; done
+    for applet in sh sleep cat echo mv ls ps id mount ip hostname grep tty test date; do ln -sf busybox "$1/rootfs/bin/$applet"; done
     rm -f "$1/config.json"
     runc spec -b "$1"
     sed -i -e 's/"terminal": true/"terminal": false/' -e 's/"readonly": true/"readonly": false/' \
-        -e '/"args": \[/,/\]/c "args": ["sh","-c","i=0; while :; do i=$((i+1)); echo $i > /tmp/n; sleep 0.1; done"],' "$1/config.json"
+        -e '/"args": \[/,/\]/c "args": ["sh","-c","i=0; while :; do i=$((i+1)); echo $i > /tmp/next; mv /tmp/next /tmp/n; sleep 0.1; done"],' "$1/config.json"
     bundle=$1
     shift
     for script in "$@"; do sed -i "$script" "$bundle/config.json"; done

@@ -17,25 +17,11 @@ background() {
 }
 cgroup_of() { echo "$root/gantry/$(gantry inspect -f '{{.Id}}' "$1")"; }
 pid_of() { gantry inspect -f '{{.State.Pid}}' "$1"; }
-fail() {
-    echo "$*"
-    exit 1
-}
-same() { [ "$2" = "$3" ] || fail "$1 is '$2', not '$3'"; }
-# until_true COMMAND...: polls for a minute.
-until_true() {
-    for _ in $(seq 600); do
-        "$@" 2>/dev/null && return
-        sleep 0.1
-    done
-    fail "in vain for a minute: $*"
-}
 start_daemon() {
     setsid /bin/gantryd >>/tmp/gantryd.log 2>&1 &
     echo $! >/tmp/gantryd.pid
-    until_true gantry version >/dev/null
+    until_true gantry version
 }
-gone() { [ ! -e "$1" ]; }
 # processes WORDS: the pids of processes whose command line contains these words. busybox' timeout leaves a watcher with
 # the words of what it ran, which looks every second whether it can go.
 processes() {
@@ -49,6 +35,7 @@ processes() {
 running() { [ -n "$(processes "$1")" ]; }
 ended() { ! running "$1"; }
 
+. /words.sh
 . /checkpoint.sh
 
 # --- checks; each runs in a shell of its own, with -eu, and fails with the last line that it printed
@@ -252,7 +239,7 @@ roots_may_be_deep() {
     setsid /bin/gantryd --data-root "$deep/data" --exec-root "$deep/run" -H unix:///tmp/deep.sock >/tmp/deep.log 2>&1 &
     daemon=$!
     export GANTRY_HOST=unix:///tmp/deep.sock
-    until_true gantry version >/dev/null
+    until_true gantry version
     gantry run --rm --network none hello-world | grep -q Gantry
     gantry import /images/busybox.tar busybox:latest
     same 'what is written and read' "$(run busybox sh -c 'echo here >/etc/new && cat /etc/new')" here
@@ -418,7 +405,7 @@ root_daemon() {
     setsid /bin/gantryd --data-root "$folder/data" --exec-root /run/sized --bridge none -H unix:///tmp/sized.sock "$@" >/tmp/sized.log 2>&1 &
     sized=$!
     export GANTRY_HOST=unix:///tmp/sized.sock
-    until_true gantry version >/dev/null
+    until_true gantry version
     gantry image inspect busybox >/dev/null 2>&1 || gantry import -c 'CMD ["sh"]' /images/busybox.tar busybox:latest
 }
 sized_ends() {
@@ -529,21 +516,5 @@ case "$chosen" in
 esac
 
 cp /proc/self/mountinfo /tmp/mounts.before
-count=0
-failed=0
-for check in $checks; do
-    (
-        set -eu
-        "$check"
-    ) </dev/null >/tmp/output 2>&1
-    if [ $? -eq 0 ]; then
-        echo "ok $check"
-    else
-        failed=$((failed + 1))
-        echo "FAIL $check $(tail -n 1 /tmp/output)"
-        sed 's/^/    /' /tmp/output
-    fi
-    count=$((count + 1))
-done
+run_checks $checks
 [ "$failed" -eq 0 ] || tail -n 40 /tmp/gantryd.log | sed 's/^/    gantryd: /'
-echo "done $count $failed"

@@ -17,20 +17,11 @@ kernel=$checkout/target/testdata/vm-kernel
 foreign=$checkout/target/testdata/foreign
 deadline_s=${VM_DEADLINE_S:-900}
 
+. "$here/machine.sh"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 bash "$here/fetch-kernel.sh" "$kernel"
 bash "$here/fetch-foreign.sh" "$foreign"
-
-# add PROGRAM FOLDER: puts a program of the host into a folder of the machine, with the libraries that it wants.
-add() {
-    # Many names may be links to one program.
-    install -D -m 755 "$(readlink -f "$1")" "$tree/$2/$(basename "$1")"
-    # A static one has none, and ldd fails on it.
-    for library in $(ldd "$1" 2>/dev/null | grep -o '/[^ ]*' || true); do
-        install -D -m 755 "$library" "$tree$library"
-    done
-}
 
 # The root of the machine: busybox, our binaries, and an image.
 tree=$work/tree
@@ -69,29 +60,16 @@ cp "$extensions"/*.so "$tree$extensions/"
 printf 'only=%q filter=%q runtimes=%q chosen=%q tested_shim=%q\n' "${VM_ONLY:-}" "${VM_FILTER:-}" "$runtimes" \
     "${VM_CHECKS:-}" "$(cat "$checkout/target/dist/test/shim-tests.program")" >"$tree/choices"
 cp "$kernel"/modules/* "$tree/modules/"
-cp "$here"/{checks.sh,checkpoint.sh,suite.sh,init,apparmor.base64} "$tree/"
+cp "$here"/{words.sh,checks.sh,checkpoint.sh,suite.sh,init,apparmor.base64} "$tree/"
 chmod 755 "$tree"/{checks.sh,suite.sh,init}
-mkdir -p "$work/image"/{bin,etc,tmp,root,proc,sys,dev}
-/bin/busybox --list | while read -r applet; do ln -s busybox "$work/image/bin/$applet"; done
-cp --remove-destination /bin/busybox "$work/image/bin/busybox"
-echo 'root:x:0:0:root:/root:/bin/sh' >"$work/image/etc/passwd"
-tar -C "$work/image" -cf "$tree/images/busybox.tar" .
-(cd "$tree" && find . | cpio --quiet -o -H newc >"$work/initramfs")
+make_image "$tree/images/busybox.tar"
 
 console=${VM_CONSOLE:-$checkout/target/testdata/vm-console.log}
-echo "kernel $(cat "$kernel/version"), at most $deadline_s s; the console is in ${console#"$checkout"/}"
-timeout "$deadline_s" qemu-system-x86_64 -machine q35 -accel tcg -cpu max -smp 2 -m 1536 \
-    -nodefaults -nographic -serial stdio -no-reboot \
-    -kernel "$kernel/vmlinuz" -initrd "$work/initramfs" \
-    -append 'console=ttyS0 quiet panic=-1 cgroup_no_v1=all' </dev/null 2>"$work/qemu" | stdbuf -oL tr -d '\r' | tee "$console" |
-    grep --line-buffered -E '^(ok|FAIL|done|suite|    )' || true
-
+ended=0
+boot 1536 'ok|FAIL|done|suite' || ended=$?
 if [ "${VM_ONLY:-}" != checks ]; then sed -n 's/^json //p' "$console" | tr -d '\n' >"$results"; fi
 
-if ! grep -qx 'the end' "$console"; then
-    { tail -n 20 "$console" "$work/qemu"; echo "the machine did not come to its end within $deadline_s s"; } >&2
-    exit 1
-fi
+[ "$ended" -eq 0 ] || exit "$ended"
 [ "${VM_PEERS:-}" != only ] || exit 0
 case "${VM_ONLY:-}" in suite | checks) parts=1 ;; *) parts=2 ;; esac
 failures=0

@@ -5,6 +5,10 @@ export GANTRY_HOST=unix:///run/gantry/gantry.sock GANTRY_AUTOSTART=0
 
 # --- words that the checks are made of
 
+. /words.sh
+before_check() { dmesg -c >/dev/null; }
+# What the kernel denied meanwhile.
+explain_failure() { dmesg | sed -n 's/.*\(avc: .*\|SELinux: .*\|overlayfs: .*\)/    \1/p' | tail -n 5; }
 gantry() { timeout 60 /bin/gantry "$@"; }
 run() { gantry run --rm --network none "$@"; }
 # background NAME FLAG...: a container that waits.
@@ -17,26 +21,12 @@ process_label() { gantry inspect -f '{{.ProcessLabel}}' "$1"; }
 mount_label() { gantry inspect -f '{{.MountLabel}}' "$1"; }
 label_of() { /usr/bin/stat -c %C "$1"; }
 own_label='cat /proc/self/attr/current'
-fail() {
-    echo "$*"
-    exit 1
-}
-same() { [ "$2" = "$3" ] || fail "$1 is '$2', not '$3'"; }
 has() { case "$2" in *"$3"*) ;; *) fail "$1 is '$2', without '$3'" ;; esac }
 # denied COMMAND...: the kernel lets it not.
 denied() {
     said=$("$@" 2>&1) && fail "it is not denied: $*"
     has "what $* says" "$said" 'ermission denied'
 }
-# until_true COMMAND...: polls for half a minute.
-until_true() {
-    for _ in $(seq 300); do
-        "$@" >/dev/null 2>&1 && return
-        sleep 0.1
-    done
-    fail "in vain for half a minute: $*"
-}
-gone() { [ ! -e "$1" ]; }
 # start_daemon FLAG...: in the domain that a service's file would give it.
 start_daemon() {
     printf 'system_u:system_r:gantryd_t:s0-s0:c0.c1023' >/proc/self/attr/exec
@@ -343,23 +333,4 @@ one_cannot_touch_the_other_s host_folders_are_relabelled the_host_s_own_folders_
 the_runtime_refuses_unknown_labels exec_has_the_container_s_label joined_containers_have_one_label volumes_are_shared files_are_copied builds_are_labelled
 labels_outlive_the_daemon networks_work without_the_switch_there_are_none a_policy_without_contexts_is_refused nothing_is_left}
 
-count=0
-failed=0
-for check in $checks; do
-    dmesg -c >/dev/null
-    (
-        set -eu
-        "$check"
-    ) </dev/null >/tmp/output 2>&1
-    if [ $? -eq 0 ]; then
-        echo "ok $check"
-    else
-        failed=$((failed + 1))
-        echo "FAIL $check $(tail -n 1 /tmp/output)"
-        sed 's/^/    /' /tmp/output
-        # What the kernel denied meanwhile.
-        dmesg | sed -n 's/.*\(avc: .*\|SELinux: .*\|overlayfs: .*\)/    \1/p' | tail -n 5
-    fi
-    count=$((count + 1))
-done
-echo "done $count $failed"
+run_checks $checks

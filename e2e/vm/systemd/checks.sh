@@ -5,20 +5,8 @@ export PATH=/usr/sbin:/usr/bin:/sbin:/bin GANTRY_HOST=unix:///run/gantry/gantry.
 
 # --- words that the checks are made of
 
+. /words.sh
 runc() { timeout 60 gantry-runc --root /run/runc --systemd-cgroup "$@"; }
-fail() {
-    echo "$*"
-    exit 1
-}
-same() { [ "$2" = "$3" ] || fail "$1 is '$2', not '$3'"; }
-until_true() {
-    for _ in $(seq 300); do
-        "$@" 2>/dev/null && return
-        sleep 0.1
-    done
-    fail "in vain for half a minute: $*"
-}
-gone() { [ ! -e "$1" ]; }
 show() { systemctl show "$1" --property "$2" --value; }
 inactive() { [ "$(show "$1" ActiveState)" = inactive ]; }
 # config CGROUPS-PATH RESOURCES: the bundle's document.
@@ -129,7 +117,7 @@ a_failed_create_leaves_no_scope() {
 start_daemon() {
     setsid gantryd --bridge none "$@" >>/tmp/gantryd.log 2>&1 </dev/null &
     echo $! >/tmp/gantryd.pid
-    until_true gantry version >/dev/null
+    until_true gantry version
 }
 end_daemon() {
     kill "-$1" "$(cat /tmp/gantryd.pid)"
@@ -218,22 +206,6 @@ the_daemon_s_containers_are_scopes the_daemon_s_containers_have_slices a_lack_of
 a_daemon_with_another_driver_finds_the_scopes'
 
 echo
-count=0
-failed=0
-for check in $checks; do
-    (
-        set -eu
-        "$check"
-    ) </dev/null >/tmp/output 2>&1
-    if [ $? -eq 0 ]; then
-        echo "ok $check"
-    else
-        failed=$((failed + 1))
-        echo "FAIL $check $(tail -n 1 /tmp/output)"
-        sed 's/^/    /' /tmp/output
-    fi
-    count=$((count + 1))
-done
-echo "done $count $failed"
+run_checks $checks
 echo 'the end'
 systemctl poweroff --force --force
