@@ -176,7 +176,7 @@ impl Bed {
             let read = |name| fs::read_to_string(process.path().join(name)).unwrap_or_default();
             // Who inherits a dead child may be slow to take note.
             let dead = read("stat").contains(") Z ");
-            let left = read("cgroup").contains(&self.cgroup) && !dead;
+            let left = read("cgroup").contains(&format!("{}/", self.cgroup)) && !dead;
             assert!(!left, "{} is left", process.path().display());
         }
     }

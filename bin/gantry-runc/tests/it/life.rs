@@ -35,35 +35,50 @@ fn what_waits_for_its_maker_is_never_called_running() {
     kill_makers(&mut bed);
 }
 
-/// Kills `run` on the way, now before the program comes to run and now behind it.
+/// Kills `run` on the way. A kill comes sooner than the last when that one found the program running, and later when it did not: they
+/// stay about the moment in between, however fast the machine is.
 fn kill_makers(bed: &mut Bed) {
-    let mut gave_up = 0;
+    let mut wait = Duration::from_millis(4);
+    let (mut ran, mut gave_up) = (0, 0);
     for round in 0..120 {
         let mut maker = bed.command(&["run", &bed.id]).spawn().unwrap();
-        poll("the record names a process", || {
-            let record = fs::read_to_string(bed.state_dir().join("state.json")).ok()?;
-            let last: serde_json::Value = serde_json::from_str(record.lines().last()?).ok()?;
-            (last["pid"] != 0).then_some(())
-        });
-        std::thread::sleep(Duration::from_micros(50 * (round % 40)));
+        std::thread::sleep(wait);
         maker.kill().unwrap();
-        let state = poll("the container is made, or is not", || {
-            let state = gantry_runtime::state(&bed.state_dir()).unwrap();
-            (state.status != Status::Creating).then_some(state)
-        });
-        match state.status {
-            Status::Stopped => gave_up += 1,
-            status => {
-                assert_eq!(status, Status::Running);
-                let program = fs::read_link(format!("/proc/{}/exe", state.pid.unwrap()));
-                assert!(program.is_ok_and(|it| it.ends_with("busybox")), "in round {round}");
-            }
-        }
         maker.wait().unwrap();
+        if runs_after_all(bed) {
+            let pid = bed.state()["pid"].as_i64().unwrap();
+            let program = fs::read_link(format!("/proc/{pid}/exe"));
+            assert!(program.is_ok_and(|it| it.ends_with("busybox")), "in round {round}");
+            (ran, wait) = (ran + 1, wait.mul_f32(0.9));
+        } else {
+            (gave_up, wait) = (gave_up + 1, wait.mul_f32(1.1));
+        }
         bed.ok(&["delete", "--force", &bed.id]);
     }
-    assert!(gave_up > 0, "the kills come too late");
+    assert!(ran > 0 && gave_up > 0, "{ran} ran and {gave_up} did not");
     bed.check_nothing_left();
+}
+
+/// Whether the program of a container runs whose maker is gone.
+fn runs_after_all(bed: &Bed) -> bool {
+    if !names_a_process(bed) {
+        return false;
+    }
+    let status = poll("the container is made, or is not", || {
+        let status = gantry_runtime::state(&bed.state_dir()).unwrap().status;
+        (status != Status::Creating).then_some(status)
+    });
+    assert!(matches!(status, Status::Running | Status::Stopped), "{status:?}");
+    status == Status::Running
+}
+
+/// Whether the container has a record that names its process.
+fn names_a_process(bed: &Bed) -> bool {
+    let record = fs::read_to_string(bed.state_dir().join("state.json")).unwrap_or_default();
+    record.lines().last().is_some_and(|line| {
+        let last: serde_json::Value = serde_json::from_str(line).unwrap();
+        last["pid"] != 0
+    })
 }
 
 #[test]
@@ -81,7 +96,6 @@ fn run_gives_output_and_exit_code_and_leaves_nothing() {
     bed.check_nothing_left();
 }
 
-/// Who made it may die: copies of its sockets in the waiting process would keep its callers waiting.
 /// Somebody removes it while its process is being made, and makes another of the same id.
 #[test]
 fn run_leaves_alone_what_has_come_to_its_containers_place() {
@@ -101,6 +115,7 @@ fn run_leaves_alone_what_has_come_to_its_containers_place() {
     bed.check_nothing_left();
 }
 
+/// Who made it may die: copies of its sockets in the waiting process would keep its callers waiting.
 #[test]
 fn a_container_that_waits_holds_nothing_but_its_gate() {
     let mut bed = Bed::new();
