@@ -53,22 +53,6 @@ pub(crate) fn stats(engine: &Engine, record: &ContainerRecord) -> Result<Option<
     cgroup.map(|cgroup| cgroup.stats()).transpose()
 }
 
-/// Whether the kernel killed a process of the container for want of memory.
-pub(crate) fn had_oom_kill(engine: &Engine, record: &ContainerRecord) -> bool {
-    let path = path_of(engine, record);
-    let kills = open(engine, &path).and_then(|cgroup| match cgroup {
-        Some(cgroup) => cgroup.oom_kills(),
-        None => Ok(0),
-    });
-    match kills {
-        Ok(kills) => kills > 0,
-        Err(error) => {
-            tracing::warn!(error = error_chain(&error), path, "cannot tell whether memory ran out");
-            false
-        }
-    }
-}
-
 fn open(engine: &Engine, path: &str) -> Result<Option<Cgroup>, Error> {
     let path: CgroupPath = path.parse()?;
     match Cgroup::open(&engine.cgroups, &path) {

@@ -6,7 +6,7 @@ use crate::container::Container;
 use crate::error::Error;
 use crate::exits;
 use crate::hub::Hub;
-use crate::oom::OomWatch;
+use crate::oom::{self, OomWatch};
 use crate::process::{Exit, Leaving, Process, Stage};
 use crate::runtime::Invocation;
 use crate::server::earlier;
@@ -25,6 +25,8 @@ pub(crate) const OUTPUT_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the records of forgotten processes may take.
 const SPARE_EXITS_BYTES: u64 = 64 * 1024;
+/// The status of a process that was killed.
+const KILLED: u32 = 128 + 9;
 /// What one record takes at most, but for ids that nobody gives.
 const EXIT_BYTES: u64 = 1024;
 
@@ -70,6 +72,7 @@ impl Container {
             pid: exit.pid,
             status: exit.status,
             exited_at: exit.exited_at,
+            oom_killed: process.is_init() && exit.status == KILLED && self.had_oom_kill(exit.pid),
         };
         // A bundle on a full or vanished disk: those who wait are still told.
         drop(self.record_end(&record));
@@ -83,6 +86,11 @@ impl Container {
                 self.go_on(progress);
             }
         }
+    }
+
+    /// Whether the kernel killed in the container for want of memory, whose first process was killed by somebody.
+    fn had_oom_kill(&self, pid: u32) -> bool {
+        oom::had_kill(self.runtime.cgroup(None).ok().as_ref(), pid)
     }
 
     /// Records of processes that the callers have forgotten go when the file is long: of health checks there is no end.

@@ -61,6 +61,7 @@ mod tests {
             pid: 7,
             status,
             exited_at: Timestamp { seconds: 1, nanos: 2 },
+            oom_killed: false,
         };
         let folder = tempfile::TempDir::new().unwrap();
         let records = [record("", 1), record("gone", 2), record("kept", 3), record("kept", 4)];

@@ -1,19 +1,69 @@
 //! Notices that the kernel killed for lack of memory in the container's cgroup: by an eventfd with
-//! version 1 of cgroups, by a watch of `memory.events` with version 2. What is made of it is not here.
+//! version 1 of cgroups, by a watch of `memory.events` with version 2, and afterwards by the cgroup's
+//! counter or, when somebody has removed that, by the kernel's log. What is made of it is not here.
 //!
-//! Follows the kernel's Documentation/admin-guide/cgroup-v1/memory.rst (10, "OOM Control") and
-//! cgroup-v2.rst (`memory.events`).
+//! Follows the kernel's Documentation/admin-guide/cgroup-v1/memory.rst (10, "OOM Control"),
+//! cgroup-v2.rst (`memory.events`) and Documentation/ABI/testing/dev-kmsg.
 
 use crate::poller::{EventFlags, Poller, Token, Watched};
+use gantry_cgroup::Cgroup;
 use rustix::event::{EventfdFlags, eventfd};
-use rustix::fs::inotify;
+use rustix::fs::{Mode, OFlags, inotify};
+use rustix::io::Errno;
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const CONTROL: &str = "memory.oom_control";
 const EVENTS: &str = "memory.events";
+const KERNEL_LOG: &str = "/dev/kmsg";
+/// More than one log holds: others may write to it all the time.
+const MAX_LOG_RECORDS: usize = 1 << 16;
+/// What is written of a kill comes so long before its end at most: an older record is another process's, of the same number.
+const KILL_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Whether the kernel killed in this cgroup, whose process `pid` was killed by somebody; `None` when the cgroup is gone. Whoever
+/// manages cgroups may have removed the empty one before we could look, as systemd does.
+pub(crate) fn had_kill(cgroup: Option<&Cgroup>, pid: u32) -> bool {
+    let kills = cgroup.and_then(|cgroup| cgroup.oom_kills().ok().flatten());
+    kills.map_or_else(|| log_tells_of_kill(pid).unwrap_or(false), |kills| kills > 0)
+}
+
+fn log_tells_of_kill(pid: u32) -> io::Result<bool> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let log = rustix::fs::open(KERNEL_LOG, flags, Mode::empty())?;
+    let since = gantry_sys::clock::monotonic().saturating_sub(KILL_PATIENCE);
+    // One record at a time is read.
+    let mut record = [0; 8192];
+    for _ in 0..MAX_LOG_RECORDS {
+        match rustix::io::read(&log, &mut record) {
+            Ok(length) if is_kill(&record[..length], pid, since) => return Ok(true),
+            // The next one was overwritten: those after it follow.
+            Ok(1..) | Err(Errno::PIPE) => {}
+            Ok(0) | Err(Errno::AGAIN) => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a record, `LEVEL,SEQUENCE,MICROSECONDS,FLAGS;TEXT`, tells of the kill of this process.
+fn is_kill(record: &[u8], pid: u32, since: Duration) -> bool {
+    let text = String::from_utf8_lossy(record);
+    let Some((head, message)) = text.split_once(';') else { return false };
+    let mut head = head.split(',').map(str::parse);
+    let (Some(Ok(level)), Some(Ok(_)), Some(Ok(time_us))) = (head.next(), head.next(), head.next())
+    else {
+        return false;
+    };
+    // From 8 on it is not the kernel who speaks.
+    let is_kernels = level < 8;
+    is_kernels
+        && Duration::from_micros(time_us) >= since
+        && message.contains(&format!("ut of memory: Killed process {pid} ("))
+}
 
 #[derive(Debug)]
 pub(crate) struct OomWatch {
@@ -122,6 +172,23 @@ mod tests {
         assert!(!watch.take());
         fs::remove_file(&file).unwrap();
         assert!(!watch.take());
+    }
+
+    #[test]
+    fn the_kernels_word_of_a_kill_is_known() {
+        let line =
+            |level: u64, us: u64, text: &str| format!("{level},77,{us},-;{text}\n SUBSYSTEM=x\n");
+        let kill = "Memory cgroup out of memory: Killed process 412 (tail) total-vm:1kB, UID:0";
+        let is_kill = |record: &str, pid| is_kill(record.as_bytes(), pid, Duration::from_secs(5));
+        assert!(is_kill(&line(3, 6_000_000, kill), 412));
+        assert!(is_kill(&line(3, 6_000_000, "Out of memory: Killed process 412 (x) "), 412));
+        assert!(!is_kill(&line(3, 6_000_000, kill), 41));
+        assert!(!is_kill(&line(3, 4_000_000, kill), 412), "long ago");
+        assert!(!is_kill(&line(11, 6_000_000, kill), 412), "a user's word");
+        assert!(!is_kill(&line(3, 6_000_000, "412 (x): all is well"), 412));
+        for nonsense in ["", ";", "3,1;x", "a,b,c,d;x"] {
+            assert!(!is_kill(nonsense, 412));
+        }
     }
 
     #[test]

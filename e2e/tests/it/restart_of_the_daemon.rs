@@ -67,31 +67,39 @@ fn after_a_kill() {
     found_again(&daemon);
 }
 
-#[test]
-fn an_end_without_a_daemon_is_told_later() {
+/// Runs a container that comes to its `end`, a command, while there is no daemon.
+fn ended_alone(flags: &[&str], end: &str) -> Daemon {
     let daemon = Daemon::with_busybox();
-    daemon.ok(&[
-        "run",
-        "-d",
-        "-i",
-        "--name",
-        "alone",
-        "--network",
-        "none",
-        "busybox",
-        "sh",
-        "-c",
-        "sleep 1; echo last words; exit 44",
-    ]);
-    let pid = daemon.inspect("alone")["State"]["Pid"].as_u64().unwrap();
+    let script = format!("trap '{end}' USR1; echo ready; while :; do sleep 0.02; done");
+    let begin = ["run", "-d", "--name", "alone", "--network", "none"];
+    daemon.ok(&[&begin, flags, &["busybox", "sh", "-c", &script]].concat());
+    poll("the trap", || daemon.ok(&["logs", "alone"]).contains("ready").then_some(()));
+    let pid = daemon.inspect("alone")["State"]["Pid"].as_i64().unwrap();
     daemon.stop();
+    let process = rustix::process::Pid::from_raw(pid.try_into().unwrap()).unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::USR1).unwrap();
     poll("the container to end", || {
         (!std::path::Path::new(&format!("/proc/{pid}")).exists()).then_some(())
     });
     daemon.start_again();
     daemon.await_status("alone", "exited");
+    daemon
+}
+
+#[test]
+fn an_end_without_a_daemon_is_told_later() {
+    let daemon = ended_alone(&[], "echo last words; exit 44");
     assert_eq!(daemon.inspect("alone")["State"]["ExitCode"], 44);
-    assert_eq!(daemon.ok(&["logs", "alone"]), "last words");
+    assert_eq!(daemon.ok(&["logs", "alone"]), "ready\nlast words");
+    daemon.ok(&["rm", "alone"]);
+}
+
+#[test]
+fn a_lack_of_memory_without_a_daemon_is_told_later() {
+    let limits = ["-m", "16m", "--memory-swap", "16m"];
+    let daemon = ended_alone(&limits, "exec tail /dev/zero");
+    let state = &daemon.inspect("alone")["State"];
+    assert_eq!((&state["OOMKilled"], &state["ExitCode"]), (&true.into(), &137.into()));
     daemon.ok(&["rm", "alone"]);
 }
 

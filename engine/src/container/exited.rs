@@ -3,13 +3,12 @@
 
 use std::sync::Arc;
 
-use gantry_shims::ExitNotice;
+use gantry_shims::{ExitNotice, Shims};
 use gantry_types::{Timestamp, error_chain};
 
 use super::task::{self, Task};
 use super::{announce, endpoints, health, leftovers, remove, restart_policy};
 use crate::blocking::block;
-use crate::cgroups;
 use crate::record::{ContainerRecord, State};
 
 /// Exit code of a process that was killed, and of a container whose shim died with it.
@@ -98,11 +97,12 @@ async fn take_down(task: &mut Task, code: u8) -> bool {
     let giving_back = block(move || endpoints::give_back(&places.0, &places.1));
     let ending = block(move || {
         // Nothing but a kill can tell of it, so that other ends don't pay for the look.
-        let oom_killed = code == KILLED && cgroups::had_oom_kill(&engine, &record);
+        let bundle = engine.settings.bundle(record.id.as_str());
+        let oom_killed = code == KILLED && Shims::recorded_oom_kill(&bundle);
         if let Some(shim) = shim {
             leftovers::take_down(&engine, &shim, &record);
         }
-        engine.ended_logs.keep(&engine.settings.bundle(record.id.as_str()));
+        engine.ended_logs.keep(&bundle);
         crate::volume::give_back(&engine, &record);
         oom_killed
     });

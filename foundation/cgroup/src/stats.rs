@@ -77,14 +77,14 @@ impl Cgroup {
         })
     }
 
-    /// How many processes the kernel has killed here for want of memory; zero without a memory controller.
-    pub fn oom_kills(&self) -> Result<u64, Error> {
-        let Some(member) = self.member("memory", "memory") else { return Ok(0) };
+    /// How many processes the kernel has killed here for want of memory; `None` without a memory controller.
+    pub fn oom_kills(&self) -> Result<Option<u64>, Error> {
+        let Some(member) = self.member("memory", "memory") else { return Ok(None) };
         let file = match member.hierarchy.version() {
             Version::V1 => "memory.oom_control",
             Version::V2 => "memory.events",
         };
-        Ok(pairs(&member.directory.read(file)?).get("oom_kill").copied().unwrap_or(0))
+        Ok(pairs(&member.directory.read(file)?).get("oom_kill").copied())
     }
 
     fn cpu(&self) -> Result<Option<CpuStats>, Error> {

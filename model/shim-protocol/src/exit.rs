@@ -17,6 +17,10 @@ pub struct ExitRecord {
     /// 0 to 255; 128 + n when signal n ended it.
     pub status: u32,
     pub exited_at: Timestamp,
+    /// The kernel has killed in the container's cgroup for want of memory. Told where it may be why the first process ended: that one
+    /// was killed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub oom_killed: bool,
 }
 
 impl ExitRecord {
@@ -55,6 +59,7 @@ mod tests {
             pid: 7,
             status,
             exited_at: Timestamp { seconds: 1, nanos: 2 },
+            oom_killed: false,
         };
         let torn = &record("", 9).to_line()[..20];
         let file = [&record("", 3).to_line(), &record("e", 4).to_line(), torn].concat();

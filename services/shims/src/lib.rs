@@ -70,6 +70,11 @@ impl Shims {
         exits::find(bundle, exec_id)
     }
 
+    /// Whether the first process ended by a kill, and the kernel has killed in its container for want of memory.
+    pub fn recorded_oom_kill(bundle: &Path) -> bool {
+        exits::record(bundle, "").is_some_and(|record| record.oom_killed)
+    }
+
     /// What the shim of a bundle has counted of its container's log.
     pub fn log_figures(bundle: &Path) -> LogFigures {
         log_figures::read(bundle)

@@ -147,6 +147,7 @@ fn exits_are_told_by_the_shim_or_by_its_record_or_as_lost() {
         pid: 7,
         status: 4,
         exited_at: TIME,
+        oom_killed: false,
     };
     std::fs::write(fake.directory.path().join(EXITS_FILE), record.to_line()).unwrap();
     drop(peer);
