@@ -62,7 +62,7 @@ target/static-triple:
 .PHONY: build
 build: target/static-triple ## release binaries in target/dist/bin
 	cargo build --release -p gantryd
-	RUSTFLAGS="-C target-feature=+crt-static" TARGET_CC=musl-gcc cargo build --release --target $(STATIC) -p gantry
+	RUSTFLAGS="-C target-feature=+crt-static -C relocation-model=static" TARGET_CC=musl-gcc cargo build --release --target $(STATIC) -p gantry
 	RUSTFLAGS="-C target-feature=+crt-static" cargo build --profile tiny --target $(STATIC) -p gantry-shim -p gantry-runc -p gantry-init
 	mkdir -p $(DIST)
 	install -m 755 target/$(STATIC)/release/gantry target/release/gantryd $(DIST)/

@@ -5,6 +5,7 @@ mod parse;
 mod table;
 
 use std::ffi::OsString;
+use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
@@ -175,10 +176,8 @@ fn run_verb<V: Verb>(matches: &ArgMatches, session: &Session) -> Result<u8, Erro
         .enable_all()
         .build()
         .map_err(|source| Error::System { action: "start the runtime", source })?;
-    let result = runtime.block_on(verb.execute(session));
-    // A thread may still be reading from the terminal; it must not keep us.
-    runtime.shutdown_background();
-    result
+    // A thread may still be reading from the terminal; it must not keep us. The rest ends with the program.
+    ManuallyDrop::new(runtime).block_on(verb.execute(session))
 }
 
 #[cfg(test)]

@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::{Error, Result};
 
 /// The layout of the file, in `PRAGMA user_version`.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// "Gtry", in `PRAGMA application_id`.
 const APPLICATION_ID: u32 = 0x4774_7279;
@@ -26,14 +27,17 @@ const LOG_LIMIT_BYTES: u32 = 8 << 20;
 const STATEMENT_CACHE: usize = 32;
 
 /// All records of all tables. One physical table keeps the number of prepared statements small,
-/// and a new logical table costs nothing.
-const LAYOUT: &str = "
+/// and a new logical table costs nothing. Keys have an index of their own: where values lie beside
+/// keys, each comparison on the way to a record reads another record's value.
+const RECORD: &str = "
     CREATE TABLE record (
         tbl   TEXT NOT NULL,
         key   TEXT NOT NULL,
         value TEXT NOT NULL,
         PRIMARY KEY (tbl, key)
-    ) WITHOUT ROWID;
+    );
+";
+const SCHEMA_VERSION: &str = "
     CREATE TABLE schema_version (
         owner   TEXT NOT NULL PRIMARY KEY,
         version INTEGER NOT NULL
@@ -53,6 +57,10 @@ pub(crate) fn open(path: &Path) -> Result<Connection> {
     match (application, format) {
         (0, 0) => create(&connection, path)?,
         (APPLICATION_ID, FORMAT) => check(&connection, path)?,
+        (APPLICATION_ID, 1) => {
+            check(&connection, path)?;
+            give_keys_an_index(&connection, path)?;
+        }
         (APPLICATION_ID, found) if found > FORMAT => {
             return Err(Error::NewerFile { path: path.to_owned(), found, known: FORMAT });
         }
@@ -74,6 +82,8 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "wal_autocheckpoint", AUTOCHECKPOINT_PAGES)?;
     connection.pragma_update(None, "journal_size_limit", LOG_LIMIT_BYTES)?;
+    // A plan must not hang on the values of a statement, or the statement is prepared anew for each.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // What a damaged file claims about itself must not become our memory fault.
     connection.pragma_update(None, "cell_size_check", true)?;
     connection.pragma_update(None, "trusted_schema", false)
@@ -88,8 +98,24 @@ fn create(connection: &Connection, path: &Path) -> Result<()> {
         return Err(Error::Foreign { path: path.to_owned() });
     }
     let tx = connection.unchecked_transaction().map_err(fail)?;
-    tx.execute_batch(LAYOUT).map_err(fail)?;
+    tx.execute_batch(RECORD).map_err(fail)?;
+    tx.execute_batch(SCHEMA_VERSION).map_err(fail)?;
     tx.pragma_update(None, "application_id", APPLICATION_ID).map_err(fail)?;
+    tx.pragma_update(None, "user_version", FORMAT).map_err(fail)?;
+    tx.commit().map_err(fail)
+}
+
+/// From format 1, where values lay beside their keys.
+fn give_keys_an_index(connection: &Connection, path: &Path) -> Result<()> {
+    let fail = |source| Error::from_sqlite("convert the tables", path, source);
+    let tx = connection.unchecked_transaction().map_err(fail)?;
+    tx.execute_batch("ALTER TABLE record RENAME TO earlier").map_err(fail)?;
+    tx.execute_batch(RECORD).map_err(fail)?;
+    tx.execute_batch(
+        "INSERT INTO record (tbl, key, value) SELECT tbl, key, value FROM earlier;
+         DROP TABLE earlier;",
+    )
+    .map_err(fail)?;
     tx.pragma_update(None, "user_version", FORMAT).map_err(fail)?;
     tx.commit().map_err(fail)
 }

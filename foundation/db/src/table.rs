@@ -90,7 +90,10 @@ impl<V: Serialize + DeserializeOwned> Table<V> {
         })?;
         tx.run("write a record", |connection| {
             connection
-                .prepare_cached("REPLACE INTO record (tbl, key, value) VALUES (?1, ?2, ?3)")?
+                .prepare_cached(
+                    "INSERT INTO record (tbl, key, value) VALUES (?1, ?2, ?3)
+                     ON CONFLICT (tbl, key) DO UPDATE SET value = excluded.value",
+                )?
                 .execute((self.name, key, text))
                 .map(drop)
         })

@@ -14,8 +14,9 @@ const QUIET: Duration = Duration::from_secs(3);
 /// Before the next attempt, when it could not be recorded that layers were flushed: on a full disk, mostly.
 const SYNC_AGAIN: Duration = Duration::from_mins(1);
 
-/// How long a container is left alone with the disk before the next one's writable layer is made.
-const SPARES_PAUSE: Duration = Duration::from_millis(50);
+/// How long a command that is just being answered is left alone with the processors and the disk, before the next container's writable
+/// layer is made or a former one's is taken apart.
+const PAUSE: Duration = Duration::from_millis(50);
 
 #[derive(Debug)]
 pub(crate) struct Janitor {
@@ -32,7 +33,7 @@ struct Orders {
 #[derive(Debug, Default)]
 struct Board {
     stop: bool,
-    empty_trash: bool,
+    empty_trash_at: Option<Instant>,
     make_spares_at: Option<Instant>,
     sync_at: Option<Instant>,
 }
@@ -57,12 +58,12 @@ impl Janitor {
     }
 
     pub(crate) fn empty_trash_soon(&self) {
-        self.orders.board().empty_trash = true;
+        self.orders.board().empty_trash_at.get_or_insert_with(|| Instant::now() + PAUSE);
         self.orders.changed.notify_one();
     }
 
     pub(crate) fn make_spares_soon(&self) {
-        self.orders.board().make_spares_at.get_or_insert_with(|| Instant::now() + SPARES_PAUSE);
+        self.orders.board().make_spares_at.get_or_insert_with(|| Instant::now() + PAUSE);
         self.orders.changed.notify_one();
     }
 
@@ -98,18 +99,19 @@ impl Orders {
             if board.stop {
                 return Job::Stop;
             }
-            if std::mem::take(&mut board.empty_trash) {
-                return Job::EmptyTrash;
-            }
             let now = Instant::now();
             let is_due = |at: &mut Instant| *at <= now;
+            if board.empty_trash_at.take_if(is_due).is_some() {
+                return Job::EmptyTrash;
+            }
             if board.make_spares_at.take_if(is_due).is_some() {
                 return Job::MakeSpares;
             }
             if board.sync_at.take_if(is_due).is_some() {
                 return Job::Sync;
             }
-            let next = board.make_spares_at.into_iter().chain(board.sync_at).min();
+            let due = [board.empty_trash_at, board.make_spares_at, board.sync_at];
+            let next = due.into_iter().flatten().min();
             board = match next.map(|at| at.saturating_duration_since(now)) {
                 Some(wait) => {
                     let waited = self.changed.wait_timeout(board, wait);

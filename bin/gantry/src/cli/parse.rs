@@ -5,6 +5,7 @@
 
 use std::error::Error as _;
 use std::ffi::OsString;
+use std::mem::ManuallyDrop;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -28,7 +29,8 @@ pub(crate) fn parse(
     place: &Place<'_>,
     arguments: Vec<OsString>,
 ) -> Result<Option<ArgMatches>, Error> {
-    let mut command = prepared(command);
+    // Taking a hundred flags apart takes longer than most commands do, and the program ends soon.
+    let mut command = ManuallyDrop::new(prepared(command));
     match command.try_get_matches_from_mut(arguments) {
         Ok(matches) => Ok(Some(matches)),
         Err(error) if error.kind() == ErrorKind::DisplayHelp => Ok(None),
@@ -43,8 +45,8 @@ fn prepared(command: Command) -> Command {
         .no_binary_name(true)
         .disable_help_flag(true)
         .args_override_self(true)
-        .mut_args(lenient)
         .arg(if taken { help } else { help.short('h') })
+        .mut_args(lenient)
 }
 
 /// A switch becomes a flag with an optional value; any other flag takes whatever follows.
@@ -56,7 +58,8 @@ fn lenient(arg: Arg) -> Arg {
             .default_value("false")
             .default_missing_value("true")
             .value_parser(boolean)
-    } else if arg.is_positional() || arg.is_require_equals_set() {
+    } else if arg.is_positional() || arg.is_require_equals_set() || !arg.get_action().takes_values()
+    {
         arg
     } else {
         arg.allow_hyphen_values(true)
