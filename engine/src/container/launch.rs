@@ -202,18 +202,20 @@ fn place_and_launch(
     container: (&Spec, &CgroupPlace, Option<Host<'_>>),
     rollback: &mut Rollback,
 ) -> Result<(Vec<Endpoint>, Launched)> {
-    let (places, launched) = thread::scope(|scope| {
-        let launching =
-            thread::Builder::new().name("launch".to_owned()).spawn_scoped(scope, || {
-                let mut steps = Rollback::new();
-                (launch_shim(engine, record, container, &mut steps), steps)
-            });
-        let launching = launching.map_err(Error::file("start a thread for", "a shim"))?;
-        let places = place(engine, record, rollback);
-        let launched = launching.join().unwrap_or_else(|panic| resume_unwind(panic));
-        Ok::<_, Error>((places, launched))
+    let mut steps = Rollback::new();
+    let (placed, launched) = thread::scope(|scope| {
+        let placing = thread::Builder::new().name("place".to_owned()).spawn_scoped(scope, || {
+            let mut taken = Rollback::new();
+            (place(engine, record, &mut taken), taken)
+        });
+        let placing = placing.map_err(Error::file("start a thread for", "addresses and ports"))?;
+        // Here and not there: it waits for the shim most of the time, and where both are on one processor that is the other's time.
+        let launched = launch_shim(engine, record, container, &mut steps);
+        let placed = placing.join().unwrap_or_else(|panic| resume_unwind(panic));
+        Ok::<_, Error>((placed, launched))
     })?;
-    let (launched, steps) = launched;
+    let (places, taken) = placed;
+    rollback.append(taken);
     // The shim goes before what its container has.
     rollback.append(steps);
     Ok((places?, launched?))
