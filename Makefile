@@ -59,6 +59,7 @@ target/static-triple:
 	    rustc -vV | sed -n 's/^host: //p' >$@; \
 	fi
 
+# The command line lies at a fixed address: to move a program of its size costs every command 0.15 ms.
 .PHONY: build
 build: target/static-triple ## release binaries in target/dist/bin
 	cargo build --release -p gantryd

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::{Error, Result};
 
 /// The layout of the file, in `PRAGMA user_version`.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 1;
 
 /// "Gtry", in `PRAGMA application_id`.
 const APPLICATION_ID: u32 = 0x4774_7279;
@@ -27,17 +27,14 @@ const LOG_LIMIT_BYTES: u32 = 8 << 20;
 const STATEMENT_CACHE: usize = 32;
 
 /// All records of all tables. One physical table keeps the number of prepared statements small,
-/// and a new logical table costs nothing. Keys have an index of their own: where values lie beside
-/// keys, each comparison on the way to a record reads another record's value.
-const RECORD: &str = "
+/// and a new logical table costs nothing.
+const LAYOUT: &str = "
     CREATE TABLE record (
         tbl   TEXT NOT NULL,
         key   TEXT NOT NULL,
         value TEXT NOT NULL,
         PRIMARY KEY (tbl, key)
-    );
-";
-const SCHEMA_VERSION: &str = "
+    ) WITHOUT ROWID;
     CREATE TABLE schema_version (
         owner   TEXT NOT NULL PRIMARY KEY,
         version INTEGER NOT NULL
@@ -57,10 +54,6 @@ pub(crate) fn open(path: &Path) -> Result<Connection> {
     match (application, format) {
         (0, 0) => create(&connection, path)?,
         (APPLICATION_ID, FORMAT) => check(&connection, path)?,
-        (APPLICATION_ID, 1) => {
-            check(&connection, path)?;
-            give_keys_an_index(&connection, path)?;
-        }
         (APPLICATION_ID, found) if found > FORMAT => {
             return Err(Error::NewerFile { path: path.to_owned(), found, known: FORMAT });
         }
@@ -98,24 +91,8 @@ fn create(connection: &Connection, path: &Path) -> Result<()> {
         return Err(Error::Foreign { path: path.to_owned() });
     }
     let tx = connection.unchecked_transaction().map_err(fail)?;
-    tx.execute_batch(RECORD).map_err(fail)?;
-    tx.execute_batch(SCHEMA_VERSION).map_err(fail)?;
+    tx.execute_batch(LAYOUT).map_err(fail)?;
     tx.pragma_update(None, "application_id", APPLICATION_ID).map_err(fail)?;
-    tx.pragma_update(None, "user_version", FORMAT).map_err(fail)?;
-    tx.commit().map_err(fail)
-}
-
-/// From format 1, where values lay beside their keys.
-fn give_keys_an_index(connection: &Connection, path: &Path) -> Result<()> {
-    let fail = |source| Error::from_sqlite("convert the tables", path, source);
-    let tx = connection.unchecked_transaction().map_err(fail)?;
-    tx.execute_batch("ALTER TABLE record RENAME TO earlier").map_err(fail)?;
-    tx.execute_batch(RECORD).map_err(fail)?;
-    tx.execute_batch(
-        "INSERT INTO record (tbl, key, value) SELECT tbl, key, value FROM earlier;
-         DROP TABLE earlier;",
-    )
-    .map_err(fail)?;
     tx.pragma_update(None, "user_version", FORMAT).map_err(fail)?;
     tx.commit().map_err(fail)
 }

@@ -90,10 +90,7 @@ impl<V: Serialize + DeserializeOwned> Table<V> {
         })?;
         tx.run("write a record", |connection| {
             connection
-                .prepare_cached(
-                    "INSERT INTO record (tbl, key, value) VALUES (?1, ?2, ?3)
-                     ON CONFLICT (tbl, key) DO UPDATE SET value = excluded.value",
-                )?
+                .prepare_cached("REPLACE INTO record (tbl, key, value) VALUES (?1, ?2, ?3)")?
                 .execute((self.name, key, text))
                 .map(drop)
         })

@@ -43,35 +43,6 @@ fn records_are_there_after_reopening() {
 }
 
 #[test]
-fn a_file_of_format_1_is_converted() {
-    let file = scratch();
-    let rows = (0..500).map(|row| format!("('rows', '{row:08}', '\"{}\"')", "x".repeat(row * 10)));
-    sqlite(
-        &file.path,
-        &format!(
-            "CREATE TABLE record (
-                 tbl TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (tbl, key)
-             ) WITHOUT ROWID;
-             CREATE TABLE schema_version (
-                 owner TEXT NOT NULL PRIMARY KEY, version INTEGER NOT NULL
-             ) WITHOUT ROWID;
-             INSERT INTO record VALUES {};
-             PRAGMA application_id = 0x47747279; PRAGMA user_version = 1;",
-            rows.collect::<Vec<_>>().join(",")
-        ),
-    );
-    for _ in 0..2 {
-        let db = Db::open(&file.path).unwrap();
-        let rows = db.read(|tx| ROWS.list(tx)).unwrap();
-        assert_eq!(rows.len(), 500);
-        assert!(rows.iter().enumerate().all(|(row, (key, value))| {
-            *key == format!("{row:08}") && *value == "x".repeat(row * 10)
-        }));
-        db.write(|tx| ROWS.put(tx, "00000007", &"x".repeat(70))).unwrap();
-    }
-}
-
-#[test]
 fn garbage_is_called_damaged_and_named() {
     let file = scratch();
     fs::write(&file.path, "<html>not a database</html>".repeat(300)).unwrap();
@@ -129,7 +100,7 @@ fn a_newer_file_is_refused() {
     sqlite(&file.path, "PRAGMA user_version = 99;");
     let error = Db::open(&file.path).unwrap_err();
     let expected = format!(
-        "metadata file {} has format 99, this Gantry knows up to 2: use a newer Gantry",
+        "metadata file {} has format 99, this Gantry knows up to 1: use a newer Gantry",
         file.path.display()
     );
     assert_eq!(error.to_string(), expected);
