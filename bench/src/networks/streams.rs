@@ -55,7 +55,7 @@ pub(super) fn figures(rounds: u32) -> Figures {
     Figures { title, columns: vec!["gantry", "by hand"], rows, limits }
 }
 
-/// Either may be built first: of two like paths the later one is 1 % faster.
+/// Either may be built first: of two paths by hand, the first was 1 to 3 % slower.
 fn sides(ours_first: bool) -> [Side; 2] {
     if ours_first {
         let ours = Side::gantry();
@@ -65,8 +65,8 @@ fn sides(ours_first: bool) -> [Side; 2] {
     [Side::gantry(), by_hand]
 }
 
-/// One round, with connections of its own: where a connection's memory lies and which processor it keeps to stays as it was at its
-/// beginning, and is worth more than what is looked for. Of two like paths the one whose connection came second is 2 % faster.
+/// One round, with connections of its own, of which either comes first: where a connection's memory lies and which processor it keeps to
+/// stays as it was at its beginning, and may be worth more than what is looked for.
 fn pairs(sides: &[Side; 2], caller: Caller, round: u32) -> Vec<(f64, f64)> {
     let mut streams: Vec<(usize, Stream)> = in_turn(sides.len(), round)
         .map(|side| (side, Stream::open(&sides[side], caller)))
