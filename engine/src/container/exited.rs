@@ -96,8 +96,8 @@ async fn take_down(task: &mut Task, code: u8) -> bool {
     let places = (engine.clone(), Arc::clone(&record));
     let giving_back = block(move || endpoints::give_back(&places.0, &places.1));
     let ending = block(move || {
-        // Nothing but a kill can tell of it, so that other ends don't pay for the look.
         let bundle = engine.settings.bundle(record.id.as_str());
+        // Nothing but a kill can tell of it, so that other ends don't pay for the look.
         let oom_killed = code == KILLED && Shims::recorded_oom_kill(&bundle);
         if let Some(shim) = shim {
             leftovers::take_down(&engine, &shim, &record);

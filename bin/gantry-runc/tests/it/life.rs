@@ -42,6 +42,7 @@ fn kill_makers(bed: &mut Bed) {
     let (mut ran, mut gave_up) = (0, 0);
     for round in 0..120 {
         let mut maker = bed.command(&["run", &bed.id]).spawn().unwrap();
+        // No state is waited for: a moment is chosen, and any state is right in which the kill finds the container.
         std::thread::sleep(wait);
         maker.kill().unwrap();
         maker.wait().unwrap();
