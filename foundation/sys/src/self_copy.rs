@@ -7,6 +7,7 @@
 //! program makes a single copy and executes all from it; they find that they are sealed already. Whoever has something else to do first
 //! lets a copier make the copy meanwhile, and moves to it in the end; so does what he has borne meanwhile.
 
+mod blank;
 mod copier;
 mod remap;
 
@@ -19,6 +20,7 @@ use std::os::unix::fs::FileExt;
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create};
 
+use self::blank::Blank;
 use crate::exec::{CStringList, fexecve};
 
 const OWN_PROGRAM: &str = "/proc/self/exe";
@@ -76,6 +78,8 @@ pub struct Pending(RefCell<Option<Making>>);
 struct Making {
     copier: Option<copier::Copier>,
     program: Option<File>,
+    /// Until the copier has it.
+    blank: Option<Blank>,
     copy: File,
     /// Once it is known that the process can move.
     map: Option<remap::MemoryMap>,
@@ -89,8 +93,9 @@ pub fn begin() -> io::Result<Pending> {
     if is_sealed(&program) {
         return Ok(Pending(RefCell::new(None)));
     }
-    let copy = empty_copy()?;
-    let making = Making { copier: None, program: Some(program), copy, map: None };
+    let (blank, copy) = Blank::make()?;
+    let making =
+        Making { copier: None, program: Some(program), blank: Some(blank), copy, map: None };
     Ok(Pending(RefCell::new(Some(making))))
 }
 
@@ -154,7 +159,7 @@ impl Pending {
         let Some(making) = place.as_mut() else { return Ok(()) };
         making.copier.as_mut().map_or(Ok(()), copier::Copier::wait_sealed)?;
         making.program = None;
-        if is_sealed(&making.copy) { Ok(()) } else { Err(not_ready()) }
+        if blank::is_filled(&making.copy) { Ok(()) } else { Err(not_ready()) }
     }
 
     /// Goes on from the copy in a process that was duplicated from its maker before it was complete, and has heard since that it is. A
@@ -171,10 +176,10 @@ impl Pending {
 
 impl Making {
     fn go_on(self) -> io::Result<()> {
-        let Self { copier: _copier, program, copy, map } = self;
-        drop(program);
+        let Self { copier: _copier, program, blank, copy, map } = self;
+        drop((program, blank));
         match map {
-            Some(map) if is_sealed(&copy) => remap::move_to(&copy, &map),
+            Some(map) if blank::is_filled(&copy) => remap::move_to(&copy, &map),
             _ => Err(not_ready()),
         }
     }
@@ -188,13 +193,10 @@ impl Making {
     /// True when the copy was begun before.
     fn start(&mut self, task: copier::Task) -> io::Result<bool> {
         let is_new = self.copier.is_none();
-        if let (None, Some(program)) = (&self.copier, &self.program) {
+        if let (None, Some(program), Some(blank)) = (&self.copier, &self.program, self.blank.take())
+        {
             let length = program.metadata()?.len();
-            self.copier = Some(copier::Copier::start((program, &self.copy), length, task)?);
-            // The copier alone can write, and seals what it has written. Whoever is duplicated from this process meanwhile and falls into
-            // somebody's hands would have to open the file anew: the kernel (Linux 5.15) lets nobody run from it then.
-            let copy = format!("/proc/self/fd/{}", self.copy.as_raw_fd());
-            self.copy = File::open(copy)?;
+            self.copier = Some(copier::Copier::start((program, blank), length, task)?);
         }
         Ok(!is_new)
     }
@@ -331,20 +333,40 @@ mod tests {
 
     #[test]
     fn who_waits_for_the_copy_can_only_read_it() {
-        let making = Making {
-            copier: None,
-            program: Some(File::open(OWN_PROGRAM).unwrap()),
-            copy: empty_copy().unwrap(),
-            // Here nobody moves.
-            map: Some(remap::MemoryMap::default()),
-        };
-        let pending = Pending(RefCell::new(Some(making)));
-        assert!(!pending.0.borrow_mut().as_mut().unwrap().start(copier::Task::Copy).unwrap());
-        let mut copy = pending.0.borrow().as_ref().unwrap().copy.try_clone().unwrap();
-        assert!(copy.write_all(b"x").is_err());
-        pending.complete().unwrap();
-        assert!(is_sealed(&copy));
-        assert!(is_same(&copy, &File::open(OWN_PROGRAM).unwrap()));
+        for (blank, copy) in [Blank::make().unwrap(), Blank::in_memory_file().unwrap()] {
+            let making = Making {
+                copier: None,
+                program: Some(File::open(OWN_PROGRAM).unwrap()),
+                blank: Some(blank),
+                copy,
+                // Here nobody moves.
+                map: Some(remap::MemoryMap::default()),
+            };
+            let pending = Pending(RefCell::new(Some(making)));
+            assert!(!pending.0.borrow_mut().as_mut().unwrap().start(copier::Task::Copy).unwrap());
+            let mut copy = pending.0.borrow().as_ref().unwrap().copy.try_clone().unwrap();
+            assert!(copy.write_all(b"x").is_err());
+            pending.complete().unwrap();
+            assert!(blank::is_filled(&copy));
+            let again = format!("/proc/self/fd/{}", copy.as_raw_fd());
+            let again = File::options().write(true).open(again);
+            assert!(again.and_then(|mut again| again.write_all(b"x")).is_err());
+            assert!(is_same(&copy, &File::open(OWN_PROGRAM).unwrap()));
+        }
+    }
+
+    #[test]
+    fn what_is_not_complete_is_not_sealed() {
+        for (blank, copy) in [Blank::make().unwrap(), Blank::in_memory_file().unwrap()] {
+            assert!(!blank::is_filled(&copy));
+            let writer = blank.writer().unwrap();
+            rustix::io::write(&writer, b"program").unwrap();
+            assert!(!blank::is_filled(&copy));
+            blank.seal(writer).unwrap();
+            assert!(blank::is_filled(&copy));
+            let again = blank.writer();
+            assert!(again.and_then(|again| Ok(rustix::io::write(again, b"x")?)).is_err());
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, recv, socketpair};
 use rustix::process::Pid;
 
+use super::blank::Blank;
 use crate::clone::{Child, Fork, fork_for_calls};
 use crate::net::make_namespace;
 use crate::unix_socket::{receive_with_fd, send_with_fd};
@@ -54,8 +55,8 @@ enum Word {
 }
 
 impl Copier {
-    /// Copies `length` bytes between two files, and seals the second. The copier has descriptors of its own of both.
-    pub(super) fn start((from, to): (&File, &File), length: u64, task: Task) -> io::Result<Self> {
+    /// Copies `length` bytes of a file, and seals the copy, which only the copier can write then.
+    pub(super) fn start((from, to): (&File, Blank), length: u64, task: Task) -> io::Result<Self> {
         let (ours, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         let idle = schedule::idle_processors();
@@ -64,7 +65,7 @@ impl Copier {
             Fork::Child => {
                 // While the copier holds it open, the maker's death does not end the line.
                 drop(ours);
-                let copied = copy((from.as_fd(), to.as_fd()), length, (theirs.as_fd(), is_asked));
+                let copied = copy((from.as_fd(), &to), length, (theirs.as_fd(), is_asked));
                 process::exit_now(copied.is_err().into())
             }
             Fork::Parent(child) => child,
@@ -148,21 +149,22 @@ impl Drop for Copier {
 
 /// The copier's life, without the heap.
 fn copy(
-    (from, to): (BorrowedFd<'_>, BorrowedFd<'_>),
+    (from, to): (BorrowedFd<'_>, &Blank),
     length: u64,
     (line, mut is_asked): (BorrowedFd<'_>, bool),
 ) -> io::Result<()> {
+    let writer = to.writer()?;
     let mut left = length;
     while left > 0 {
         is_asked = is_asked || answer(line, RecvFlags::DONTWAIT)?;
         let most = if is_asked { LARGE_CHUNK_BYTES } else { CHUNK_BYTES };
         let chunk = usize::try_from(left).unwrap_or(usize::MAX).min(most);
-        match rustix::fs::sendfile(to, from, None, chunk)? {
+        match rustix::fs::sendfile(&writer, from, None, chunk)? {
             0 => return Err(Errno::IO.into()),
             sent => left = left.saturating_sub(sent as u64),
         }
     }
-    super::seal_unmapped(to)?;
+    to.seal(writer)?;
     send_with_fd(line, &[SEALED], None)?;
     while !is_asked {
         is_asked = answer(line, RecvFlags::empty())?;

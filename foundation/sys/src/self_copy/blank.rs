@@ -1,0 +1,87 @@
+//! A file in memory, to be filled with a copy of the program.
+//!
+//! Best in a file system of its own that is mounted nowhere: there the copy lies on one huge page, and takes the kernel a third of the
+//! time that some hundred small ones do. Whoever must not mount makes a memory file.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use rustix::fs::{Mode, OFlags, StatVfsMountFlags, fstatvfs, openat};
+use rustix::io::fcntl_dupfd_cloexec;
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_string, fsmount,
+    fsopen,
+};
+
+use crate::mount::{Attributes, Change, set_attributes};
+
+const NAME: &std::ffi::CStr = c"gantry";
+
+/// Whoever has it can write the file.
+#[derive(Debug)]
+pub(super) enum Blank {
+    /// The only way into a file system that holds nothing else.
+    Alone(OwnedFd),
+    MemoryFile(File),
+}
+
+impl Blank {
+    /// Makes the file; the second can only read it.
+    pub(super) fn make() -> io::Result<(Self, File)> {
+        Self::alone().or_else(|_| Self::in_memory_file())
+    }
+
+    pub(super) fn in_memory_file() -> io::Result<(Self, File)> {
+        let file = super::empty_copy()?;
+        // To write it, whoever gets hold of this would have to open it anew: the kernel (Linux 5.15) lets nobody run from it then.
+        let reader = File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+        Ok((Self::MemoryFile(file), reader))
+    }
+
+    fn alone() -> io::Result<(Self, File)> {
+        let context = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+        fsconfig_set_string(context.as_fd(), "huge", "always")?;
+        fsconfig_create(context.as_fd())?;
+        let attributes = MountAttrFlags::empty();
+        let mount = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)?;
+        // By the call that `seal` needs (Linux 5.12).
+        let harmless = Attributes::NOSUID.with(Attributes::NODEV);
+        set_attributes(mount.as_fd(), Change { set: harmless, ..Change::default() })?;
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDONLY | OFlags::CLOEXEC;
+        let reader = openat(&mount, NAME, flags, Mode::RUSR | Mode::XUSR)?;
+        Ok((Self::Alone(mount), reader.into()))
+    }
+
+    /// Without the heap, as is the next.
+    pub(super) fn writer(&self) -> io::Result<OwnedFd> {
+        Ok(match self {
+            Self::Alone(mount) => {
+                openat(mount, NAME, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?
+            }
+            Self::MemoryFile(file) => fcntl_dupfd_cloexec(file, 0)?,
+        })
+    }
+
+    /// When all is written: from now on nobody can write it. A mount that is nowhere, and to which no descriptor is left, cannot be made
+    /// writable again either.
+    pub(super) fn seal(&self, writer: OwnedFd) -> io::Result<()> {
+        match self {
+            Self::Alone(mount) => {
+                drop(writer);
+                set_attributes(
+                    mount.as_fd(),
+                    Change { set: Attributes::RDONLY, ..Change::default() },
+                )
+            }
+            Self::MemoryFile(_) => super::seal_unmapped(&writer),
+        }
+    }
+}
+
+/// Whether this file, which was made to be filled, is sealed.
+pub(super) fn is_filled(copy: &File) -> bool {
+    let is_read_only =
+        || fstatvfs(copy).is_ok_and(|it| it.f_flag.contains(StatVfsMountFlags::RDONLY));
+    super::is_sealed(copy) || is_read_only()
+}
