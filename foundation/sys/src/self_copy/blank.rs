@@ -1,7 +1,7 @@
 //! A file in memory, to be filled with a copy of the program.
 //!
-//! Best in a file system of its own that is mounted nowhere: there the copy lies on one huge page, and takes the kernel a third of the
-//! time that some hundred small ones do. Whoever must not mount makes a memory file.
+//! Best in a file system of its own that is mounted nowhere: there the kernel (Linux 6.14) makes pages as large as the pieces that are
+//! written, which takes it a quarter of the time that some hundred small pages take. Whoever must not mount makes a memory file.
 
 use std::fs::File;
 use std::io;
@@ -41,7 +41,9 @@ impl Blank {
 
     fn alone() -> io::Result<(Self, File)> {
         let context = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
-        fsconfig_set_string(context.as_fd(), "huge", "always")?;
+        // "always" would be one page of two megabytes: faster still, but where it was never touched before a virtual machine's host takes
+        // milliseconds to provide it.
+        fsconfig_set_string(context.as_fd(), "huge", "within_size")?;
         fsconfig_create(context.as_fd())?;
         let attributes = MountAttrFlags::empty();
         let mount = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)?;
