@@ -12,6 +12,7 @@ SHELL       := /bin/bash
 # Where musl's target or its compiler cannot be had, glibc serves.
 STATIC = $(shell cat target/static-triple)
 DIST   := target/dist/bin
+STATIC_CARGO = RUSTFLAGS="-C target-feature=+crt-static" TARGET_CC=musl-gcc cargo
 PREFIX ?= /usr/local
 DESTDIR ?=
 PYTHON := .venv/bin/python
@@ -63,11 +64,11 @@ target/static-triple:
 .PHONY: build
 build: target/static-triple ## release binaries in target/dist/bin
 	cargo build --release -p gantryd
-	RUSTFLAGS="-C target-feature=+crt-static -C relocation-model=static" TARGET_CC=musl-gcc cargo build --release --target $(STATIC) -p gantry
-	RUSTFLAGS="-C target-feature=+crt-static" cargo build --profile tiny --target $(STATIC) -p gantry-shim -p gantry-runc -p gantry-init
+	$(STATIC_CARGO) build --profile tiny --target $(STATIC) -p gantry-shim -p gantry-runc -p gantry-init
+	$(STATIC_CARGO) rustc --profile tiny --target $(STATIC) -p gantry -- -C relocation-model=static
 	mkdir -p $(DIST)
-	install -m 755 target/$(STATIC)/release/gantry target/release/gantryd $(DIST)/
-	install -m 755 target/$(STATIC)/tiny/gantry-shim target/$(STATIC)/tiny/gantry-runc target/$(STATIC)/tiny/gantry-init $(DIST)/
+	install -m 755 target/release/gantryd $(DIST)/
+	install -m 755 $(addprefix target/$(STATIC)/tiny/,gantry gantry-shim gantry-runc gantry-init) $(DIST)/
 	ln -sf gantry-shim $(DIST)/containerd-shim-gantry-v2
 
 .PHONY: install
@@ -159,35 +160,35 @@ miri: ## the unsafe crate under Miri (where installed), valgrind and AddressSani
 CHAOS_CYCLES ?= 10000
 CHAOS_RECORD ?= e2e/chaos/RESULTS.md
 chaos: build test-tools ## kill -9 of runtime and shim: 10,000 random lives, and once at each system call
-	cargo run --quiet --release -p gantry-chaos -- cycles --count $(CHAOS_CYCLES) --record $(CHAOS_RECORD)
-	cargo run --quiet --release -p gantry-chaos -- sweep --record $(CHAOS_RECORD)
+	cargo run --quiet -p gantry-chaos -- cycles --count $(CHAOS_CYCLES) --record $(CHAOS_RECORD)
+	cargo run --quiet -p gantry-chaos -- sweep --record $(CHAOS_RECORD)
 
 .PHONY: chaos-short
 chaos-short: build ## 150 such lives, and every 13th system call
-	cargo run --quiet --release -p gantry-chaos -- cycles --count 150
-	cargo run --quiet --release -p gantry-chaos -- sweep --every 13
+	cargo run --quiet -p gantry-chaos -- cycles --count 150
+	cargo run --quiet -p gantry-chaos -- sweep --every 13
 
 .PHONY: chaos-images
 CHAOS_KILLS ?= 200
 chaos-images: build test-tools ## kill -9 of the daemon at 200 random moments of pull, push, load, rmi, commit and prune
-	cargo run --quiet --release -p gantry-chaos -- images --count $(CHAOS_KILLS) --record $(CHAOS_RECORD)
+	cargo run --quiet -p gantry-chaos -- images --count $(CHAOS_KILLS) --record $(CHAOS_RECORD)
 
 .PHONY: chaos-images-short
 chaos-images-short: build ## 15 such moments
-	cargo run --quiet --release -p gantry-chaos -- images --count 15
+	cargo run --quiet -p gantry-chaos -- images --count 15
 
 .PHONY: chaos-engine
 chaos-engine: build test-tools ## kill -9 of the daemon at 200 random moments while eight clients use it
-	cargo run --quiet --release -p gantry-chaos -- engine --count $(CHAOS_KILLS) --record $(CHAOS_RECORD)
+	cargo run --quiet -p gantry-chaos -- engine --count $(CHAOS_KILLS) --record $(CHAOS_RECORD)
 
 .PHONY: chaos-engine-short
 chaos-engine-short: build ## 15 such moments
-	cargo run --quiet --release -p gantry-chaos -- engine --count 15
+	cargo run --quiet -p gantry-chaos -- engine --count 15
 
 .PHONY: soak
 SOAK_RECORD ?= bench/SOAK.md
 soak: build ## many short containers in a row, and 24,000 operations of whole lives; memory, descriptors and leftovers watched
-	cargo run --quiet --release -p gantry-bench -- soak --runs $(SOAK_RUNS) --operations $(SOAK_OPERATIONS) $(if $(SOAK_RECORD),--record $(SOAK_RECORD))
+	cargo run --quiet -p gantry-bench -- soak --runs $(SOAK_RUNS) --operations $(SOAK_OPERATIONS) $(if $(SOAK_RECORD),--record $(SOAK_RECORD))
 
 .PHONY: soak-short
 soak-short: build ## 50 such containers and 1,200 operations
@@ -196,7 +197,7 @@ soak-short: build ## 50 such containers and 1,200 operations
 # The suite is also the probe that runs in containers, so it is static.
 .PHONY: suite
 suite: target/static-triple ## the conformance suite, in target/dist/test
-	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --target $(STATIC) -p gantry-conformance
+	$(STATIC_CARGO) build --release --target $(STATIC) -p gantry-conformance
 	install -C -D -m 755 target/$(STATIC)/release/gantry-conformance target/dist/test/gantry-conformance
 	bash e2e/vm/shim-tests.sh target/dist/test
 

@@ -1,7 +1,7 @@
 //! A heap for programs that live for a moment: they hardly give memory back, and every page that they touch costs a fault.
 //!
 //! Blocks have sizes of powers of two and are cut from chunks in a row; a freed block waits for the next of its size, and chunks stay
-//! until the program ends. Large blocks are mappings of their own. Not for programs that serve many threads: there is one lock.
+//! until the program ends. Blocks that must be aligned to more than others are cut where that is so, and wait apart. Large blocks are mappings of their own. Not for programs that serve many threads: there is one lock.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::UnsafeCell;
@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The smallest block, and what all blocks are aligned to.
 const SMALLEST: usize = 16;
-/// Sizes from [`SMALLEST`] to 64 KiB.
-const CLASSES: usize = 13;
+/// Sizes from [`SMALLEST`] to 128 KiB.
+const SIZES: usize = 14;
 const CHUNK: usize = 256 << 10;
 /// Mappings begin at pages.
 const PAGE: usize = 4096;
@@ -26,8 +26,8 @@ pub struct Heap {
 
 #[derive(Debug)]
 struct State {
-    /// For each size the blocks that were freed.
-    free: [*mut Free; CLASSES],
+    /// For each class the blocks that were freed.
+    free: [*mut Free; 2 * SIZES],
     /// What is left of the chunk.
     next: *mut u8,
     left: usize,
@@ -44,7 +44,7 @@ unsafe impl Sync for Heap {}
 
 impl Heap {
     pub const fn new() -> Self {
-        let state = State { free: [ptr::null_mut(); CLASSES], next: ptr::null_mut(), left: 0 };
+        let state = State { free: [ptr::null_mut(); 2 * SIZES], next: ptr::null_mut(), left: 0 };
         Self { locked: AtomicBool::new(false), state: UnsafeCell::new(state) }
     }
 
@@ -66,42 +66,68 @@ impl Default for Heap {
 }
 
 impl State {
-    fn take(&mut self, class: usize) -> *mut u8 {
-        let freed = self.free[class];
+    fn take(&mut self, class: Class) -> *mut u8 {
+        let freed = self.free[class.index()];
         if !freed.is_null() {
             // SAFETY: what is in the list was put there by `give`, and nobody else has it.
-            self.free[class] = unsafe { (*freed).next };
+            self.free[class.index()] = unsafe { (*freed).next };
             return freed.cast();
         }
-        let size = SMALLEST << class;
-        if self.left < size {
-            // What is left of the chunk before is too small to be missed.
+        let size = class.size();
+        // What is left out, here or of a chunk that is too short, is too small to be missed.
+        let skipped = |next: *mut u8| next.align_offset(class.alignment());
+        if self.left < skipped(self.next) + size {
             let chunk = map(CHUNK);
             if chunk.is_null() {
                 return chunk;
             }
             (self.next, self.left) = (chunk, CHUNK);
         }
-        let block = self.next;
+        let skipped = skipped(self.next);
+        let block = self.next.wrapping_add(skipped);
         self.next = block.wrapping_add(size);
-        self.left -= size;
+        self.left -= skipped + size;
         block
     }
 
-    fn give(&mut self, block: *mut u8, class: usize) {
+    fn give(&mut self, block: *mut u8, class: Class) {
         #[expect(clippy::cast_ptr_alignment, reason = "all blocks are aligned to SMALLEST")]
         let freed = block.cast::<Free>();
         // SAFETY: the block came from `take`, so it is aligned and large enough, and its owner has just given it up.
-        unsafe { freed.write(Free { next: self.free[class] }) };
-        self.free[class] = freed;
+        unsafe { freed.write(Free { next: self.free[class.index()] }) };
+        self.free[class.index()] = freed;
     }
 }
 
-/// Which size a block has; `None` for a mapping of its own.
-fn class_of(layout: Layout) -> Option<usize> {
-    let size = layout.size().max(SMALLEST).next_power_of_two();
-    let class = (size / SMALLEST).trailing_zeros() as usize;
-    (class < CLASSES && layout.align() <= SMALLEST).then_some(class)
+/// Blocks that are alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Class {
+    /// How often [`SMALLEST`] is doubled.
+    doublings: usize,
+    /// To its size or to pages, for who needs more than [`SMALLEST`].
+    is_aligned: bool,
+}
+
+impl Class {
+    /// `None` for a mapping of its own.
+    fn of(layout: Layout) -> Option<Self> {
+        let size = layout.size().max(layout.align()).max(SMALLEST).next_power_of_two();
+        let doublings = (size / SMALLEST).trailing_zeros() as usize;
+        let is_aligned = layout.align() > SMALLEST;
+        (doublings < SIZES && layout.align() <= PAGE).then_some(Self { doublings, is_aligned })
+    }
+
+    const fn index(self) -> usize {
+        self.doublings + if self.is_aligned { SIZES } else { 0 }
+    }
+
+    const fn size(self) -> usize {
+        SMALLEST << self.doublings
+    }
+
+    fn alignment(self) -> usize {
+        if self.is_aligned { self.size().min(PAGE) } else { SMALLEST }
+    }
 }
 
 /// New memory, all zeroes; null when there is none.
@@ -116,7 +142,7 @@ fn map(size: usize) -> *mut u8 {
 // SAFETY: blocks are as large and as aligned as was asked, belong to one owner at a time, and stay where they are until they are freed.
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        match class_of(layout) {
+        match Class::of(layout) {
             Some(class) => self.with(|state| state.take(class)),
             None if layout.align() <= PAGE => map(layout.size()),
             None => ptr::null_mut(),
@@ -124,7 +150,7 @@ unsafe impl GlobalAlloc for Heap {
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        match class_of(layout) {
+        match Class::of(layout) {
             Some(class) => self.with(|state| state.give(block, class)),
             None => {
                 // SAFETY: by the trait's contract this is a block of `alloc` with this layout, that is, a mapping of this size.
@@ -137,8 +163,8 @@ unsafe impl GlobalAlloc for Heap {
         let Ok(wanted) = Layout::from_size_align(new_size, layout.align()) else {
             return ptr::null_mut();
         };
-        let class = class_of(layout);
-        if class.is_some() && class == class_of(wanted) {
+        let class = Class::of(layout);
+        if class.is_some() && class == Class::of(wanted) {
             return block;
         }
         // SAFETY: the new size is not zero by the trait's contract.
@@ -165,16 +191,13 @@ mod tests {
     fn blocks_of_all_sizes_keep_what_is_written() {
         let heap = Heap::new();
         let mut blocks = Vec::new();
-        for (number, size) in [1, 15, 16, 17, 100, 4096, 40_000, 65_536, 65_537, 1 << 20]
-            .into_iter()
-            .cycle()
-            .take(200)
-            .enumerate()
-        {
-            let layout = layout(size, 8);
+        let sizes = [1, 15, 16, 17, 100, 4096, 7000, 40_000, 131_072, 131_073, 1 << 20];
+        for (number, size) in sizes.into_iter().cycle().take(220).enumerate() {
+            let align = [1, 8, 16, 128, 64, PAGE, 32][number % 7];
+            let layout = layout(size, align);
             // SAFETY: the size is not zero.
             let block = unsafe { heap.alloc(layout) };
-            assert!(!block.is_null() && block.addr() % SMALLEST == 0, "{size}");
+            assert!(!block.is_null() && block.addr() % align.max(SMALLEST) == 0, "{size} {align}");
             let mark = u8::try_from(number).unwrap();
             // SAFETY: the block has this size.
             unsafe { block.write_bytes(mark, size) };
@@ -198,13 +221,13 @@ mod tests {
         // SAFETY: the block has this size.
         unsafe { first.write_bytes(7, 24) };
         // SAFETY: it came from this heap with this layout.
-        let grown = unsafe { heap.realloc(first, small, 100_000) };
+        let grown = unsafe { heap.realloc(first, small, 200_000) };
         // SAFETY: the block has more bytes, and these were copied.
         assert!(unsafe { std::slice::from_raw_parts(grown, 24) }.iter().all(|byte| *byte == 7));
         // SAFETY: the size is not zero.
         assert_eq!(unsafe { heap.alloc(small) }, first);
         // SAFETY: it came from this heap with this layout.
-        unsafe { heap.dealloc(grown, layout(100_000, 8)) };
+        unsafe { heap.dealloc(grown, layout(200_000, 8)) };
     }
 
     #[test]

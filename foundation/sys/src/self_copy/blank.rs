@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-use rustix::fs::{Mode, OFlags, StatVfsMountFlags, fstatvfs, openat};
+use rustix::fs::{AtFlags, Mode, OFlags, StatVfsMountFlags, fstatvfs, openat, unlinkat};
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_string, fsmount,
@@ -71,10 +71,9 @@ impl Blank {
         match self {
             Self::Alone(mount) => {
                 drop(writer);
-                set_attributes(
-                    mount.as_fd(),
-                    Change { set: Attributes::RDONLY, ..Change::default() },
-                )
+                unlinkat(mount, NAME, AtFlags::empty())?;
+                let unwritable = Change { set: Attributes::RDONLY, ..Change::default() };
+                set_attributes(mount.as_fd(), unwritable)
             }
             Self::MemoryFile(_) => super::seal_unmapped(&writer),
         }
@@ -86,4 +85,39 @@ pub(super) fn is_filled(copy: &File) -> bool {
     let is_read_only =
         || fstatvfs(copy).is_ok_and(|it| it.f_flag.contains(StatVfsMountFlags::RDONLY));
     super::is_sealed(copy) || is_read_only()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use rustix::io::Errno;
+    use rustix::mount::{FsPickFlags, OpenTreeFlags, fspick, open_tree};
+
+    use super::*;
+
+    #[test]
+    fn whoever_has_a_sealed_file_cannot_make_it_writable_again() {
+        let (blank, copy) = Blank::alone().unwrap();
+        let mut writer = File::from(blank.writer().unwrap());
+        writer.write_all(b"program").unwrap();
+        blank.seal(writer.into()).unwrap();
+        drop(blank);
+        let writable = Change { clear: Attributes::RDONLY, ..Change::default() };
+        assert!(set_attributes(copy.as_fd(), writable).is_err());
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::AT_EMPTY_PATH;
+        assert!(open_tree(&copy, "", flags).is_err());
+        assert!(fspick(&copy, "", FsPickFlags::FSPICK_EMPTY_PATH).is_err());
+        let again = format!("/proc/self/fd/{}", copy.as_raw_fd());
+        let refusal = File::options().write(true).open(again).unwrap_err();
+        assert_eq!(refusal.raw_os_error(), Some(Errno::ROFS.raw_os_error()));
+    }
+
+    #[test]
+    fn nobody_seals_what_is_still_written() {
+        let (blank, copy) = Blank::alone().unwrap();
+        let (one, other) = (blank.writer().unwrap(), blank.writer().unwrap());
+        assert!(blank.seal(one).is_err() && !is_filled(&copy));
+        drop(other);
+    }
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::bed::{Bed, text};
+use crate::bed::{Bed, poll, text};
 
 #[track_caller]
 fn check_refused(bed: &Bed, words: &str) {
@@ -175,7 +175,16 @@ fn a_pid_that_was_given_again_is_left_alone() {
     let mut record: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
     let real = record.clone();
     let write = |record: &Value| fs::write(&path, format!("{record}\n")).unwrap();
-    let mut other = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+    // The kernel tells starts apart by hundredths of a second, and gives no pid again within one.
+    let mut other = poll("another process starts later", || {
+        let mut other = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        if started(&json!(other.id())) != started(&real["pid"]) {
+            return Some(other);
+        }
+        other.kill().unwrap();
+        other.wait().unwrap();
+        None
+    });
     record["pid"] = json!(other.id());
     write(&record);
     assert_eq!(bed.status(), "stopped");
@@ -194,6 +203,13 @@ fn a_pid_that_was_given_again_is_left_alone() {
     assert_eq!(bed.status(), "running");
     other.kill().unwrap();
     other.wait().unwrap();
+}
+
+/// When a process was started, in the kernel's words (proc(5)).
+fn started(pid: &Value) -> String {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let (_, rest) = stat.rsplit_once(") ").unwrap();
+    rest.split(' ').nth(19).unwrap().to_owned()
 }
 
 /// The container's first process dies while others are brought in: nobody may land in a namespace without its guard, or in another
