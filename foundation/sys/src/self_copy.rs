@@ -1,7 +1,7 @@
 //! Running one's own program from where a container cannot change it.
 //!
 //! A process in a container can get hold of `/proc/<pid>/exe` of a runtime process that enters it, and overwrite the runtime's file on
-//! the host (CVE-2019-5736). A sealed memory file cannot be written by anybody, and shares no page with the file on disk.
+//! the host (CVE-2019-5736). A sealed copy in memory cannot be written by anybody, and shares no page with the file on disk.
 //!
 //! A copy costs the program's size in memory and some tenths of a millisecond per megabyte. Whoever launches many processes of one
 //! program makes a single copy and executes all from it; they find that they are sealed already. Whoever has something else to do first
