@@ -1,7 +1,8 @@
 //! A heap for programs that live for a moment: they hardly give memory back, and every page that they touch costs a fault.
 //!
 //! Blocks have sizes of powers of two and are cut from chunks in a row; a freed block waits for the next of its size, and chunks stay
-//! until the program ends. Blocks that must be aligned to more than others are cut where that is so, and wait apart. Large blocks are mappings of their own. Not for programs that serve many threads: there is one lock.
+//! until the program ends. Blocks that must be aligned to more than others are cut where that is so, and wait apart. Large blocks are
+//! mappings of their own. Not for programs that serve many threads: there is one lock.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::UnsafeCell;
@@ -74,20 +75,24 @@ impl State {
             return freed.cast();
         }
         let size = class.size();
-        // What is left out, here or of a chunk that is too short, is too small to be missed.
-        let skipped = |next: *mut u8| next.align_offset(class.alignment());
-        if self.left < skipped(self.next) + size {
+        if self.left < self.gap(class) + size {
+            // What is left of the chunk before was never touched, and so is no memory.
             let chunk = map(CHUNK);
             if chunk.is_null() {
                 return chunk;
             }
             (self.next, self.left) = (chunk, CHUNK);
         }
-        let skipped = skipped(self.next);
-        let block = self.next.wrapping_add(skipped);
+        let gap = self.gap(class);
+        let block = self.next.wrapping_add(gap);
         self.next = block.wrapping_add(size);
-        self.left -= skipped + size;
+        self.left -= gap + size;
         block
+    }
+
+    /// How many bytes to leave out before the next block.
+    fn gap(&self, class: Class) -> usize {
+        self.next.align_offset(class.alignment())
     }
 
     fn give(&mut self, block: *mut u8, class: Class) {
@@ -99,7 +104,7 @@ impl State {
     }
 }
 
-/// Blocks that are alike.
+/// Blocks that can stand for one another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Class {
     /// How often [`SMALLEST`] is doubled.

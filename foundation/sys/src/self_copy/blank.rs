@@ -3,6 +3,7 @@
 //! Best in a file system of its own that is mounted nowhere: there the kernel (Linux 6.14) makes pages as large as the pieces that are
 //! written, which takes it a quarter of the time that some hundred small pages take. Whoever must not mount makes a memory file.
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -16,9 +17,9 @@ use rustix::mount::{
 
 use crate::mount::{Attributes, Change, set_attributes};
 
-const NAME: &std::ffi::CStr = c"gantry";
+const NAME: &CStr = c"gantry";
 
-/// Whoever has it can write the file.
+/// The right to write the file, once.
 #[derive(Debug)]
 pub(super) enum Blank {
     /// The only way into a file system that holds nothing else.
@@ -45,8 +46,8 @@ impl Blank {
         // milliseconds to provide it.
         fsconfig_set_string(context.as_fd(), "huge", "within_size")?;
         fsconfig_create(context.as_fd())?;
-        let attributes = MountAttrFlags::empty();
-        let mount = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)?;
+        let cloexec = FsMountFlags::FSMOUNT_CLOEXEC;
+        let mount = fsmount(context.as_fd(), cloexec, MountAttrFlags::empty())?;
         // By the call that `seal` needs (Linux 5.12).
         let harmless = Attributes::NOSUID.with(Attributes::NODEV);
         set_attributes(mount.as_fd(), Change { set: harmless, ..Change::default() })?;
