@@ -59,7 +59,8 @@ impl Group {
         }
         for round in 0..rounds {
             eprint!("\r{}: round {} of {rounds} ", self.title, round + 1);
-            let order = order(round as usize, self.subjects.len());
+            let Turns { before, order } = Turns::of(round as usize, self.subjects.len());
+            time(&mut (self.subjects[before].command)(next()));
             for &index in &order {
                 let subject = &mut self.subjects[index];
                 let took = time(&mut (subject.command)(next()));
@@ -80,31 +81,61 @@ impl Group {
     }
 }
 
-/// Whose turn it is when in this round: everybody begins and ends rounds, and follows each neighbour, as often as the
-/// others, for what one leaves behind (warm processors, work of the kernel's) is its follower's.
-fn order(round: usize, subjects: usize) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..subjects).collect();
-    order.rotate_left(round % subjects.max(1));
-    if (round / subjects.max(1)) % 2 == 1 {
-        order.reverse();
+/// Whose turn it is when in a round. Everybody begins as often, and follows each of the others as often as anybody does, for what one
+/// leaves behind (warm processors, work of the kernel's) is its follower's.
+struct Turns {
+    /// Whom the first one follows, not counted.
+    before: usize,
+    order: Vec<usize>,
+}
+
+impl Turns {
+    /// A balanced Latin square: row by row as they are, then each read backwards, without which an odd number has no balance.
+    fn of(round: usize, subjects: usize) -> Self {
+        let count = subjects.max(1);
+        // 0, 1, -1, 2, -2 and so on: neighbours are each distance apart once.
+        let step = |at: usize| if at % 2 == 1 { at.div_ceil(2) } else { count - at / 2 };
+        let mut order: Vec<usize> = (0..subjects).map(|at| (step(at) + round) % count).collect();
+        if (round / count) % 2 == 1 {
+            order.reverse();
+        }
+        let first = order.first().copied().unwrap_or_default();
+        let distance = 1 + (round / (2 * count)) % (count - 1).max(1);
+        Self { before: (first + distance) % count, order }
     }
-    order
 }
 
 #[cfg(test)]
 mod tests {
-    use super::order;
+    use super::Turns;
 
     #[test]
-    fn everybody_begins_and_ends_as_often() {
-        let rounds: Vec<_> = (0..6).map(|round| order(round, 3)).collect();
-        for index in 0..3 {
-            assert_eq!(rounds.iter().filter(|order| order[0] == index).count(), 2);
-            assert_eq!(rounds.iter().filter(|order| order[2] == index).count(), 2);
-            let followed = rounds
-                .iter()
-                .filter(|order| order.windows(2).any(|two| two == [index, (index + 1) % 3]));
-            assert_eq!(followed.count(), 2);
+    fn everybody_begins_and_follows_each_other_as_often() {
+        for subjects in 2..7 {
+            let rounds = 2 * subjects * (subjects - 1);
+            let mut begins = vec![0; subjects];
+            let mut follows = vec![vec![0; subjects]; subjects];
+            for round in 0..rounds {
+                let Turns { before, order } = Turns::of(round, subjects);
+                begins[order[0]] += 1;
+                follows[order[0]][before] += 1;
+                for two in order.windows(2) {
+                    follows[two[1]][two[0]] += 1;
+                }
+            }
+            assert_eq!(begins, vec![rounds / subjects; subjects]);
+            for (one, followed) in follows.iter().enumerate() {
+                for (other, &times) in followed.iter().enumerate() {
+                    let expected = if one == other { 0 } else { 2 * subjects };
+                    assert_eq!(times, expected, "{one} after {other} of {subjects}");
+                }
+            }
         }
+    }
+
+    #[test]
+    fn one_alone_follows_itself() {
+        let Turns { before, order } = Turns::of(5, 1);
+        assert_eq!((before, order), (0, vec![0]));
     }
 }
