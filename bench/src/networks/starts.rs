@@ -93,6 +93,11 @@ pub(super) fn figures(folder: &Path, rounds: u32) -> Figures {
         Limit::new("a bridge adds ≤ 0.03 × what it adds to podman", ours[4] / peer[4], 0.03),
         Limit::new("a port adds ≤ 0.03 × what it adds to podman", ours[5] / peer[5], 0.03),
         Limit::new("a start with 200 ports ≤ 5 × one with one", ours[3] / ours[2], 5.0),
+        Limit::new(
+            "200 ports add ≤ 5 × what one may add (0.03 × podman's)",
+            ours[6] / (0.03 * peer[5]),
+            5.0,
+        ),
         Limit::new("200 ports add ≤ 5 × what one adds", ratio_of_ports, 5.0),
     ];
     let added = ["a bridge adds", "a port adds", "200 ports add"];
