@@ -147,7 +147,7 @@ impl Networks {
         }
     }
 
-    fn remove_device(state: &mut State, network: &Network) -> Result<()> {
+    pub(crate) fn remove_device(state: &mut State, network: &Network) -> Result<()> {
         if let Some(shared) = &network.parent {
             return parent::tear_down(state, network, shared);
         }

@@ -121,7 +121,9 @@ impl Networks {
         let sctp = state.sctp.clone();
         let live = state.get_mut(&network_id)?;
         let (ipv4, ipv6) = places(live, wish)?;
-        let wanted = if live.network.internal { &[][..] } else { &wish.ports };
+        // Nothing of the host's leads to its own devices' children.
+        let has_ports = !live.network.internal && live.network.parent.is_none();
+        let wanted = if has_ports { wish.ports.as_slice() } else { &[] };
         let options = live.network.bridge.as_ref().map(|it| it.options.clone()).unwrap_or_default();
         let (ports, held) = match ports::bind(wanted, &options, &sctp) {
             Ok(bound) => bound,

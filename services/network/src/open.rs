@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gantry_db::Db;
+use gantry_netlink::nftables::Table;
 use gantry_netlink::route::Link;
 use gantry_types::{ErrorKind, NetworkId, Timestamp, error_chain};
 use ipnet::{Ipv4Net, Ipv6Net};
@@ -13,7 +14,7 @@ use crate::announce::Known;
 use crate::create::{Asked, CreateOptions};
 use crate::endpoint::Endpoint;
 use crate::family::Family;
-use crate::forwarding::boot;
+use crate::forwarding::{Closed, boot};
 use crate::network::{
     Bridge, DEFAULT_NETWORK, Driver, Ipam, NETWORKS, Network, SCHEMA, Subnet, upgraded,
 };
@@ -159,7 +160,7 @@ impl Networks {
         let mut state = self.state();
         let boot = boot()?;
         self.look_at_routing(&mut state, &boot)?;
-        self.settle_default(&mut state)?;
+        let left = self.settle_default(&mut state)?;
         let networks: Vec<Network> = state
             .all()
             .filter(|live| live.network.bridge.is_some() || live.network.parent.is_some())
@@ -173,8 +174,12 @@ impl Networks {
             Self::note(&mut state, &network.id, made.map(drop))?;
         }
         remove_strays(&mut state)?;
-        let rules = state.rules(&state.table()?);
+        let table = state.table()?;
+        let rules = state.rules(&table);
         state.netfilter()?.commit(&rules)?;
+        if let Some(left) = left.filter(|left| left.name() != table.name()) {
+            give_up(&mut state, &left)?;
+        }
         for network in &networks {
             if state.get_mut(&network.id)?.failure.is_some() {
                 continue;
@@ -202,7 +207,10 @@ impl Networks {
 
     /// The default network keeps its device and subnets while they are its own and what the daemon was told. Without containers it gives
     /// way to whoever took them while this daemon was away.
-    fn settle_default(&self, state: &mut State) -> Result<()> {
+    ///
+    /// A bridge that is left goes, so that the next one can have its name, and with it the table with the user's rules. Where it has
+    /// another all the same, the table that is left comes back.
+    fn settle_default(&self, state: &mut State) -> Result<Option<Table>> {
         let live = state.find(DEFAULT_NETWORK)?;
         let (network, is_used) = (live.network.clone(), !live.endpoints.is_empty());
         if let Some(bridge) = &network.bridge
@@ -210,8 +218,12 @@ impl Networks {
             && stays(state, &network, bridge, is_used)?
         {
             state.set_table(&table_of(bridge));
-            return Ok(());
+            return Ok(None);
         }
+        let left = match &network.bridge {
+            Some(bridge) => Self::leave(state, &network, bridge)?,
+            None => None,
+        };
         // Its own subnet is not in its own way.
         state.remove(&network.id);
         let options = self.default_network(state)?;
@@ -229,7 +241,20 @@ impl Networks {
             state.set_table(&table_of(bridge));
         }
         state.insert(Live::new(planned));
-        Ok(saved?)
+        saved?;
+        Ok(left)
+    }
+
+    /// Takes the device of a default network away that is to be another, unless it is somebody else's by now. The table that goes with
+    /// it, under the same condition.
+    fn leave(state: &mut State, network: &Network, bridge: &Bridge) -> Result<Option<Table>> {
+        let mark = state.mark()?;
+        let link = state.route()?.link(&bridge.device.parse()?)?;
+        if !bridge.is_users && link.is_some_and(|link| !mark.is_on(&link)) {
+            return Ok(None);
+        }
+        Self::remove_device(state, network)?;
+        Ok(Some(Table::new(&table_of(bridge))))
     }
 
     /// What the daemon was told of the default network. A bridge of the user's has its addresses already.
@@ -346,6 +371,23 @@ impl Networks {
 /// A bridge of the user's may be shared by several daemons, and a table may not.
 fn table_of(bridge: &Bridge) -> String {
     if bridge.is_users { format!("gantry-{}", bridge.device) } else { bridge.device.clone() }
+}
+
+/// Takes a table away that is this daemon's no longer: what is in it would go on leading packets to addresses that others get. The
+/// user's rules stay, in a table without anything else.
+fn give_up(state: &mut State, table: &Table) -> Result<()> {
+    let socket = state.netfilter()?;
+    let requests = if socket.has_rules(table, firewall::USER)? {
+        tracing::warn!(
+            table = table.name(),
+            "the default bridge has another name: rules in the chain user of its table are to be moved to the new one"
+        );
+        let all = state.all().map(|live| &live.network);
+        firewall::lay_out(table, (std::iter::empty(), all), std::iter::empty(), Closed::default())
+    } else {
+        vec![table.add(), table.delete()]
+    };
+    Ok(state.netfilter()?.commit(&requests)?)
 }
 
 /// Takes away containers' devices that no record knows: the daemon died while it made them.

@@ -18,6 +18,11 @@ const REPLACE: u16 = 0x100;
 const DESTINATION: u16 = 1;
 const DEVICE: u16 = 4;
 const GATEWAY: u16 = 5;
+const MULTIPATH: u16 = 9;
+/// A gateway of the other family.
+const VIA: u16 = 18;
+/// What only routes by gateways have.
+const FAR: [u16; 3] = [GATEWAY, MULTIPATH, VIA];
 const TABLE_MAIN: u8 = 254;
 const PROTOCOL_BOOT: u8 = 3;
 const SCOPE_UNIVERSE: u8 = 0;
@@ -60,7 +65,8 @@ pub fn no_default_route(is_ipv4: bool) -> Request {
 }
 
 impl Socket {
-    /// The networks that the main table has a way to, the default routes excepted.
+    /// The networks that are at this host's own devices by the main table. Who is behind a gateway may be anywhere: tunnels lead half of
+    /// all addresses there.
     pub fn destinations(&mut self) -> Result<Vec<(IpAddr, u8)>, Error> {
         let request = Request::new(GETROUTE, 0, "list the routes").body(&[0; BODY]);
         self.dump(&request, |message: &Message<'_>| {
@@ -68,7 +74,11 @@ impl Socket {
             if message.kind != NEWROUTE || table != TABLE_MAIN || prefix == 0 {
                 return None;
             }
-            Some((address_of(message.attributes(BODY).get(DESTINATION)?)?, prefix))
+            let attributes = message.attributes(BODY);
+            if FAR.iter().any(|kind| attributes.get(*kind).is_some()) {
+                return None;
+            }
+            Some((address_of(attributes.get(DESTINATION)?)?, prefix))
         })
     }
 }

@@ -57,6 +57,10 @@ pub(crate) fn ip(words: &str) {
     assert!(output.status.success(), "ip {words}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
+pub(crate) fn nft(words: &str) {
+    assert!(Command::new("nft").args(words.split(' ')).status().unwrap().success(), "{words}");
+}
+
 pub(crate) fn ruleset() -> String {
     let output = Command::new("nft").args(["list", "ruleset"]).output().unwrap();
     String::from_utf8(output.stdout).unwrap()
@@ -76,7 +80,7 @@ impl Host {
         static DAEMONS: AtomicU8 = AtomicU8::new(0);
         let daemon = DAEMONS.fetch_add(1, Ordering::Relaxed);
         let folder = tempfile::tempdir().unwrap();
-        let networks = open(&folder.path().join("meta.db"));
+        let networks = open(&folder.path().join("meta.db"), CreateOptions::default());
         let mut host = Self { networks, folder, daemon, ids: 0 };
         host.restore(Vec::new());
         assert_eq!(host.networks.unavailable(), None);
@@ -89,10 +93,19 @@ impl Host {
     }
 
     /// As after the daemon's death: what the kernel has stays.
-    pub(crate) fn reopen(mut self, endpoints: Vec<Endpoint>) -> Self {
+    pub(crate) fn reopen(self, endpoints: Vec<Endpoint>) -> Self {
+        self.reopen_with(CreateOptions::default(), endpoints)
+    }
+
+    /// By a daemon that is told this of the default network.
+    pub(crate) fn reopen_with(
+        mut self,
+        default_network: CreateOptions,
+        endpoints: Vec<Endpoint>,
+    ) -> Self {
         let Self { networks, folder, daemon, .. } = self;
         drop(networks);
-        let networks = open(&folder.path().join("meta.db"));
+        let networks = open(&folder.path().join("meta.db"), default_network);
         self = Self { networks, folder, daemon, ids: 100 };
         self.restore(endpoints);
         self
@@ -121,10 +134,10 @@ pub(crate) fn leads_out() -> PlugOptions {
     PlugOptions { leads_out4: true, leads_out6: true, ..PlugOptions::default() }
 }
 
-fn open(path: &std::path::Path) -> Networks {
+fn open(path: &std::path::Path, default_network: CreateOptions) -> Networks {
     let config = Config {
         default_bridge: true,
-        default_network: CreateOptions::default(),
+        default_network,
         users_bridge: None,
         remote: None,
         forwards: true,

@@ -1,9 +1,9 @@
 //! Networks come, stay over a restart, and go without a trace.
 
-use gantry_network::{Asked, CreateOptions, EndpointWish, Error};
+use gantry_network::{Asked, CreateOptions, EndpointWish, Error, PortProtocol, PortWish};
 use gantry_types::Timestamp;
 
-use crate::host::{FORWARDING, Host, ip, ruleset};
+use crate::host::{FORWARDING, Host, ip, nft, ruleset};
 
 fn options(name: &str, subnet: Option<&str>) -> CreateOptions {
     let subnet = subnet.map(|subnet| subnet.parse().unwrap());
@@ -47,8 +47,7 @@ fn the_default_networks_are_there_and_go_at_the_end() {
 #[test]
 fn a_table_with_rules_of_the_user_stays() {
     let host = Host::new();
-    let words = ["add", "rule", "inet", "gantry0", "user", "tcp", "dport", "81", "drop"];
-    assert!(std::process::Command::new("nft").args(words).status().unwrap().success());
+    nft("add rule inet gantry0 user tcp dport 81 drop");
     let host = host.reopen(Vec::new());
     assert!(ruleset().contains("tcp dport 81 drop"));
     host.networks.close();
@@ -142,6 +141,61 @@ fn addresses_are_taken_once_and_inside_the_subnet() {
     host.container("tiny", &wish("10.5.0.2"));
 }
 
+fn publishes(host_port: u16) -> EndpointWish {
+    let port = PortWish {
+        protocol: PortProtocol::Tcp,
+        port: 80,
+        host_address: None,
+        host_ports: Some(host_port..=host_port),
+    };
+    EndpointWish { ports: vec![port], ..EndpointWish::default() }
+}
+
+#[test]
+fn a_default_network_that_is_told_anew_leaves_nothing_of_the_one_before() {
+    let mut host = Host::new();
+    create(&mut host, options("lan", Some("10.77.0.0/24"))).unwrap();
+    let (_container, endpoint) = host.container("lan", &publishes(8095));
+    nft("add rule inet gantry0 user tcp dport 81 drop");
+    let told = options("", Some("10.200.0.0/24"));
+    let host = host.reopen_with(told, vec![endpoint.clone()]);
+    assert_eq!(host.networks.unavailable(), None);
+    assert_eq!(default_device(&host), "gantry0");
+    let bridge = host.networks.find("bridge").unwrap();
+    assert_eq!(bridge.ipv4.unwrap().subnet, "10.200.0.0/24".parse().unwrap());
+    let rules = ruleset();
+    assert!(rules.contains("8095") && rules.contains("tcp dport 81 drop"), "{rules}");
+    host.networks.release(&endpoint);
+    let rules = ruleset();
+    assert!(!rules.contains("8095") && !rules.contains("gantry1"), "{rules}");
+}
+
+#[test]
+fn a_table_whose_name_has_changed_keeps_the_users_rules_alone() {
+    for rule in [None, Some("tcp dport 81 drop")] {
+        let first = Host::new();
+        let mut second = Host::another();
+        let (_container, endpoint) = {
+            create(&mut second, options("lan", Some("10.77.0.0/24"))).unwrap();
+            second.container("lan", &publishes(8095))
+        };
+        if let Some(rule) = rule {
+            nft(&format!("add rule inet gantry1 user {rule}"));
+        }
+        first.networks.close();
+        let told = options("", Some("10.200.0.0/24"));
+        let second = second.reopen_with(told, vec![endpoint.clone()]);
+        assert_eq!(default_device(&second), "gantry0");
+        second.networks.release(&endpoint);
+        let rules = ruleset();
+        assert!(!rules.contains("8095"), "{rules}");
+        assert_eq!(rules.contains("table inet gantry1"), rule.is_some(), "{rules}");
+        assert!(rule.is_none_or(|rule| rules.contains(rule)), "{rules}");
+        let links = std::fs::read_to_string("/proc/thread-self/net/dev").unwrap();
+        assert!(!links.contains("gantry1"), "{links}");
+    }
+}
+
 fn forwarding() -> String {
     std::fs::read_to_string(FORWARDING).unwrap().trim().to_owned()
 }
@@ -232,4 +286,22 @@ fn a_subnet_that_the_host_uses_meanwhile_is_told() {
     let id = gantry_types::EndpointId::from_bytes([77; 32]);
     let error = host.networks.allocate(id, "mine", &EndpointWish::default()).unwrap_err();
     assert!(error.to_string().contains("Pool overlaps"), "{error}");
+}
+
+#[test]
+fn a_tunnel_for_all_addresses_is_in_nobodys_way() {
+    let mut host = Host::new();
+    ip("link add tunnel type veth peer name far");
+    ip("addr add 192.0.2.1/24 dev tunnel");
+    ip("link set far up");
+    ip("link set tunnel up");
+    for half in ["0.0.0.0/1", "128.0.0.0/1"] {
+        ip(&format!("route add {half} via 192.0.2.3"));
+    }
+    create(&mut host, options("mine", None)).unwrap();
+    // Its own network is still the host's.
+    let error = create(&mut host, options("other", Some("192.0.2.0/25"))).unwrap_err();
+    assert!(matches!(error, Error::Overlap { .. }), "{error}");
+    let host = host.reopen_with(options("", Some("10.200.0.0/24")), Vec::new());
+    assert_eq!(host.networks.unavailable(), None);
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use gantry_network::{Endpoint, EndpointWish, Place, PortProtocol, PortWish, Published};
 use gantry_types::{EndpointId, ErrorKind};
 
-use crate::host::{Host, inside, ip, leads_out, namespace, ruleset};
+use crate::host::{Host, inside, ip, leads_out, namespace, nft, ruleset};
 
 const EVERYWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
@@ -22,10 +22,6 @@ fn wish(protocol: PortProtocol, host_ports: &[u16]) -> EndpointWish {
         host_ports: Some(*port..=*port),
     };
     EndpointWish { ports: host_ports.iter().map(port).collect(), ..EndpointWish::default() }
-}
-
-fn nft(words: &str) {
-    assert!(Command::new("nft").args(words.split(' ')).status().unwrap().success(), "{words}");
 }
 
 #[test]
