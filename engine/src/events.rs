@@ -31,6 +31,7 @@ const BEHIND: usize = 1024;
 /// The sort of object that an event happened to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
+    Builder,
     Container,
     Daemon,
     Image,
@@ -43,6 +44,7 @@ impl Kind {
     /// The word of the Engine API.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::Builder => "builder",
             Self::Container => "container",
             Self::Daemon => "daemon",
             Self::Image => "image",

@@ -23,7 +23,7 @@ mod save;
 mod sharing;
 mod tag;
 mod teller;
-mod told;
+pub(crate) mod told;
 pub(crate) mod unpack;
 mod users;
 

@@ -19,6 +19,7 @@ pub mod image;
 mod live;
 mod names;
 pub mod network;
+mod patterns;
 mod plan;
 pub mod plugin;
 mod random;

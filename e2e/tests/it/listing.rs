@@ -58,7 +58,10 @@ fn filters() {
     assert_eq!(names(&["status=running"]), one);
     assert_eq!(names(&["exited=0"]), two);
     assert_eq!(names(&["label=second"]), two);
-    assert_eq!(names(&[&format!("name={one}")]), one);
+    for pattern in [one.clone(), format!("^/?{one}$"), format!("^/{one}$")] {
+        assert_eq!(names(&[&format!("name={pattern}")]), one, "{pattern}");
+    }
+    assert_eq!(names(&[&format!("name=^{}$", &one[1..])]), "");
     assert_eq!(names(&["ancestor=busybox"]), format!("{one} {two}"));
     shared()
         .gantry(&["ps", "--filter", "nonsense=1"])

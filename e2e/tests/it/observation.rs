@@ -39,6 +39,47 @@ fn events_come_as_they_happen_and_again_afterwards() {
 }
 
 #[test]
+fn copies_commits_and_prunes_are_told() {
+    let name = unique("told");
+    let label = format!("told={name}");
+    let id = detached(&name, &["--label", &label], &["sh", "-c", "echo x > /made; sleep 1000"]);
+    let dir = tempfile::tempdir().unwrap();
+    let copy = dir.path().join("copy");
+    poll("its file", || {
+        let copied = shared().gantry(&["cp", &format!("{name}:/made"), copy.to_str()?]).run();
+        (copied.code == 0).then_some(())
+    });
+    shared().ok(&["cp", copy.to_str().unwrap(), &format!("{name}:/back")]);
+    shared().ok(&["commit", "-m", "a note", &name, &name]);
+    shared().ok(&["rm", "-f", &name]);
+    shared().ok(&["container", "prune", "-f", "--filter", &format!("label={label}")]);
+    let all = ["events", "--since", "1h", "--until", "0s", "--format", "json"];
+    let lines = shared().ok(&all);
+    let events: Vec<Value> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let has = |action: &str, test: &dyn Fn(&Value) -> bool| {
+        assert!(
+            events.iter().any(|event| event["Action"] == action && test(event)),
+            "{action}: {lines}"
+        );
+    };
+    let is_its = |event: &Value| event["Actor"]["ID"] == id.as_str();
+    has("archive-path", &is_its);
+    has("extract-to-dir", &is_its);
+    has("commit", &|event| {
+        let attributes = &event["Actor"]["Attributes"];
+        is_its(event)
+            && attributes["comment"] == "a note"
+            && attributes["imageRef"] == format!("{name}:latest")
+    });
+    has("tag", &|event| event["Actor"]["Attributes"]["name"] == format!("{name}:latest"));
+    has("prune", &|event| {
+        event["Type"] == "container" && event["Actor"]["Attributes"]["reclaimed"].is_string()
+    });
+    shared().ok(&["rmi", &name]);
+}
+
+#[test]
 fn older_clients_see_three_fields_more() {
     let name = unique("old-events");
     detached(&name, &[], &["true"]);

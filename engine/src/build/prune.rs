@@ -12,6 +12,7 @@ use crate::Result;
 use crate::blocking::block;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::events::{Event, Kind};
 use crate::image;
 
 /// What a prune took away.
@@ -28,6 +29,8 @@ pub async fn prune(engine: &Engine, options: PruneOptions) -> Result<BuildCacheP
     let engine_ = engine.clone();
     let pruned = block(move || forget(&engine_, &options)).await?;
     image::unpack::collect_now(engine).await;
+    let reclaimed = pruned.bytes.to_string();
+    engine.events.tell(Event::new(Kind::Builder, "prune", "").with("reclaimed", reclaimed));
     Ok(pruned)
 }
 

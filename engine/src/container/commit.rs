@@ -44,15 +44,22 @@ pub async fn commit(engine: &Engine, container: &str, request: CommitRequest) ->
     let record = handle.snapshot().record;
     let pauses = request.pause && record.state.is_running();
     let still = if pauses { Some(Stillness::of(&handle).await?) } else { None };
+    let name = reference.as_ref().map(ImageReference::familiar).unwrap_or_default();
+    let comment = request.message.clone();
     let taking = (engine.clone(), Arc::clone(&record));
     let taken = image::intake(move || take_in(&taking.0, &taking.1, request, reference)).await;
     if let Some(still) = still {
         still.end().await?;
     }
     let loaded = taken?;
-    let id = loaded.id.to_string();
+    let image = loaded.id.clone();
     image::unpack::unpack(engine, vec![loaded]).await?;
-    engine.events.tell(announce::event(&record, "commit").with("imageID", id.as_str()));
+    if !name.is_empty() {
+        image::told::happened(engine, "tag", &image, &name);
+    }
+    let id = image.to_string();
+    let event = announce::event(&record, "commit").with("imageID", id.as_str());
+    engine.events.tell(event.with("imageRef", name).with("comment", comment));
     housekeeping::flush_soon(engine);
     Ok(id)
 }

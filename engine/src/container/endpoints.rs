@@ -38,9 +38,15 @@ pub(super) fn take(
     rollback: &mut Rollback,
 ) -> Result<Vec<Endpoint>> {
     let mut ports = plan::ports(&record.plan.config, &record.plan.host_config)?;
-    let mut asked = Vec::with_capacity(record.plan.endpoints.len());
+    let mut asked: Vec<(Rank, &EndpointPlan, Network)> =
+        Vec::with_capacity(record.plan.endpoints.len());
     for endpoint in &record.plan.endpoints {
         let network = engine.networks.find(&endpoint.network)?;
+        // By its name and by its id; that a name means it may have come about later.
+        if asked.iter().any(|(.., other)| other.id == network.id) {
+            let (container, network) = (record.name.to_string(), network.name);
+            return Err(Error::EndpointExists { container, network });
+        }
         asked.push((rank(endpoint, &network), endpoint, network));
     }
     asked.sort_by(|(one, ..), (other, ..)| one.cmp(other));

@@ -5,7 +5,9 @@ mod rows;
 
 use std::sync::Arc;
 
-use gantry_api::container::{ContainerSummary, SummaryHostConfig, SummaryNetworkSettings};
+use gantry_api::container::{
+    ContainerSummary, SummaryHealth, SummaryHostConfig, SummaryNetworkSettings,
+};
 use gantry_types::{Filters, Timestamp};
 
 use self::rows::Question;
@@ -15,7 +17,7 @@ use super::network_settings;
 use crate::Result;
 use crate::blocking::block;
 use crate::engine::Engine;
-use crate::record::{ContainerRecord, HealthStatus, Snapshot, State};
+use crate::record::{ContainerRecord, HealthRecord, HealthStatus, Snapshot, State};
 use crate::{image, plan::MountPlan};
 
 /// Which containers, and how much of each.
@@ -66,12 +68,13 @@ fn rows(engine: &Engine, options: &ListOptions) -> Result<Vec<ContainerSummary>>
         || options.limit.is_some()
         || options.filters.get("status").is_some()
         || options.filters.get("exited").is_some();
+    let wanted = conditions::Wanted::new(&options.filters);
     let mut names = image::NameCache::new(engine);
     let mut rows = Vec::new();
     for Snapshot { record, .. } in snapshots {
         if !(every_state || record.state.is_active())
             || !bounds.hold(&record)
-            || !conditions::hold(&record, &options.filters, &mut names)
+            || !conditions::hold(&record, (&options.filters, &wanted), &mut names)
         {
             continue;
         }
@@ -132,13 +135,14 @@ fn row(
         status: status(record, now),
         host_config: SummaryHostConfig {
             network_mode: plan.host_config.network_mode.clone(),
-            ..SummaryHostConfig::default()
+            annotations: plan.host_config.annotations.clone(),
         },
         ports: network_settings::ports(record),
         network_settings: SummaryNetworkSettings {
             networks: network_settings::networks(engine, record),
         },
         mounts: plan.mounts.iter().map(MountPlan::to_mount_point).collect(),
+        health: record.health.as_ref().map(health),
         ..ContainerSummary::default()
     };
     if size {
@@ -146,6 +150,13 @@ fn row(
         row.size_root_fs = row.size_rw.saturating_add(names.image_size(record));
     }
     Ok(row)
+}
+
+fn health(found: &HealthRecord) -> SummaryHealth {
+    SummaryHealth {
+        status: found.status.name().to_owned(),
+        failing_streak: found.failing_streak.into(),
+    }
 }
 
 /// The state for people, as Docker words it.
@@ -242,6 +253,14 @@ mod tests {
             let now = Timestamp { seconds: then.seconds + seconds, nanos: 0 };
             assert_eq!(human(now, then), text, "{seconds} s");
         }
+    }
+
+    #[test]
+    fn health_without_its_log() {
+        let found =
+            HealthRecord { status: HealthStatus::Unhealthy, failing_streak: 3, log: Vec::new() };
+        let told = SummaryHealth { status: "unhealthy".to_owned(), failing_streak: 3 };
+        assert_eq!(health(&found), told);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::remove::{RemoveOptions, remove};
 use crate::Result;
 use crate::blocking::block;
 use crate::engine::Engine;
+use crate::events::{Event, Kind};
 use crate::record::ContainerRecord;
 
 const FILTERS: [&str; 3] = ["until", "label", "label!"];
@@ -40,8 +41,11 @@ pub async fn prune(engine: &Engine, filters: Filters) -> Result<ContainersPruned
             Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound) => {
                 tracing::debug!(error = error_chain(&error), id, "not pruned");
             }
-            Err(error) => return Err(error),
+            // One that stays is no reason to keep the others, or quiet about those that went.
+            Err(error) => tracing::warn!(error = error_chain(&error), id, "cannot be pruned"),
         }
     }
+    let reclaimed = pruned.space_reclaimed.to_string();
+    engine.events.tell(Event::new(Kind::Container, "prune", "").with("reclaimed", reclaimed));
     Ok(pruned)
 }

@@ -91,7 +91,8 @@ async fn steps(
         return Err(Error::NotRunning(container.to_string()));
     };
     let request = ExecCreateRequest {
-        console_size: start.console_size.or(session.request.console_size),
+        // Docker takes a size only with the promise of a terminal.
+        console_size: start.console_size.filter(|_| start.tty).or(session.request.console_size),
         ..session.request.clone()
     };
     let mut process = plan::exec_process(plan, &request, &engine.host.all_capabilities());

@@ -8,7 +8,7 @@ use crate::events::{Event, Kind};
 
 /// Something that happened to an image that is known by its id. `name` is what the event calls it; empty stands for the
 /// id again.
-pub(super) fn happened(engine: &Engine, action: &'static str, id: &ImageId, name: &str) {
+pub(crate) fn happened(engine: &Engine, action: &'static str, id: &ImageId, name: &str) {
     let id_text = id.to_string();
     let name = if name.is_empty() { id_text.as_str() } else { name };
     let event = Event::new(Kind::Image, action, id_text.as_str()).with("name", name);

@@ -8,6 +8,7 @@ use super::document;
 use crate::Result;
 use crate::blocking::block;
 use crate::engine::Engine;
+use crate::patterns::Patterns;
 
 const FILTERS: [&str; 7] = ["dangling", "driver", "id", "label", "name", "scope", "type"];
 
@@ -18,8 +19,11 @@ pub async fn list(engine: &Engine, filters: Filters) -> Result<Vec<NetworkInspec
     let engine = engine.clone();
     block(move || {
         let networks = engine.networks.list();
+        let (ids, names) = (Patterns::of(&filters, "id"), Patterns::of(&filters, "name"));
         let wanted = networks.iter().filter(|network| {
-            matches(network, &filters)
+            ids.allow(network.id.as_str())
+                && names.allow(&network.name)
+                && matches(network, &filters)
                 && dangling.is_none_or(|wanted| wanted == is_dangling(&engine, network))
         });
         Ok(wanted.map(document).collect())
@@ -31,8 +35,6 @@ fn matches(network: &Network, filters: &Filters) -> bool {
     let kind = if network.is_predefined() { "builtin" } else { "custom" };
     filters.has_labels("label", &network.labels)
         && filters.allows("driver", |text| network.driver.name() == text)
-        && filters.allows("id", |text| network.id.as_str().starts_with(text.as_str()))
-        && filters.allows("name", |text| network.name.contains(text.as_str()))
         && filters.allows("scope", |text| text == "local")
         && filters.allows("type", |text| text == kind)
 }

@@ -47,7 +47,7 @@ pub(super) fn resolve(host: &HostConfig) -> Result<Vec<MountPlan>, Error> {
         mounts.push(parse_bind(bind, &host.volume_driver)?);
     }
     for mount in &host.mounts {
-        mounts.push(parse_mount(mount, &host.volume_driver)?);
+        mounts.push(parse_mount(mount)?);
     }
     for (target, options) in &host.tmpfs {
         mounts.push(parse_tmpfs(target, options)?);
@@ -127,7 +127,7 @@ fn parse_bind(text: &str, driver: &str) -> Result<MountPlan, Error> {
 }
 
 /// One entry of `--mount`.
-fn parse_mount(mount: &Mount, driver: &str) -> Result<MountPlan, Error> {
+fn parse_mount(mount: &Mount) -> Result<MountPlan, Error> {
     let kind = mount.r#type.as_str();
     let invalid =
         |why: String| Error::invalid(format!("invalid mount config for type \"{kind}\": {why}"));
@@ -136,7 +136,7 @@ fn parse_mount(mount: &Mount, driver: &str) -> Result<MountPlan, Error> {
     }
     let (source, read_only) = match kind {
         "bind" => (bind::of_mount(mount).map_err(invalid)?, mount.read_only),
-        "volume" => (volume::of_mount(mount, driver).map_err(invalid)?, mount.read_only),
+        "volume" => (volume::of_mount(mount).map_err(invalid)?, mount.read_only),
         // Nobody writes into an image.
         "image" => (image::of_mount(mount).map_err(invalid)?, true),
         "tmpfs" => {

@@ -221,6 +221,11 @@ fn volumes_are_named_nameless_or_of_the_image() {
     let (mut plan, _) = resolve(&id, request("{}"), &image).unwrap();
     complete_mounts(&mut plan.mounts, Vec::new(), (&plan.config.volumes, "")).unwrap();
     assert!(plan.mounts[0].volume().is_some_and(|volume| volume.anonymous));
+    let json =
+        r#""VolumeDriver":"other","Binds":["data:/d"],"Mounts":[{"Type":"volume","Target":"/m"}]"#;
+    let drivers = host_config(json).mounts;
+    let drivers: Vec<_> = drivers.iter().map(|one| &*one.volume().unwrap().driver).collect();
+    assert_eq!(drivers, ["other", ""], "a mount has a driver of its own or none");
     let volume = |options: &str| {
         format!(
             r#""Mounts":[{{"Type":"volume","Source":"data","Target":"/d","VolumeOptions":{{{options}}}}}]"#

@@ -4,7 +4,9 @@ mod containers;
 
 use std::fs;
 
-use gantry_api::system::{Commit, Info, Plugins, RegistryConfig, RegistryIndex, SwarmInfo};
+use gantry_api::system::{
+    Commit, FirewallBackend, Info, Plugins, RegistryConfig, RegistryIndex, SwarmInfo,
+};
 
 use crate::Result;
 use crate::blocking::block;
@@ -75,6 +77,7 @@ fn document(engine: &Engine) -> Result<Info> {
         warnings: warnings(engine),
         swarm: SwarmInfo { local_node_state: text("inactive"), ..SwarmInfo::default() },
         live_restore_enabled: true,
+        firewall_backend: Some(FirewallBackend { driver: text("nftables") }),
         experimental_build: live.experimental,
         labels: live.labels.clone(),
         http_proxy: without_credentials(&live.registries.proxies.http),

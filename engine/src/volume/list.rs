@@ -8,6 +8,7 @@ use gantry_types::Filters;
 use super::document;
 use crate::Result;
 use crate::engine::Engine;
+use crate::patterns::Patterns;
 
 const FILTERS: [&str; 4] = ["dangling", "driver", "label", "name"];
 
@@ -16,11 +17,12 @@ pub fn list(engine: &Engine, filters: &Filters) -> Result<VolumeList> {
     filters.check_keys(&FILTERS)?;
     let dangling = filters.flag("dangling")?;
     let used = if dangling.is_some() { used_names(engine) } else { HashSet::new() };
+    let names = Patterns::of(filters, "name");
     let mut volumes = engine.volumes.list();
     volumes.retain(|volume| {
         filters.has_labels("label", &volume.labels)
             && filters.allows("driver", |text| volume.driver == *text)
-            && filters.allows("name", |text| volume.name.as_str().contains(text.as_str()))
+            && names.allow(volume.name.as_str())
             && dangling.is_none_or(|wanted| wanted != used.contains(volume.name.as_str()))
     });
     let volumes = volumes.iter().map(|volume| document(engine, volume)).collect();

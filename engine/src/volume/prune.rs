@@ -36,7 +36,10 @@ pub async fn prune(engine: &Engine, filters: Filters) -> Result<VolumesPruned> {
                 Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound) => {
                     tracing::debug!(error = error_chain(&error), volume = %volume.name, "not pruned");
                 }
-                Err(error) => return Err(error),
+                // One that stays is no reason to keep the others, or quiet about those that went.
+                Err(error) => {
+                    tracing::warn!(error = error_chain(&error), volume = %volume.name, "cannot be pruned");
+                }
             }
         }
         let reclaimed = pruned.space_reclaimed.to_string();

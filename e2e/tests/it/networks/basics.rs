@@ -48,7 +48,10 @@ fn the_docker_command_line_manages_networks() {
     ]);
     let listed = docker(&["network", "ls", "--format", "{{.Name}} {{.Driver}} {{.Scope}}"]);
     assert_eq!(listed, "bridge bridge local\nhost host local\nmine bridge local\nnone null local");
-    assert_eq!(place.daemon.ok(&["network", "ls", "--no-trunc", "-q", "-f", "name=mine"]), id);
+    for (filter, found) in [("name=^mi", id.as_str()), ("name=^mine$", &id), ("name=^in$", "")] {
+        let list = ["network", "ls", "--no-trunc", "-q", "-f", filter];
+        assert_eq!(place.daemon.ok(&list), found, "{filter}");
+    }
     place.serve("web", &["--network", "mine"]);
     let format = "{{range .IPAM.Config}}{{.Subnet}} {{.Gateway}}{{end}} {{range .Containers}}{{.Name}} {{.IPv4Address}}{{end}}";
     let shown = docker(&["network", "inspect", "-f", format, "mine"]);

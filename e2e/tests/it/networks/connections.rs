@@ -177,6 +177,43 @@ fn several_networks_are_asked_for_at_once() {
     assert_eq!(way_out(daemon, "box"), "10.50.2.1 dev eth0");
     let twice = ["run", "--rm", "--network", "one", "--network", "one", "busybox", "true"];
     daemon.gantry(&twice).run().exits(125).complains("specified multiple times");
+    let id = daemon.ok(&["network", "inspect", "-f", "{{.Id}}", "one"]);
+    let twice = ["run", "--rm", "--network", "one", "--network", id.trim(), "busybox", "true"];
+    daemon.gantry(&twice).run().exits(125).complains("network one");
+    assert_eq!(daemon.ok(&["network", "inspect", "-f", "{{len .Containers}}", "one"]).trim(), "1");
+}
+
+#[test]
+fn the_short_flags_add_to_what_is_said_of_the_first_network() {
+    let place = with_networks();
+    let daemon = &place.daemon;
+    let first = "name=one,ip=10.50.1.9,alias=first";
+    let run = ["run", "-d", "--name", "box", "--network", first];
+    let rest = ["--mac-address", "02:00:00:00:00:09", "busybox", "sleep", "1000"];
+    daemon.ok(&[&run[..], &rest].concat());
+    assert_eq!(networks(daemon, "box"), "one=10.50.1.9");
+    for (flag, value, both) in [
+        ("--ip", "10.50.1.10", "--ip and per-network IPv4 address"),
+        ("--network-alias", "second", "--network-alias and per-network alias"),
+    ] {
+        let twice = ["run", "--rm", "--network", first, flag, value, "busybox", "true"];
+        daemon.gantry(&twice).run().exits(125).complains(both);
+    }
+}
+
+#[test]
+fn networks_on_the_host_s_own_devices_publish_nothing() {
+    let place = Place::new();
+    let daemon = &place.daemon;
+    let own = ["--subnet", "10.60.0.0/24", "-o", "parent=wire", "own"];
+    daemon.ok(&[&["network", "create", "-d", "macvlan"], &own[..]].concat());
+    for name in ["one", "two"] {
+        let run = ["run", "-d", "--name", name, "--network", "own", "-p", "8090:80"];
+        daemon.ok(&[&run[..], &["busybox", "sleep", "1000"]].concat());
+    }
+    assert_eq!(daemon.ok(&["port", "one"]), "");
+    place.serve("web", &["-p", "8090:80"]);
+    assert_eq!(page(&place.outside, "192.0.2.1:8090"), "web");
 }
 
 #[test]

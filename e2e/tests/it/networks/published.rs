@@ -75,6 +75,11 @@ fn ranges_and_all_exposed_ports() {
     for exposed in ["80/tcp -> 0.0.0.0:", "81/tcp -> [::]:", "53/udp -> 0.0.0.0:"] {
         assert!(ports.contains(exposed), "{exposed} is not in {ports}");
     }
+    place.serve("any", &["-p", "127.0.0.1:0:80", "-p", "published=8100,target=80"]);
+    let any = place.daemon.ok(&["port", "any", "80"]);
+    let port = any.lines().find_map(|line| line.strip_prefix("127.0.0.1:")).unwrap();
+    assert_eq!(page(&place.host, &format!("127.0.0.1:{port}")), "any");
+    assert_eq!(page(&place.outside, "192.0.2.1:8100"), "any");
     let full = ["run", "--rm", "-p", "8000-8004:80", "busybox", "true"];
     let words = "all ports of the range 8000-8004/tcp are allocated on 0.0.0.0";
     place.daemon.gantry(&full).run().exits(125).complains(words);

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use super::place::{self, Path, PathStat};
 use super::{ids, root, stopped};
 use crate::archive_stream::{self, Pieces};
+use crate::container::announce;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::record::{ContainerRecord, State};
@@ -29,6 +30,7 @@ pub async fn stat(engine: &Engine, container: &str, path: &str) -> Result<PathSt
 /// An archive of what is at a path in a container, piece by piece. A failure after the first piece is the last one.
 pub async fn copy_out(engine: &Engine, container: &str, path: &str) -> Result<(PathStat, Pieces)> {
     let work = Reading::new(engine, container, path)?;
+    let record = Arc::clone(&work.record);
     let (tell, stat) = tokio::sync::oneshot::channel();
     let pieces = archive_stream::start("container-copy", move |opening| {
         work.with_root(|root| {
@@ -52,7 +54,9 @@ pub async fn copy_out(engine: &Engine, container: &str, path: &str) -> Result<(P
         })
     })
     .await?;
-    Ok((stat.await.map_err(|_| Error::ShuttingDown)?, pieces))
+    let stat = stat.await.map_err(|_| Error::ShuttingDown)?;
+    announce::tell(engine, &record, "archive-path");
+    Ok((stat, pieces))
 }
 
 struct Reading {

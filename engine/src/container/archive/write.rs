@@ -12,6 +12,7 @@ use rustix::process::{chroot, fchdir};
 
 use super::place::{self, Path};
 use super::{ids, owner, root, stopped};
+use crate::container::announce;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::plan::MountPlan;
@@ -50,7 +51,7 @@ pub async fn copy_in(
     let work = Writing {
         engine: engine.clone(),
         container: container.to_owned(),
-        record,
+        record: Arc::clone(&record),
         text: path.to_owned(),
         options,
     };
@@ -61,7 +62,9 @@ pub async fn copy_in(
         // Nobody may wait for the answer any more.
         drop(done.send(result));
     })?;
-    answer.await.map_err(|_| Error::ShuttingDown)?
+    answer.await.map_err(|_| Error::ShuttingDown)??;
+    announce::tell(engine, &record, "extract-to-dir");
+    Ok(())
 }
 
 struct Writing {

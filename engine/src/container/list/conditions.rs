@@ -7,6 +7,7 @@ use super::network_settings;
 use crate::Result;
 use crate::error::Error;
 use crate::image;
+use crate::patterns::Patterns;
 use crate::record::{ContainerRecord, HealthStatus, State};
 
 const FILTERS: &[&str] = &[
@@ -52,17 +53,34 @@ pub(super) fn check(filters: &Filters) -> Result<()> {
     Ok(())
 }
 
+/// What is to be found in a container's id and name.
+pub(super) struct Wanted<'a> {
+    ids: Patterns<'a>,
+    names: Patterns<'a>,
+}
+
+impl<'a> Wanted<'a> {
+    pub(super) fn new(filters: &'a Filters) -> Self {
+        Self { ids: Patterns::of(filters, "id"), names: Patterns::of(filters, "name") }
+    }
+
+    /// A pattern may have the slash before a name that Docker's documents have.
+    fn is(&self, record: &ContainerRecord) -> bool {
+        let name = record.name.as_str();
+        self.ids.allow(record.id.as_str())
+            && (self.names.allow(name) || self.names.allow(&format!("/{name}")))
+    }
+}
+
 /// Whether a container is one of those that are meant. `before` and `since` are judged elsewhere.
 pub(super) fn hold(
     record: &ContainerRecord,
-    filters: &Filters,
+    (filters, wanted): (&Filters, &Wanted<'_>),
     names: &mut image::NameCache<'_>,
 ) -> bool {
     // Several labels must all be there; several values of any other key are alternatives.
     filters.has_labels("label", &record.plan.config.labels)
-        && filters.allows("id", |text| record.id.as_str().starts_with(text.as_str()))
-        && filters
-            .allows("name", |text| record.name.as_str().contains(text.trim_start_matches('/')))
+        && wanted.is(record)
         && filters.allows("status", |text| record.state.name() == text)
         && filters.allows("exited", |text| {
             matches!(record.state, State::Exited { .. })

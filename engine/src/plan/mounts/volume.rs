@@ -73,8 +73,8 @@ pub(super) fn of_words(
     })
 }
 
-/// A volume of `--mount`; the error says why it is none.
-pub(super) fn of_mount(mount: &Mount, driver: &str) -> Result<MountSource, String> {
+/// A volume of `--mount`, which chooses a driver of its own; the error says why it is none.
+pub(super) fn of_mount(mount: &Mount) -> Result<MountSource, String> {
     let options = mount.volume_options.clone().unwrap_or_default();
     if !options.subpath.is_empty() {
         if mount.source.is_empty() {
@@ -86,7 +86,7 @@ pub(super) fn of_mount(mount: &Mount, driver: &str) -> Result<MountSource, Strin
     Ok(MountSource::Volume(VolumeSource {
         name: name(&mount.source)?,
         anonymous: mount.source.is_empty(),
-        driver: if config.name.is_empty() { driver.to_owned() } else { config.name },
+        driver: config.name,
         options: config.options,
         labels: options.labels,
         copy: !options.no_copy,
