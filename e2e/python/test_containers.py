@@ -78,6 +78,34 @@ def test_exec_run(containers):
     assert output == b"app\n"
 
 
+@pytest.mark.parametrize("start_tty", [False, True])
+@pytest.mark.parametrize("create_tty", [False, True])
+def test_exec_start_s_tty_decides_on_frames(client, containers, create_tty, start_tty):
+    container = containers(["sleep", "1000"])
+    container.start()
+    command = ["sh", "-c", "echo hello world; echo err >&2; [ -t 1 ]"]
+    made = client.api.exec_create(container.id, command, tty=create_tty)
+    output = client.api.exec_start(made, tty=start_tty)
+    end = "\r\n" if create_tty else "\n"
+    # Without a terminal nothing orders the two streams.
+    assert sorted(output.decode().split(end)) == ["", "err", "hello world"]
+    assert client.api.exec_inspect(made["Id"])["ExitCode"] == (0 if create_tty else 1)
+
+    if not start_tty:
+        made = client.api.exec_create(container.id, command, tty=create_tty)
+        out, err = client.api.exec_start(made, demux=True)
+        assert (out, err) == ((b"hello world\r\nerr\r\n", None) if create_tty else (b"hello world\n", b"err\n"))
+
+
+@pytest.mark.parametrize("start_tty", [False, True])
+def test_exec_start_tells_a_failure_as_its_tty_says(client, containers, start_tty):
+    container = containers(["sleep", "1000"])
+    container.start()
+    made = client.api.exec_create(container.id, ["no-such-program"], tty=not start_tty)
+    output = client.api.exec_start(made, tty=start_tty)
+    assert output.startswith(b"OCI runtime exec failed"), output
+
+
 def test_following_logs_ends_with_the_container(containers):
     container = containers(["sh", "-c", "for i in 1 2 3; do echo $i; sleep 0.1; done"])
     container.start()

@@ -43,10 +43,14 @@ pub(crate) const CONTAINER_INSPECT: Steps = &[
     (ApiVersion::one(45), v1_45::container_inspect),
 ];
 
-pub(crate) const CONTAINER_LIST: Steps = &[(ApiVersion::one(46), v1_46::container_list)];
+pub(crate) const CONTAINER_LIST: Steps =
+    &[(ApiVersion::one(52), v1_52::container_list), (ApiVersion::one(46), v1_46::container_list)];
+
+pub(crate) const CONTAINER_STATS: Steps = &[(ApiVersion::one(52), v1_52::container_stats)];
 
 pub(crate) const DISK_USAGE: Steps = &[
     (ApiVersion::one(52), v1_52::disk_usage),
+    (ApiVersion::one(52), v1_52::disk_usage_containers),
     (ApiVersion::one(46), v1_46::disk_usage),
     (ApiVersion::one(44), v1_44::disk_usage),
     (ApiVersion::one(43), v1_43::disk_usage),
@@ -105,12 +109,13 @@ fn downgrade(version: ApiVersion, steps: Steps, value: &mut Value) {
     }
 }
 
-/// A create as the newest version means it, or why this version's clients cannot ask for that.
+/// A create as the newest version means it and what to warn of, or why this version's clients cannot ask for that.
 pub(crate) fn upgrade_create(
     version: ApiVersion,
     query: &mut CreateQuery,
     request: &mut CreateRequest,
-) -> Result<(), Error> {
+) -> Result<Vec<String>, Error> {
+    let mut warnings = Vec::new();
     if version < ApiVersion::one(41) {
         v1_41::create(query);
     }
@@ -127,12 +132,31 @@ pub(crate) fn upgrade_create(
         v1_45::create(request)?;
     }
     if version < ApiVersion::one(48) {
-        v1_48::create(request)?;
+        warnings.extend(v1_48::create(request)?);
+    } else {
+        warnings.extend(v1_48::ignored_volume_driver(request));
     }
     if version < ApiVersion::one(52) {
-        v1_52::create(request)?;
+        warnings.extend(v1_52::create(request)?);
     }
-    Ok(())
+    Ok(warnings)
+}
+
+/// The key of the endpoint in the network of the container's mode; some modes leave no room for one.
+fn first_network(request: &mut CreateRequest) -> Option<String> {
+    let mode = &mut request.host_config.network_mode;
+    if mode.is_empty() {
+        // So that the key can be the mode.
+        "default".clone_into(mode);
+    }
+    match mode.as_str() {
+        "none" | "host" => None,
+        mode if mode.starts_with("container:") => None,
+        "default" if request.networking_config.endpoints_config.contains_key("bridge") => {
+            Some("bridge".to_owned())
+        }
+        mode => Some(mode.to_owned()),
+    }
 }
 
 /// A stop or restart as the newest version means it.

@@ -18,7 +18,7 @@ use crate::listener::Newcomer;
 use crate::local_peer::LocalPeer;
 use crate::reply::{self, ReplyBody};
 use crate::serve::Server;
-use crate::socket::EofHold;
+use crate::socket::{ClientSocket, EofHold};
 
 /// Names of one request's headers, at most.
 const MAX_HEADERS: usize = 100;
@@ -92,9 +92,19 @@ pub(crate) async fn run(newcomer: Newcomer, server: Server, mut ending: watch::R
         }
     };
     let parts = connection.into_parts();
-    let relay = hijack::relay(parts.io.into_inner(), parts.read_buf, takeover);
+    pass(parts.io.into_inner(), &parts.read_buf, takeover, ending).await;
+}
+
+/// What follows a request that took the connection over. `read` are bytes behind that request.
+async fn pass(
+    mut socket: ClientSocket,
+    read: &[u8],
+    takeover: Takeover,
+    mut ending: watch::Receiver<bool>,
+) {
+    let early = [read, &socket.take_unread()].concat();
     tokio::select! {
-        result = relay => {
+        result = hijack::relay(socket, early.into(), takeover) => {
             if let Err(error) = result {
                 tracing::debug!(%error, "an attached client's connection ended");
             }

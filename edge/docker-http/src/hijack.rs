@@ -1,6 +1,7 @@
 //! Connections that stop being HTTP: the head that says so, and the bytes that go both ways afterwards.
 
 mod detach;
+mod framing;
 mod passing;
 mod relay;
 mod websocket;
@@ -20,6 +21,11 @@ pub(crate) use websocket::head as websocket_head;
 /// What a connection turns into.
 pub(crate) enum Takeover {
     Attached(Attached),
+    /// A process whose starter chose between frames and raw output, whatever the process has.
+    Started {
+        attached: Attached,
+        framed: bool,
+    },
     Passing(Passing),
 }
 
@@ -57,7 +63,13 @@ pub(crate) async fn relay(
     takeover: Takeover,
 ) -> io::Result<()> {
     match takeover {
-        Takeover::Attached(attached) => relay::relay(socket, early, attached).await,
+        Takeover::Attached(attached) => {
+            let framed = !attached.attachment.tty;
+            relay::relay(socket, early, attached, framed).await
+        }
+        Takeover::Started { attached, framed } => {
+            relay::relay(socket, early, attached, framed).await
+        }
         Takeover::Passing(passing) => passing.relay(socket, early).await,
     }
 }
@@ -79,12 +91,13 @@ pub(crate) fn head(upgrade: bool, stream_type: &str) -> Bytes {
     }
 }
 
-/// Text as one frame of a stream that carries several; `stream` is 1 for stdout, 2 for stderr.
-pub(crate) fn frame(stream: u8, text: &str) -> Bytes {
-    let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+/// A piece as one frame of a stream that carries several; `stream` is 1 for stdout, 2 for stderr.
+pub(crate) fn frame(stream: u8, piece: impl AsRef<[u8]>) -> Bytes {
+    let piece = piece.as_ref();
+    let length = u32::try_from(piece.len()).unwrap_or(u32::MAX);
     let mut bytes = vec![stream, 0, 0, 0];
     bytes.extend_from_slice(&length.to_be_bytes());
-    bytes.extend_from_slice(&text.as_bytes()[..length as usize]);
+    bytes.extend_from_slice(&piece[..length as usize]);
     bytes.into()
 }
 

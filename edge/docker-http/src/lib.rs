@@ -15,6 +15,7 @@ mod container;
 mod dispatch;
 mod error;
 mod exec;
+mod first_line;
 mod hijack;
 mod image;
 mod listener;

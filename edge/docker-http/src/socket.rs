@@ -15,6 +15,8 @@ use tokio::io::{
 use tokio::net::{TcpStream, UnixStream, tcp, unix};
 use tokio_rustls::server::TlsStream;
 
+use crate::first_line::FirstLine;
+
 /// How long a client may leave alone what it was sent before it gets more.
 const READ_PATIENCE: Duration = Duration::from_secs(1);
 /// Nothing tells when it has read.
@@ -85,12 +87,13 @@ impl Transport {
 #[derive(Debug)]
 pub(crate) struct ClientSocket {
     transport: Transport,
+    first_line: FirstLine,
     hold: EofHold,
 }
 
 impl ClientSocket {
     pub(crate) fn new(transport: Transport) -> Self {
-        Self { transport, hold: EofHold::default() }
+        Self { transport, first_line: FirstLine::default(), hold: EofHold::default() }
     }
 
     /// The process id and the user id of a client on this machine, as the kernel noted them when it connected.
@@ -103,6 +106,11 @@ impl ClientSocket {
     /// The switch for this connection's end of file.
     pub(crate) fn eof_hold(&self) -> EofHold {
         self.hold.clone()
+    }
+
+    /// What was read from the client and given to nobody yet.
+    pub(crate) fn take_unread(&mut self) -> Vec<u8> {
+        self.first_line.take_rest()
     }
 
     /// The two directions, to be used apart. From here on every end of file is told.
@@ -130,12 +138,18 @@ impl AsyncRead for ClientSocket {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.first_line.give(buffer) {
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         let result = match &mut self.transport {
             Transport::Unix(stream) => ready!(Pin::new(stream).poll_read(cx, buffer)),
             Transport::Tcp(stream) => ready!(Pin::new(stream).poll_read(cx, buffer)),
             Transport::Tls { stream, .. } => ready!(Pin::new(stream).poll_read(cx, buffer)),
         };
+        if !self.first_line.is_done() {
+            self.first_line.mend(buffer, before);
+        }
         let ended = result.is_ok() && buffer.remaining() > 0 && buffer.filled().len() == before;
         if ended && self.hold.keeps(cx) { Poll::Pending } else { Poll::Ready(result) }
     }

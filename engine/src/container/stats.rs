@@ -95,6 +95,7 @@ fn measure(engine: &Engine, record: &ContainerRecord) -> ContainerStats {
     let mut sample = ContainerStats {
         name: format!("/{}", record.name),
         id: record.id.to_string(),
+        os_type: "linux".to_owned(),
         read: never.clone(),
         preread: never,
         ..ContainerStats::default()

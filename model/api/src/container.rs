@@ -23,7 +23,7 @@ pub use device::{DeviceMapping, DeviceRequest, ThrottleDevice, Ulimit, WeightDev
 pub use diff::FileChange;
 pub use host_config::{HostConfig, LogConfig, RestartPolicy};
 pub use inspect::{ContainerInspect, GraphDriver};
-pub use list::{ContainerSummary, SummaryHostConfig, SummaryNetworkSettings};
+pub use list::{ContainerSummary, SummaryHealth, SummaryHostConfig, SummaryNetworkSettings};
 pub use path_stat::ContainerPathStat;
 pub use prune::ContainersPruned;
 pub use state::{ContainerState, Health, HealthResult};

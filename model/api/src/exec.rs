@@ -47,9 +47,10 @@ pub struct ExecCreateResponse {
 pub struct ExecStartRequest {
     #[serde(deserialize_with = "go::lenient")]
     pub detach: bool,
+    /// Whether the output comes raw. Without it, it comes in frames, even a terminal's.
     #[serde(deserialize_with = "go::lenient")]
     pub tty: bool,
-    /// Rows and columns.
+    /// Rows and columns; only with `tty`.
     #[serde(skip_serializing_if = "go::is_zero", deserialize_with = "go::lenient")]
     pub console_size: Option<[u32; 2]>,
 }

@@ -12,6 +12,7 @@ pub use check::{CheckReport, Examined};
 pub use df::{BuildCacheRecord, DiskUsage, Usage};
 pub use event::{EventActor, EventMessage};
 pub use info::{
-    Commit, DiscoveredDevice, Info, Plugins, RegistryConfig, RegistryIndex, Runtime, SwarmInfo,
+    Commit, DiscoveredDevice, FirewallBackend, Info, Plugins, RegistryConfig, RegistryIndex,
+    Runtime, SwarmInfo,
 };
 pub use version::{ComponentVersion, Platform, Version};

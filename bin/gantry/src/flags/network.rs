@@ -94,20 +94,50 @@ impl NetworkFlags {
         Ok(())
     }
 
-    /// The short flags tell of the first network.
+    /// The short flags tell of the first network. What its own words tell already they do not tell again.
     fn complete(&self, endpoint: &mut EndpointSettings) -> Result<(), Error> {
+        let given = endpoint.ipam_config.take().unwrap_or_default();
+        let conflicts = [
+            (
+                !self.network_alias.is_empty() && !endpoint.aliases.is_empty(),
+                "--network-alias and per-network alias",
+            ),
+            (
+                self.ip.is_some() && !given.ipv4_address.is_empty(),
+                "--ip and per-network IPv4 address",
+            ),
+            (
+                self.ip6.is_some() && !given.ipv6_address.is_empty(),
+                "--ip6 and per-network IPv6 address",
+            ),
+            (
+                self.mac_address.is_some() && !endpoint.mac_address.is_empty(),
+                "--mac-address and per-network MAC address",
+            ),
+            (
+                !self.link_local_ip.is_empty() && !given.link_local_ips.is_empty(),
+                "--link-local-ip and per-network link-local IP addresses",
+            ),
+        ];
+        if let Some((_, both)) = conflicts.iter().find(|(is_conflict, _)| *is_conflict) {
+            let text = format!("conflicting options: cannot specify both {both}");
+            return Err(Error::refused(text));
+        }
         endpoint.aliases.extend(self.network_alias.iter().cloned());
         endpoint.links.extend(self.link.iter().cloned());
         if let Some(address) = &self.mac_address {
             check_mac(address)?;
             endpoint.mac_address.clone_from(address);
         }
-        if self.ip.is_some() || self.ip6.is_some() || !self.link_local_ip.is_empty() {
-            let ipam = endpoint.ipam_config.get_or_insert_with(EndpointIpamConfig::default);
-            ipam.ipv4_address = self.ip.clone().unwrap_or_default();
-            ipam.ipv6_address = self.ip6.clone().unwrap_or_default();
-            ipam.link_local_ips.clone_from(&self.link_local_ip);
+        let mut ipam = given;
+        if let Some(address) = &self.ip {
+            ipam.ipv4_address.clone_from(address);
         }
+        if let Some(address) = &self.ip6 {
+            ipam.ipv6_address.clone_from(address);
+        }
+        ipam.link_local_ips.extend(self.link_local_ip.iter().cloned());
+        endpoint.ipam_config = (ipam != EndpointIpamConfig::default()).then_some(ipam);
         Ok(())
     }
 

@@ -12,8 +12,12 @@ pub(super) fn exposed(text: &str) -> Result<Vec<String>, String> {
     Ok((first..=last).map(|port| format!("{port}/{protocol}")).collect())
 }
 
-/// Ports that are published: `[[address:][host port]:]container port[/protocol]`.
+/// Ports that are published: `[[address:][host port]:]container port[/protocol]`, or
+/// `target=<container port>[,published=<host port>][,protocol=<protocol>]`.
 pub(super) fn published(text: &str) -> Result<Vec<(String, PortBinding)>, String> {
+    if text.contains('=') {
+        return published(&short(text)?);
+    }
     let (rest, protocol) = protocol(text)?;
     let (rest, container) = rest.rsplit_once(':').unwrap_or(("", rest));
     let (address, host) = address(rest)?;
@@ -25,6 +29,11 @@ pub(super) fn published(text: &str) -> Result<Vec<(String, PortBinding)>, String
     let binding = |host_port| PortBinding { host_ip: address.clone(), host_port };
     if host.is_empty() {
         let one = |port: u16| (format!("{port}/{protocol}"), binding(String::new()));
+        return Ok((first..=last).map(one).collect());
+    }
+    if host == "0" {
+        // As if there was none, but for what is shown of it.
+        let one = |port: u16| (format!("{port}/{protocol}"), binding(host.to_owned()));
         return Ok((first..=last).map(one).collect());
     }
     let (host_first, host_last) = range(host).ok_or_else(|| format!("invalid hostPort: {host}"))?;
@@ -44,6 +53,28 @@ pub(super) fn published(text: &str) -> Result<Vec<(String, PortBinding)>, String
         (format!("{port}/{protocol}"), binding((host_first + (port - first)).to_string()))
     };
     Ok((first..=last).map(one).collect())
+}
+
+/// The short form of the long one.
+fn short(text: &str) -> Result<String, String> {
+    let (mut target, mut host, mut protocol) = (None, String::new(), String::new());
+    for field in text.split(',') {
+        let (key, value) =
+            field.split_once('=').ok_or_else(|| format!("invalid field: {field}"))?;
+        match key.trim().to_ascii_lowercase().as_str() {
+            "target" => target = Some(value),
+            "published" => host = format!("{value}:"),
+            "protocol" => protocol = format!("/{value}"),
+            // Outside of a swarm every port is the host's.
+            "mode" if ["host", "ingress"].contains(&value) => {}
+            "mode" => {
+                return Err(format!("invalid publish mode {value}: it takes host or ingress"));
+            }
+            other => return Err(format!("invalid field key {other}")),
+        }
+    }
+    let target = target.ok_or_else(|| format!("missing mandatory field target: {text}"))?;
+    Ok(format!("{host}{target}{protocol}"))
 }
 
 fn protocol(text: &str) -> Result<(&str, String), String> {
@@ -99,6 +130,9 @@ mod tests {
         check("[::1]:1:2", &[("2/tcp", "::1", "1")]);
         check("90-91:80-81", &[("80/tcp", "", "90"), ("81/tcp", "", "91")]);
         check("90-92:80", &[("80/tcp", "", "90-92")]);
+        check("127.0.0.1:0:80", &[("80/tcp", "127.0.0.1", "0")]);
+        check("published=81,target=80", &[("80/tcp", "", "81")]);
+        check("target=53,protocol=udp,mode=host", &[("53/udp", "", "")]);
     }
 
     #[test]
@@ -111,6 +145,9 @@ mod tests {
             ("nowhere:1:2", "invalid IP address: nowhere"),
             ("1-3:1-2", "invalid ranges specified for container and host Ports: 1-2 and 1-3"),
             ("80/icmp", "invalid proto: icmp"),
+            ("published=80", "missing mandatory field target: published=80"),
+            ("target=80,shape=round", "invalid field key shape"),
+            ("target=80,published=1=2", "invalid hostPort: 1=2"),
         ] {
             assert_eq!(published(text).unwrap_err(), reason, "{text}");
         }

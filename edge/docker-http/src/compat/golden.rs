@@ -4,12 +4,12 @@
 use std::fs;
 use std::path::Path;
 
-use gantry_api::container::{ContainerInspect, ContainerSummary};
+use gantry_api::container::{ContainerInspect, ContainerSummary, SummaryHealth};
 use gantry_api::image::{
     ImageConfig, ImageIdentity, ImageInspect, ImageSummary, ManifestSummary, PullIdentity,
 };
 use gantry_api::network::EndpointSettings;
-use gantry_api::system::{Commit, Info, Usage};
+use gantry_api::system::{Commit, FirewallBackend, Info, Usage};
 
 use super::*;
 
@@ -87,13 +87,22 @@ fn images() {
 
 #[test]
 fn disk_usage_and_info() {
+    let mut container = ContainerSummary {
+        health: Some(SummaryHealth { status: "healthy".into(), failing_streak: 0 }),
+        ..ContainerSummary::default()
+    };
+    container.host_config.annotations.insert("a".into(), "b".into());
     let usage = DiskUsage {
         image_usage: Some(Usage::of_images(vec![row()], 4_261_574)),
-        container_usage: Some(Usage::of_containers(vec![ContainerSummary::default()])),
+        container_usage: Some(Usage::of_containers(vec![container])),
         volume_usage: Some(Usage::default()),
         build_cache_usage: Some(Usage::default()),
     };
     check("disk-usage", DISK_USAGE, &usage);
-    let info = Info { runc_commit: Commit { id: "abc".into() }, ..Info::default() };
+    let info = Info {
+        runc_commit: Commit { id: "abc".into() },
+        firewall_backend: Some(FirewallBackend { driver: "nftables".into() }),
+        ..Info::default()
+    };
     check("info", INFO, &info);
 }

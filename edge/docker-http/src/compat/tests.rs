@@ -1,10 +1,10 @@
 //! The chain of steps, with data in and data out.
 
-use gantry_api::container::{ContainerInspect, ContainerSummary};
+use gantry_api::container::{ContainerInspect, ContainerStats, ContainerSummary, SummaryHealth};
 use gantry_api::image::{ImageInspect, ImageSummary};
-use gantry_api::mount::{BindOptions, Mount, TmpfsOptions, VolumeOptions};
+use gantry_api::mount::{BindOptions, Mount, MountDriver, TmpfsOptions, VolumeOptions};
 use gantry_api::network::EndpointSettings;
-use gantry_api::system::{Commit, Info, Usage};
+use gantry_api::system::{Commit, FirewallBackend, Info, Usage};
 use gantry_types::Signal;
 use serde_json::json;
 
@@ -25,6 +25,11 @@ fn created(minor: u32, mut request: CreateRequest) -> Result<CreateRequest, Stri
     let mut query = CreateQuery::default();
     upgrade_create(one(minor), &mut query, &mut request).map_err(|error| error.to_string())?;
     Ok(request)
+}
+
+/// What a version's create warns of.
+fn warned(minor: u32, request: &CreateRequest) -> Vec<String> {
+    upgrade_create(one(minor), &mut CreateQuery::default(), &mut request.clone()).unwrap()
 }
 
 fn with_mount(mount: Mount) -> CreateRequest {
@@ -227,15 +232,90 @@ fn before_1_48_no_image_mounts_and_no_gateway_priorities() {
 }
 
 #[test]
+fn before_1_48_sysctls_of_the_first_device_were_the_containers() {
+    const OPTION: &str = "com.docker.network.endpoint.sysctls";
+    let mut request = CreateRequest::default();
+    for (name, value) in [
+        ("net.ipv4.conf.eth0.log_martians", "1"),
+        ("net.ipv4.conf.eth1.log_martians", "1"),
+        ("net.ipv6.conf.all.disable_ipv6", "0"),
+        ("net.ipv6.conf.eth0.accept_ra", "2"),
+    ] {
+        request.host_config.sysctls.insert(name.into(), value.into());
+    }
+    let kept = ["net.ipv4.conf.eth1.log_martians", "net.ipv6.conf.all.disable_ipv6"];
+    let words = "net.ipv4.conf.IFNAME.log_martians=1,net.ipv6.conf.IFNAME.accept_ra=2";
+    for (mode, key) in
+        [("", "default"), ("default", "default"), ("bridge", "bridge"), ("mine", "mine")]
+    {
+        request.host_config.network_mode = mode.into();
+        let moved = created(47, request.clone()).unwrap();
+        assert!(moved.host_config.sysctls.keys().eq(kept), "{mode}");
+        let endpoints = moved.networking_config.endpoints_config;
+        let endpoint = endpoints[key].as_ref().unwrap();
+        assert_eq!((endpoints.len(), endpoint.driver_opts[OPTION].as_str()), (1, words), "{mode}");
+        let warnings = warned(47, &request);
+        assert!(
+            warnings[0].starts_with("Migrated sysctl \"net.ipv4.conf.eth0.log_martians,net.ipv6")
+        );
+        assert!(warnings[0].contains(words), "{warnings:?}");
+    }
+    assert_eq!(created(48, request.clone()).unwrap(), request, "left for the handler to refuse");
+
+    let own = "net.ipv6.conf.IFNAME.accept_ra=0";
+    let endpoint = EndpointSettings {
+        driver_opts: [(OPTION.to_owned(), own.to_owned())].into(),
+        ..EndpointSettings::default()
+    };
+    request.host_config.network_mode = "default".into();
+    request.networking_config.endpoints_config.insert("bridge".into(), Some(endpoint));
+    let endpoints = created(47, request.clone()).unwrap().networking_config.endpoints_config;
+    let options = &endpoints["bridge"].as_ref().unwrap().driver_opts;
+    assert_eq!((endpoints.len(), &options[OPTION]), (1, &format!("{words},{own}")));
+
+    for mode in ["none", "host", "container:web"] {
+        request.host_config.network_mode = mode.into();
+        assert_eq!(created(47, request.clone()).unwrap(), request, "{mode}");
+    }
+}
+
+#[test]
+fn since_1_48_a_volume_driver_without_effect_is_told() {
+    let volume = Mount { r#type: "volume".into(), ..Mount::default() };
+    let mut request = with_mount(volume.clone());
+    assert!(warned(48, &request).is_empty());
+    request.host_config.volume_driver = "other".into();
+    assert!(warned(47, &request).is_empty());
+    let warnings = warned(48, &request);
+    assert!(warnings[0].starts_with("the container-wide volume-driver configuration is ignored"));
+    assert_eq!(warned(55, &request), warnings);
+
+    let driver = MountDriver { name: "own".into(), ..MountDriver::default() };
+    let options = VolumeOptions { driver_config: Some(driver), ..VolumeOptions::default() };
+    request.host_config.mounts = vec![
+        Mount { volume_options: Some(options), ..volume },
+        Mount { r#type: "tmpfs".into(), ..Mount::default() },
+    ];
+    assert!(warned(48, &request).is_empty());
+}
+
+#[test]
 fn before_1_49_and_1_50_info_said_more() {
-    let info = Info { runc_commit: Commit { id: "abc".into() }, ..Info::default() };
+    let firewall = FirewallBackend { driver: "nftables".into() };
+    let info = Info {
+        runc_commit: Commit { id: "abc".into() },
+        firewall_backend: Some(firewall),
+        ..Info::default()
+    };
     let old = downgraded(48, INFO, &info);
     assert_eq!(old["RuncCommit"], json!({"ID": "abc", "Expected": "abc"}));
     assert_eq!(old["RegistryConfig"]["AllowNondistributableArtifactsCIDRs"], json!([]));
     assert_eq!(old["BridgeNfIptables"], json!(false));
+    assert_eq!(old.get("FirewallBackend"), None);
     let newer = downgraded(49, INFO, &info);
     assert_eq!(newer["RuncCommit"], json!({"ID": "abc"}));
     assert_eq!(newer["BridgeNfIp6tables"], json!(false));
+    assert_eq!(newer["FirewallBackend"], json!({"Driver": "nftables"}));
     assert_eq!(downgraded(50, INFO, &info), json!(info));
 }
 
@@ -300,10 +380,32 @@ fn before_1_52_a_container_had_a_mac_address() {
         (endpoint.mac_address.as_str(), moved.config.mac_address.as_str()),
         ("02:00:00:00:00:01", "")
     );
+    let deprecated = "The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig instead.";
+    assert_eq!(warned(51, &request), [deprecated]);
+    assert_eq!(warned(44, &request), [deprecated]);
+    assert!(warned(43, &request).is_empty() && warned(51, &CreateRequest::default()).is_empty());
     let other =
         EndpointSettings { mac_address: "02:00:00:00:00:02".into(), ..EndpointSettings::default() };
     request.networking_config.endpoints_config.insert("default".into(), Some(other));
     assert!(created(51, request).unwrap_err().contains("give one of them"));
+}
+
+#[test]
+fn before_1_52_rows_had_no_health() {
+    let health = SummaryHealth { status: "unhealthy".into(), failing_streak: 3 };
+    let row = ContainerSummary { health: Some(health), ..ContainerSummary::default() };
+    let new = downgraded(52, CONTAINER_LIST, &[&row]);
+    assert_eq!(new[0]["Health"], json!({"Status": "unhealthy", "FailingStreak": 3}));
+    assert_eq!(downgraded(51, CONTAINER_LIST, &[&row])[0].get("Health"), None);
+    let unchecked = ContainerSummary::default();
+    assert_eq!(downgraded(52, CONTAINER_LIST, &[&unchecked])[0].get("Health"), None);
+}
+
+#[test]
+fn before_1_52_samples_named_no_system() {
+    let sample = ContainerStats { os_type: "linux".into(), ..ContainerStats::default() };
+    assert_eq!(downgraded(52, CONTAINER_STATS, &sample)["os_type"], json!("linux"));
+    assert_eq!(downgraded(51, CONTAINER_STATS, &sample).get("os_type"), None);
 }
 
 #[test]

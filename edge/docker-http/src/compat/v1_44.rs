@@ -2,9 +2,9 @@
 //! down; a start interval for health checks; images without `VirtualSize`.
 
 use gantry_api::container::CreateRequest;
-use gantry_api::network::EndpointSettings;
 use serde_json::{Value, json};
 
+use super::first_network;
 use crate::error::Error;
 
 pub(super) fn create(request: &mut CreateRequest) -> Result<(), Error> {
@@ -31,21 +31,19 @@ pub(super) fn create(request: &mut CreateRequest) -> Result<(), Error> {
 /// The container's MAC address was one of its `Config`; it belongs to the one endpoint.
 fn mac_address(request: &mut CreateRequest) -> Result<(), Error> {
     let address = std::mem::take(&mut request.config.mac_address);
-    let endpoints = &mut request.networking_config.endpoints_config;
     if address.is_empty() {
-        for endpoint in endpoints.values_mut().flatten() {
+        for endpoint in request.networking_config.endpoints_config.values_mut().flatten() {
             endpoint.mac_address.clear();
         }
         return Ok(());
     }
-    let mode = request.host_config.network_mode.as_str();
-    if matches!(mode, "none" | "host") || mode.starts_with("container:") {
+    let Some(network) = first_network(request) else {
         let text = "conflicting options: mac-address and the network mode";
         return Err(Error::Invalid(text.to_owned()));
-    }
+    };
+    let endpoints = &mut request.networking_config.endpoints_config;
     if endpoints.is_empty() {
-        let network = if mode.is_empty() { "default" } else { mode };
-        endpoints.insert(network.to_owned(), Some(EndpointSettings::default()));
+        endpoints.insert(network, None);
     }
     for endpoint in endpoints.values_mut() {
         endpoint.get_or_insert_default().mac_address.clone_from(&address);

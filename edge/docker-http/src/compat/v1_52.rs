@@ -1,38 +1,48 @@
 //! What 1.52 brought: events without the three fields that repeat others, and types for streams of documents; networks
-//! of a container that are told once; subnets that tell how full they are; a MAC address for each endpoint only; images
-//! that leave out what is empty; a disk usage with sums.
+//! of a container that are told once, and its health in lists; subnets that tell how full they are; a MAC address for
+//! each endpoint only; images that leave out what is empty; a disk usage with sums.
 
 use gantry_api::container::CreateRequest;
-use gantry_api::network::EndpointSettings;
 use serde_json::{Map, Value, json};
 
+use super::first_network;
 use crate::error::Error;
 
-/// Before, a container's own MAC address was that of its first network.
-pub(super) fn create(request: &mut CreateRequest) -> Result<(), Error> {
+/// Before, a container's own MAC address was that of its first network; since 1.44 with a warning.
+pub(super) fn create(request: &mut CreateRequest) -> Result<Option<String>, Error> {
     let address = std::mem::take(&mut request.config.mac_address);
     if address.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
-    let mode = match request.host_config.network_mode.as_str() {
-        "" => "default",
-        mode => mode,
-    };
-    if matches!(mode, "none" | "host") || mode.starts_with("container:") {
+    let Some(network) = first_network(request) else {
         let text = "conflicting options: mac-address and the network mode";
         return Err(Error::Invalid(text.to_owned()));
-    }
+    };
     let endpoints = &mut request.networking_config.endpoints_config;
-    let endpoint = endpoints.entry(mode.to_owned()).or_default();
-    let endpoint = endpoint.get_or_insert_with(EndpointSettings::default);
+    let endpoint = endpoints.entry(network.clone()).or_default().get_or_insert_default();
     if !endpoint.mac_address.is_empty() && endpoint.mac_address != address {
         return Err(Error::Invalid(format!(
-            "the container has the MAC address {address} and its endpoint in the network {mode} has {}: give one of them",
+            "the container has the MAC address {address} and its endpoint in the network {network} has {}: give one of them",
             endpoint.mac_address
         )));
     }
     endpoint.mac_address = address;
-    Ok(())
+    let text = "The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig instead.";
+    Ok(Some(text.to_owned()))
+}
+
+/// Health was told in words only.
+pub(super) fn container_list(rows: &mut Value) {
+    for row in rows.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        row.remove("Health");
+    }
+}
+
+/// Samples did not tell which system's they are.
+pub(super) fn container_stats(sample: &mut Value) {
+    if let Some(fields) = sample.as_object_mut() {
+        fields.remove("os_type");
+    }
 }
 
 /// The endpoint in the default bridge was told a second time, beside fields that nothing fills any more.
@@ -103,6 +113,11 @@ pub(super) fn disk_usage(usage: &mut Value) {
         old.insert(key.to_owned(), items.unwrap_or(Value::Null));
     }
     *usage = Value::Object(old);
+}
+
+/// The containers of a disk usage that has got the old shape.
+pub(super) fn disk_usage_containers(usage: &mut Value) {
+    container_list(&mut usage["Containers"]);
 }
 
 /// The sums alone.

@@ -6,6 +6,7 @@ use hyper::StatusCode;
 use tokio::sync::mpsc;
 
 use crate::call::Call;
+use crate::compat;
 use crate::error::Error;
 use crate::reply::{self, Reply, ReplyBody};
 
@@ -21,6 +22,7 @@ pub(crate) fn handle(engine: &Engine, call: &Call) -> Result<Reply, Error> {
         return Err(Error::Invalid("cannot have stream=true and one-shot=true".to_owned()));
     }
     let mut stats = stats(engine, &call.name, options)?;
+    let version = call.version;
     let (sender, pieces) = mpsc::channel(SAMPLES_IN_FLIGHT);
     tokio::spawn(async move {
         loop {
@@ -28,7 +30,10 @@ pub(crate) fn handle(engine: &Engine, call: &Call) -> Result<Reply, Error> {
                 sample = stats.next() => sample,
                 () = sender.closed() => return,
             };
-            let Some(Ok(line)) = sample.as_ref().map(reply::json_line) else { return };
+            let Some(sample) = sample else { return };
+            let Ok(line) = compat::document(version, compat::CONTAINER_STATS, &sample) else {
+                return;
+            };
             if sender.send(line).await.is_err() {
                 return;
             }

@@ -1,4 +1,4 @@
-//! The relay between a client and a process: no framing, no buffering beyond one piece, the end of one side told to
+//! The relay between a client and a process: no buffering beyond one piece, the end of one side told to
 //! the other.
 
 use std::io;
@@ -8,8 +8,9 @@ use bytes::{Bytes, BytesMut};
 use gantry_types::error_chain;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-use tokio::net::unix::OwnedWriteHalf;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
+use super::framing::Framing;
 use super::{Attached, DetachKeys, websocket};
 use crate::hijack;
 use crate::socket::{ClientReader, ClientSocket, ClientWriter};
@@ -26,16 +27,17 @@ const UNREAD: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Speaks the head, then relays until the output has ended or the client is gone. `early` are bytes that came with
-/// the request already.
+/// the request already; `framed` says whether the client gets Docker's frames.
 pub(super) async fn relay(
     socket: ClientSocket,
     early: Bytes,
     attached: Attached,
+    framed: bool,
 ) -> io::Result<()> {
     if attached.websocket {
         return websocket::relay_framed(socket, early, attached).await;
     }
-    relay_raw(socket, early, attached).await
+    relay_raw(socket, early, attached, framed).await
 }
 
 /// [`relay`] without frames of a web socket.
@@ -43,11 +45,12 @@ pub(super) async fn relay_raw(
     socket: ClientSocket,
     early: Bytes,
     attached: Attached,
+    framed: bool,
 ) -> io::Result<()> {
     let (reader, mut writer) = socket.into_split();
     writer.send(&attached.head).await?;
     let mut input = Input { reader, early: BytesMut::from(&early[..]), ended: false };
-    both_ways(&mut input, &mut writer, attached).await?;
+    both_ways(&mut input, &mut writer, attached, framed).await?;
     close(input, writer).await
 }
 
@@ -64,12 +67,14 @@ async fn both_ways(
     input: &mut Input,
     writer: &mut ClientWriter,
     attached: Attached,
+    framed: bool,
 ) -> io::Result<()> {
     let Attached { mut attachment, stdin, detach_keys, tells_failure, .. } = attached;
+    let mut framing = Framing::of(&attachment, framed);
     if let Some(mut past) = attachment.past.take() {
         writer.read_by_client().await;
         while let Some(piece) = past.chunks.recv().await {
-            writer.send(&piece.map_err(io::Error::other)?).await?;
+            framing.send(&piece.map_err(io::Error::other)?, writer).await?;
         }
     }
     let Some(live) = attachment.live.take() else { return Ok(()) };
@@ -81,13 +86,13 @@ async fn both_ways(
         Ok(Ok(process)) => process,
         Ok(Err(error)) if tells_failure => {
             writer.read_by_client().await;
-            return writer.send(&failure(attachment.tty, &error)).await;
+            return writer.send(&failure(framed, &error)).await;
         }
         Ok(Err(_)) | Err(_) => return Ok(()),
     };
     let typing =
         if stdin { Typing::Passed(attachment.tty.then_some(detach_keys)) } else { Typing::Dropped };
-    match exchange(input, writer, process, typing).await? {
+    match exchange(input, writer, process, typing, framing).await? {
         End::Output => attachment.settled().await,
         End::ClientLeft => {}
     }
@@ -115,6 +120,7 @@ async fn exchange(
     writer: &mut ClientWriter,
     process: UnixStream,
     typing: Typing,
+    framing: Framing,
 ) -> io::Result<End> {
     let (output, sink) = process.into_split();
     let typed = async {
@@ -124,29 +130,33 @@ async fn exchange(
         }
     };
     tokio::select! {
-        result = copy(output, writer) => result.map(|()| End::Output),
+        result = copy(output, writer, framing) => result.map(|()| End::Output),
         () = typed => Ok(End::ClientLeft),
     }
 }
 
 /// What Docker writes into the stream of a process that did not start.
-fn failure(tty: bool, error: &gantry_engine::Error) -> Bytes {
+fn failure(framed: bool, error: &gantry_engine::Error) -> Bytes {
     let text = format!("{}\r\n", error_chain(error));
-    if tty { text.into() } else { hijack::frame(1, &text) }
+    if framed { hijack::frame(1, &text) } else { text.into() }
 }
 
 /// Copies until the end; one piece at a time, so that a slow client slows nothing but its own stream.
 ///
 /// The first piece waits until the head has been read: docker-py reads that by a buffer, goes on at the bare socket, and would lose what
 /// came along with it.
-async fn copy(mut from: tokio::net::unix::OwnedReadHalf, to: &mut ClientWriter) -> io::Result<()> {
+async fn copy(
+    mut from: OwnedReadHalf,
+    to: &mut ClientWriter,
+    mut framing: Framing,
+) -> io::Result<()> {
     let mut piece = BytesMut::with_capacity(PIECE_BYTES);
     let mut is_first = true;
     while from.read_buf(&mut piece).await? > 0 {
         if std::mem::take(&mut is_first) {
             to.read_by_client().await;
         }
-        to.send(&piece).await?;
+        framing.send(&piece, to).await?;
         piece.clear();
     }
     Ok(())

@@ -29,8 +29,6 @@ const PIECE_BYTES: usize = 32 << 10;
 const CONTROL_BYTES: u64 = 125;
 /// Pings that wait for their answer.
 const PONGS: usize = 4;
-/// A frame of the engine's streams: stream, three zeros, length.
-const FRAME_HEAD: usize = 8;
 
 /// More of a message.
 const CONTINUED: u8 = 0;
@@ -73,19 +71,18 @@ pub(super) async fn relay_framed(
 ) -> io::Result<()> {
     let (reader, mut writer) = socket.into_split();
     writer.send(&attached.head).await?;
-    let is_raw = attached.attachment.tty;
     let (near, far) = UnixStream::pair()?;
     let far = ClientSocket::new(Transport::Unix(far));
     let inner = Attached { head: Bytes::new(), websocket: false, ..attached };
     let (output, input) = near.into_split();
     let (pongs, answers) = mpsc::channel(PONGS);
     // In its own task, because it is a relay within a relay.
-    let inner = tokio::spawn(relay::relay_raw(far, Bytes::new(), inner));
+    let inner = tokio::spawn(relay::relay_raw(far, Bytes::new(), inner, false));
     let mut frames = Frames(Input { reader, early: BytesMut::from(&early[..]), ended: false });
     let result = tokio::select! {
         // Both end the connection: the client's close, and the end of the output.
         result = receive(&mut frames, input, pongs) => result,
-        result = send(output, &mut writer, answers, is_raw) => result,
+        result = send(output, &mut writer, answers) => result,
     };
     inner.abort();
     result?;
@@ -210,10 +207,8 @@ async fn send(
     mut output: OwnedReadHalf,
     writer: &mut ClientWriter,
     mut pongs: mpsc::Receiver<Bytes>,
-    is_raw: bool,
 ) -> io::Result<()> {
     let mut bytes = BytesMut::new();
-    let mut unframed = Unframed::default();
     loop {
         bytes.reserve(PIECE_BYTES);
         tokio::select! {
@@ -221,11 +216,7 @@ async fn send(
                 if read? == 0 {
                     return Ok(());
                 }
-                let piece = bytes.split();
-                let piece = if is_raw { piece } else { unframed.take(&piece) };
-                if !piece.is_empty() {
-                    message(writer, BINARY, &piece).await?;
-                }
+                message(writer, BINARY, &bytes.split()).await?;
             }
             Some(pong) = pongs.recv() => message(writer, PONG, &pong).await?,
         }
@@ -257,36 +248,6 @@ fn frame_head(kind: u8, length: usize) -> Vec<u8> {
     head
 }
 
-/// Takes the engine's frames away from around what is in them.
-#[derive(Debug, Default)]
-struct Unframed {
-    head: Vec<u8>,
-    left: usize,
-}
-
-impl Unframed {
-    fn take(&mut self, mut bytes: &[u8]) -> BytesMut {
-        let mut out = BytesMut::with_capacity(bytes.len());
-        while !bytes.is_empty() {
-            if self.left > 0 {
-                let (piece, rest) = bytes.split_at(self.left.min(bytes.len()));
-                out.extend_from_slice(piece);
-                self.left -= piece.len();
-                bytes = rest;
-                continue;
-            }
-            let (piece, rest) = bytes.split_at((FRAME_HEAD - self.head.len()).min(bytes.len()));
-            self.head.extend_from_slice(piece);
-            bytes = rest;
-            if let [_, _, _, _, a, b, c, d] = self.head[..] {
-                self.left = u32::from_be_bytes([a, b, c, d]) as usize;
-                self.head.clear();
-            }
-        }
-        out
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use tokio::io::AsyncWriteExt;
@@ -315,17 +276,6 @@ mod tests {
         assert_eq!(frame_head(BINARY, 5), [0x82, 5]);
         assert_eq!(frame_head(BINARY, 300), [0x82, 126, 1, 44]);
         assert_eq!(frame_head(BINARY, 1 << 16), [0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0]);
-    }
-
-    #[test]
-    fn frames_are_taken_away_wherever_they_are_cut() {
-        let bytes = b"\x01\0\0\0\0\0\0\x03abc\x02\0\0\0\0\0\0\x02de";
-        for cut in 0..bytes.len() {
-            let mut unframed = Unframed::default();
-            let mut out = unframed.take(&bytes[..cut]);
-            out.extend_from_slice(&unframed.take(&bytes[cut..]));
-            assert_eq!(&out[..], b"abcde", "{cut}");
-        }
     }
 
     #[tokio::test]

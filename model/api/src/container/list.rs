@@ -48,6 +48,9 @@ pub struct ContainerSummary {
     pub network_settings: SummaryNetworkSettings,
     #[serde(deserialize_with = "go::lenient")]
     pub mounts: Vec<MountPoint>,
+    /// Absent without a health check; since 1.52.
+    #[serde(skip_serializing_if = "go::is_zero", deserialize_with = "go::lenient")]
+    pub health: Option<SummaryHealth>,
 }
 
 /// The little of `HostConfig` that a row shows.
@@ -56,8 +59,20 @@ pub struct ContainerSummary {
 pub struct SummaryHostConfig {
     #[serde(skip_serializing_if = "go::is_zero", deserialize_with = "go::lenient")]
     pub network_mode: String,
+    /// Since 1.46.
     #[serde(skip_serializing_if = "go::is_zero", deserialize_with = "go::lenient")]
     pub annotations: BTreeMap<String, String>,
+}
+
+/// What a row shows of a health check's findings.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct SummaryHealth {
+    /// `starting`, `healthy` or `unhealthy`.
+    #[serde(deserialize_with = "go::lenient")]
+    pub status: String,
+    #[serde(deserialize_with = "go::lenient")]
+    pub failing_streak: i64,
 }
 
 /// The networks of a row, by name.

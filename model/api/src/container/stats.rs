@@ -15,6 +15,9 @@ pub struct ContainerStats {
     pub name: String,
     #[serde(deserialize_with = "go::lenient")]
     pub id: String,
+    /// `linux` or `windows`; since 1.52.
+    #[serde(skip_serializing_if = "go::is_zero", deserialize_with = "go::lenient")]
+    pub os_type: String,
     /// RFC 3339; year 1 when the container does not run.
     #[serde(deserialize_with = "go::lenient")]
     pub read: String,

@@ -135,8 +135,20 @@ pub struct Info {
     /// Devices that containers can ask for; since 1.50.
     #[serde(skip_serializing_if = "go::is_zero", deserialize_with = "go::lenient")]
     pub discovered_devices: Vec<DiscoveredDevice>,
+    /// Since 1.49.
+    #[serde(skip_serializing_if = "go::is_zero", deserialize_with = "go::lenient")]
+    pub firewall_backend: Option<FirewallBackend>,
     #[serde(deserialize_with = "go::lenient")]
     pub warnings: Vec<String>,
+}
+
+/// What makes the rules of the networks.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct FirewallBackend {
+    /// `iptables` or `nftables`.
+    #[serde(deserialize_with = "go::lenient")]
+    pub driver: String,
 }
 
 /// A device that a driver has found.

@@ -105,11 +105,16 @@ fn text(info: &ServerInfo) -> String {
     add(1, "Debug Mode", &info.debug.to_string());
     add(1, "Experimental", &info.experimental_build.to_string());
     add(1, "Live Restore Enabled", &info.live_restore_enabled.to_string());
+    if let Some(firewall) = &info.firewall_backend {
+        add(1, "Firewall Backend", &firewall.driver);
+    }
     text.lines().flat_map(|line| [line.trim_end(), "\n"]).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use gantry_api::system::FirewallBackend;
+
     use super::*;
 
     #[test]
@@ -118,6 +123,7 @@ mod tests {
             containers: 3,
             driver: "overlay2".into(),
             mem_total: 1 << 30,
+            firewall_backend: Some(FirewallBackend { driver: "nftables".into() }),
             ..ServerInfo::default()
         };
         let text = text(&info);
@@ -127,6 +133,7 @@ mod tests {
             " Containers: 3",
             " Storage Driver: overlay2",
             " Total Memory: 1GiB",
+            " Firewall Backend: nftables",
         ] {
             assert!(text.lines().any(|known| known == line), "{line:?} is not in\n{text}");
         }

@@ -1,5 +1,6 @@
 //! The relay between two socket pairs: one plays the client's connection, the other the process's streams.
 
+use super::super::framing::Unframed;
 use super::*;
 use crate::socket::Transport;
 
@@ -13,13 +14,17 @@ struct Running {
 }
 
 fn start(early: &str, typing: Typing) -> Running {
+    start_framing(early, typing, Framing::Kept)
+}
+
+fn start_framing(early: &str, typing: Typing, framing: Framing) -> Running {
     let (client, near_client) = UnixStream::pair().unwrap();
     let (process, near_process) = UnixStream::pair().unwrap();
     let early = BytesMut::from(early.as_bytes());
     let relay = tokio::spawn(async move {
         let (reader, mut writer) = ClientSocket::new(Transport::Unix(near_client)).into_split();
         let mut input = Input { reader, early, ended: false };
-        let end = exchange(&mut input, &mut writer, near_process, typing).await?;
+        let end = exchange(&mut input, &mut writer, near_process, typing, framing).await?;
         close(input, writer).await?;
         Ok(end)
     });
@@ -61,7 +66,7 @@ fn head_and_output() -> (UnixStream, tokio::task::JoinHandle<io::Result<()>>) {
         drop(process);
         let (_reader, mut writer) = ClientSocket::new(Transport::Unix(near_client)).into_split();
         writer.send(b"head").await?;
-        copy(near_process.into_split().0, &mut writer).await
+        copy(near_process.into_split().0, &mut writer, Framing::Kept).await
     });
     (client, relay)
 }
@@ -194,6 +199,20 @@ async fn large_output_arrives_whole_at_a_slow_reader() {
 }
 
 #[tokio::test]
+async fn frames_come_and_go_on_the_way_to_the_client() {
+    let (raw, framed) = ("out", "\x01\0\0\0\0\0\0\x03out");
+    let removed = Framing::Removed(Unframed::default());
+    let ways = [(Framing::Kept, raw, raw), (Framing::Added, raw, framed), (removed, framed, raw)];
+    for (framing, written, expected) in ways {
+        let mut running = start_framing("", Typing::Passed(None), framing);
+        running.process.write_all(written.as_bytes()).await.unwrap();
+        running.process.shutdown().await.unwrap();
+        assert_eq!(read_all(&mut running.client).await, expected);
+        assert_eq!(running.end().await, End::Output);
+    }
+}
+
+#[tokio::test]
 async fn detach_keys_let_the_client_go() {
     let mut running = start("", Typing::Passed(Some(DetachKeys::default())));
     running.client.write_all(b"ls\n\x10\x11").await.unwrap();
@@ -205,6 +224,6 @@ async fn detach_keys_let_the_client_go() {
 #[test]
 fn a_failure_is_told_as_docker_tells_it() {
     let error = gantry_engine::Error::ShuttingDown;
-    assert_eq!(failure(true, &error), "the daemon is shutting down\r\n");
-    assert_eq!(failure(false, &error)[..8], [1, 0, 0, 0, 0, 0, 0, 29]);
+    assert_eq!(failure(false, &error), "the daemon is shutting down\r\n");
+    assert_eq!(failure(true, &error)[..8], [1, 0, 0, 0, 0, 0, 0, 29]);
 }
