@@ -10,9 +10,9 @@ pub(crate) enum Error {
     Usage(String),
     #[error(transparent)]
     Runtime(#[from] gantry_runtime::Error),
-    /// The process of an `exec` could not be started.
+    /// An `exec` of which everything was understood.
     #[error("exec failed")]
-    Exec(#[source] gantry_runtime::Error),
+    Exec(#[source] Box<Self>),
     #[error("{what} {}", path.display())]
     File { what: &'static str, path: PathBuf, source: io::Error },
     #[error("parse {}", path.display())]
@@ -24,11 +24,16 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// A failure of `exec`. What was not understood stays what it is.
+    pub(crate) fn of_exec(self) -> Self {
+        if matches!(self, Self::Usage(_)) { self } else { Self::Exec(Box::new(self)) }
+    }
+
     pub(crate) fn usage(text: impl Into<String>) -> Self {
         Self::Usage(text.into())
     }
 
-    /// 255 tells callers that `exec` did not get as far as the program.
+    /// 255 tells callers that the code is not the program's of an `exec`.
     pub(crate) fn exit_code(&self) -> u8 {
         if matches!(self, Self::Exec(_)) { 255 } else { 1 }
     }

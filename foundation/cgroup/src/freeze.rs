@@ -53,6 +53,14 @@ impl Cgroup {
         if state(member)? == State::Thawed { Ok(()) } else { write(member, false) }
     }
 
+    /// Lets processes end that were killed: a freezer of v1 keeps them from it, one of v2 does not.
+    pub fn let_killed_end(&self) -> Result<(), Error> {
+        match self.freezer()?.hierarchy.version() {
+            Version::V1 => self.release(),
+            Version::V2 => Ok(()),
+        }
+    }
+
     /// Whether all processes are stopped by [`Cgroup::freeze`].
     pub fn is_frozen(&self) -> Result<bool, Error> {
         Ok(state(self.freezer()?)? == State::Frozen)

@@ -4,9 +4,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
 use crate::cgroup::Cgroup;
-use crate::directory::write_once;
+use crate::directory::{Directory, write_once};
 use crate::error::Error;
-use crate::hierarchy::Version;
+use crate::hierarchy::{Hierarchies, Version};
+use crate::own_place;
+
+const HANDED_DOWN: &str = "cgroup.subtree_control";
 
 /// Open doors of a cgroup, to be used by a child that was just cloned.
 ///
@@ -41,6 +44,24 @@ impl Cgroup {
             }
         }
         Ok(JoinHandle { tasks, unified })
+    }
+
+    /// The same for one more process beside `pid`. A cgroup of v2 that hands controllers down can have no processes of its own: where the
+    /// container has put its first one, below, the new one goes, too.
+    pub fn join_handle_beside(&self, pid: u32) -> Result<JoinHandle, Error> {
+        let mut handle = self.join_handle()?;
+        let Some(member) = self.unified() else { return Ok(handle) };
+        if member.directory.read(HANDED_DOWN)?.trim().is_empty() {
+            return Ok(handle);
+        }
+        let unified = Hierarchies::of(vec![member.hierarchy.clone()]);
+        let mut places = own_place::places(&unified, pid)?.into_iter();
+        if let Some(place) = places.find(|place| place.starts_with(member.directory.path())) {
+            let directory = Directory::open(&place)
+                .map_err(|source| Error::Open { directory: place.clone(), source })?;
+            handle.unified = Some((place, directory.into()));
+        }
+        Ok(handle)
     }
 
     /// Moves another process, with all its threads, into the cgroup. A child that moves itself is faster, see [`JoinHandle`].

@@ -1,5 +1,6 @@
 //! What a process does to itself to run a program in a container that is there already: the child's side of `exec`.
 
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use gantry_cgroup::JoinHandle;
@@ -21,7 +22,7 @@ use crate::procfs::Procfs;
 use crate::program::{Program, place_stdio};
 use crate::record::Record;
 use crate::root::Root;
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, outlive_failure};
 
 /// All that the new process needs; made by the parent before the clone.
 pub(crate) struct Enter<'a> {
@@ -99,6 +100,7 @@ impl Enter<'_> {
             Stdio::Terminal => Some(Terminal::open(&root, self.plan.console_size)?),
             _ => None,
         };
+        let terminal = outlive_failure(terminal);
         place_stdio(self.stdio, terminal.as_ref().map(|terminal| terminal.slave.as_fd()))?;
         let procfs = self.plan.labels.needs_procfs().then(|| Procfs::open(&root)).transpose()?;
         let program = Program {
@@ -117,7 +119,7 @@ impl Enter<'_> {
             }
         }
         channel
-            .send(&Word::Ready(terminal.map(|terminal| terminal.master)))
+            .send(&Word::Ready(ManuallyDrop::into_inner(terminal).map(|it| it.master)))
             .during("tell the runtime that all is ready")?;
         Err(ready.execute())
     }

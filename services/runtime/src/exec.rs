@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use gantry_cgroup::{Cgroup, JoinHandle};
+use gantry_cgroup::JoinHandle;
 use gantry_sys::clone::{Child, Namespaces};
 use gantry_sys::pidfd;
 use gantry_sys::self_copy::Pending;
@@ -38,19 +38,15 @@ pub fn exec_from(
 ) -> Result<Started, Error> {
     let record = Record::read(state_dir)?;
     let container = record.process_to_join(state_dir)?;
-    let plan = ProcessPlan::new(options.process).map_err(Error::refused)?;
+    let process = record.confinement.complete(options.process);
+    let plan = ProcessPlan::new(&process).map_err(Error::refused)?;
     if plan.terminal != matches!(options.stdio, Stdio::Terminal) {
         let reason = "process.terminal and the kind of stdio do not agree".to_owned();
         return Err(Error::InvalidConfig { reason });
     }
     let filter = Filter::read(state_dir)
         .map_err(|source| Error::Read { path: state_dir.to_owned(), source })?;
-    let cgroup = record.has_cgroup().then(|| record.open_cgroup()).transpose()?;
-    if cgroup.as_ref().is_some_and(|cgroup| cgroup.is_frozen().unwrap_or(false)) {
-        return Err(Error::ExecPaused);
-    }
-    let join = cgroup.as_ref().map_or(Ok(JoinHandle::default()), Cgroup::join_handle);
-    let join = join.map_err(Error::Cgroup)?;
+    let join = join_handle(&record)?;
     let caller = Caller::detect().during("look at the own rights")?;
     let namespaces = record.namespaces_to_enter(caller)?;
     let keyring = format!("_ses.{}", record.id);
@@ -106,6 +102,18 @@ pub fn exec_from(
     let started = attend(child, &ours)?;
     rollback.keep();
     Ok(started)
+}
+
+/// The container's cgroup for one more process, which would stop at once in a frozen one.
+fn join_handle(record: &Record) -> Result<JoinHandle, Error> {
+    if !record.has_cgroup() {
+        return Ok(JoinHandle::default());
+    }
+    let cgroup = record.open_cgroup()?;
+    if cgroup.is_frozen().unwrap_or(false) {
+        return Err(Error::ExecPaused);
+    }
+    cgroup.join_handle_beside(record.pid.unsigned_abs()).map_err(Error::Cgroup)
 }
 
 /// Listens until the program runs: then the channel's other end closes without a failure.

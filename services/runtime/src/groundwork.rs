@@ -21,7 +21,7 @@ use crate::listener::Address;
 use crate::options::{CreateOptions, NOTIFY_NAME, NOTIFY_TARGET, Stdio, notify_dir};
 use crate::placeholder::Placeholder;
 use crate::plan::Plan;
-use crate::record::{LateHooks, Line, Record, SystemdUnit, parse_bounded};
+use crate::record::{Confinement, LateHooks, Line, Record, SystemdUnit, parse_bounded};
 use crate::resctrl::{self, Resctrl};
 use crate::rollback::Rollback;
 use crate::rootless::Caller;
@@ -42,6 +42,7 @@ pub(crate) struct Draft {
     pub caller: Caller,
     scope: Option<Scope>,
     cgroup_path: CgroupPath,
+    confinement: Confinement,
     annotations: BTreeMap<String, String>,
 }
 
@@ -56,6 +57,7 @@ impl Draft {
         };
         add_to(&mut spec, options)?;
         let annotations = std::mem::take(&mut spec.annotations);
+        let confinement = spec.process.as_ref().map(Confinement::of).unwrap_or_default();
         let plan = Plan::new(spec).map_err(Error::refused)?;
         check_terminal(&plan, &options.stdio)?;
         let caller = Caller::detect().during("look at the own rights")?;
@@ -76,7 +78,7 @@ impl Draft {
             }
             None => cgroup_path(&plan, options.id)?,
         };
-        Ok(Self { bundle, plan, filter, caller, scope, cgroup_path, annotations })
+        Ok(Self { bundle, plan, filter, caller, scope, cgroup_path, confinement, annotations })
     }
 
     /// The record of a container without a process.
@@ -108,6 +110,7 @@ impl Draft {
                 bus: options.system_bus.to_owned(),
             }),
             hooks: LateHooks::from(&plan.hooks),
+            confinement: self.confinement.clone(),
             annotations: self.annotations.clone(),
         })
     }

@@ -4,6 +4,7 @@ mod devices;
 mod masks;
 mod mounts;
 
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use gantry_cgroup::JoinHandle;
@@ -31,7 +32,7 @@ use crate::procfs::Procfs;
 use crate::program::{Program, Ready, place_stdio, use_own_null};
 use crate::root::Root;
 use crate::rootless::Caller;
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, outlive_failure};
 
 /// All that the new process needs; made by the parent before the clone.
 pub(crate) struct Init<'a> {
@@ -117,7 +118,8 @@ impl Init<'_> {
             Stdio::Terminal => Some(Terminal::open(&root, self.plan.process.console_size)?),
             _ => None,
         };
-        if let Some(terminal) = &terminal {
+        let terminal = outlive_failure(terminal);
+        if let Some(terminal) = &*terminal {
             terminal.attach_console(&root)?;
         }
         // While the host's mounts are there: the classic mount calls need them.
@@ -153,7 +155,7 @@ impl Init<'_> {
             self.leave_program_file(channel)?;
         }
         let ready = somebody.prepare(&root)?;
-        Ok((terminal.map(|terminal| terminal.master), ready))
+        Ok((ManuallyDrop::into_inner(terminal).map(|it| it.master), ready))
     }
 
     /// Gives the mounts' sources, where only this process may make them: it does so with its maker's ids, in the host's file system.

@@ -2,6 +2,8 @@
 //!
 //! `create` and `exec` share these steps. Everything up to the exec is done when [`Ready`] is there.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -63,7 +65,9 @@ impl<'a> Program<'a> {
     ) -> Result<Somebody<'a>, Failure> {
         let plan = self.plan;
         let identity = identity::resolve(root, &plan.user)?;
-        let mut env = plan.env.clone();
+        let mut env = without_duplicates(&plan.env);
+        // An empty one is as good as none, to runc too.
+        env.retain(|entry| entry != "HOME=");
         if !env.iter().any(|entry| entry.starts_with("HOME=")) {
             env.push(format!("HOME={}", identity.home));
         }
@@ -139,6 +143,24 @@ impl Ready<'_> {
             Err(_) => Failure::invalid("the program's path holds a NUL byte"),
         }
     }
+}
+
+/// The last entry of each name, at the place of the first: programs that find a name twice take the first (`getenv(3)`), while callers
+/// add what is to count at the end.
+fn without_duplicates(entries: &[String]) -> Vec<String> {
+    let mut kept: Vec<String> = Vec::with_capacity(entries.len());
+    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+    for entry in entries {
+        let name = entry.split_once('=').map_or(entry.as_str(), |(name, _)| name);
+        match places.entry(name) {
+            Entry::Occupied(place) => kept[*place.get()].clone_from(entry),
+            Entry::Vacant(place) => {
+                place.insert(kept.len());
+                kept.push(entry.clone());
+            }
+        }
+    }
+    kept
 }
 
 /// Puts the standard streams in their places. For a terminal its slave is given.

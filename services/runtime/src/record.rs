@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gantry_cgroup::{Cgroup, CgroupPath, Hierarchies, Other};
-use gantry_oci::runtime::{Hooks, SPEC_VERSION, State, Status};
+use gantry_oci::runtime::{Hooks, LinuxCapabilities, Process, SPEC_VERSION, State, Status};
 use gantry_sys::clone::Namespaces;
 use gantry_sys::{pidfd, process};
 use serde::{Deserialize, Serialize};
@@ -86,6 +86,8 @@ pub(crate) struct Record {
     #[serde(default)]
     pub hooks: LateHooks,
     #[serde(default)]
+    pub confinement: Confinement,
+    #[serde(default)]
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -107,6 +109,42 @@ pub(crate) struct LateHooks {
 impl From<&Hooks> for LateHooks {
     fn from(hooks: &Hooks) -> Self {
         Self { poststart: hooks.poststart.clone(), poststop: hooks.poststop.clone() }
+    }
+}
+
+/// What confines the first process, and further ones whose documents say nothing about it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Confinement {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capabilities: Option<LinuxCapabilities>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    apparmor_profile: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    selinux_label: String,
+}
+
+impl Confinement {
+    pub(crate) fn of(process: &Process) -> Self {
+        Self {
+            capabilities: process.capabilities.clone(),
+            apparmor_profile: process.apparmor_profile.clone(),
+            selinux_label: process.selinux_label.clone(),
+        }
+    }
+
+    pub(crate) fn complete(&self, process: &Process) -> Process {
+        let mut process = process.clone();
+        if process.capabilities.is_none() {
+            process.capabilities.clone_from(&self.capabilities);
+        }
+        if process.apparmor_profile.is_empty() {
+            process.apparmor_profile.clone_from(&self.apparmor_profile);
+        }
+        if process.selinux_label.is_empty() {
+            process.selinux_label.clone_from(&self.selinux_label);
+        }
+        process
     }
 }
 

@@ -27,11 +27,19 @@ pub fn kill(state_dir: &Path, signal: Signal, scope: KillScope) -> Result<(), Er
     }
     let process = record.process()?.ok_or(Error::NotRunning)?;
     match pidfd::send_signal(process.as_fd(), signal) {
-        Err(error) if error.raw_os_error() == Some(3) => Err(Error::NotRunning),
+        Err(error) if error.raw_os_error() == Some(3) => return Err(Error::NotRunning),
         sent => {
-            sent.map_err(|source| Error::System { what: "signal the container's process", source })
+            sent.map_err(|source| Error::System {
+                what: "signal the container's process",
+                source,
+            })?;
         }
     }
+    if signal == Signal::KILL && record.has_cgroup() {
+        // It may be gone with its cgroup already.
+        drop(record.open_cgroup().and_then(|it| it.let_killed_end().map_err(Error::Cgroup)));
+    }
+    Ok(())
 }
 
 fn kill_all(record: &Record, signal: Signal) -> Result<(), Error> {

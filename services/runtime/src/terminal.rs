@@ -1,6 +1,7 @@
 //! Pseudo terminals of the container's own devpts. Every device is checked for what it is, whatever its path says.
 
 use std::io;
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
@@ -19,6 +20,12 @@ use crate::root::{Missing, Root};
 pub(crate) struct Terminal {
     pub master: OwnedFd,
     pub slave: OwnedFd,
+}
+
+/// Of a process that fails the terminal stays open until it has ended: closed before, it would hang up on the process, which could not
+/// say any more what failed.
+pub(crate) fn outlive_failure(terminal: Option<Terminal>) -> ManuallyDrop<Option<Terminal>> {
+    ManuallyDrop::new(terminal)
 }
 
 const DEVPTS_MAGIC: u64 = 0x1cd1;

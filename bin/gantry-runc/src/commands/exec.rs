@@ -1,10 +1,13 @@
 //! `exec ID COMMAND…`, or `exec --process FILE ID`.
 
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use gantry_oci::runtime::Process;
 use gantry_runtime::ExecOptions;
+use gantry_sys::pidfd;
 use gantry_sys::self_copy::Pending;
+use gantry_types::Signal;
 
 use crate::arguments::{Arguments, Flag, switch, value};
 use crate::commands::create::{copy_own_program, read_document, read_spec};
@@ -31,10 +34,14 @@ pub(super) fn run(global: &Global, args: Vec<String>) -> Result<u8, Error> {
     let Some((id, command)) = args.rest.split_first() else {
         return Err(Error::usage("exec takes a container id and a command"));
     };
+    exec(global, &args, id, command).map_err(Error::of_exec)
+}
+
+fn exec(global: &Global, args: &Arguments, id: &str, command: &[String]) -> Result<u8, Error> {
     let own_copy = copy_own_program(Pending::start)?;
     let state_dir = global.state_dir(id)?;
-    let attendance = Attendance::new(&args, args.is_set("detach"))?;
-    let mut process = process(&args, &state_dir, command)?;
+    let attendance = Attendance::new(args, args.is_set("detach"))?;
+    let mut process = process(args, &state_dir, command)?;
     process.env.extend(attendance.inherited.env.iter().cloned());
     let signals = attendance.take_signals()?;
     let options = ExecOptions {
@@ -46,11 +53,18 @@ pub(super) fn run(global: &Global, args: Vec<String>) -> Result<u8, Error> {
     let names = process.capabilities.as_ref();
     let warnings = names.map(|names| gantry_runtime::capability_warnings(names, true));
     warnings.iter().flatten().for_each(|warning| global.log.warn(warning));
-    let started = gantry_runtime::exec_from(Some(&own_copy), &state_dir, &options);
-    let started = started.map_err(Error::Exec)?;
-    let (pid, pidfd) = (started.pid, &started.pidfd);
-    let terminal = attendance.announce(pid, pidfd, started.terminal)?;
-    attend(&Attended { pid, pidfd, terminal: terminal.as_ref() }, signals.as_ref(), None)
+    let started = gantry_runtime::exec_from(Some(&own_copy), &state_dir, &options)?;
+    let (pid, process) = (started.pid, &started.pidfd);
+    let result = attendance.announce(pid, process, started.terminal).and_then(|terminal| {
+        let process = Attended { pid, pidfd: process, terminal: terminal.as_ref() };
+        attend(&process, signals.as_ref(), None)
+    });
+    if result.is_err() {
+        // Nobody would know of it. It may have ended and been waited for.
+        drop(pidfd::send_signal(process.as_fd(), Signal::KILL));
+        drop(pidfd::wait(process.as_fd()));
+    }
+    result
 }
 
 /// The document that was given, or the container's own process with the command and the flags instead of its own.

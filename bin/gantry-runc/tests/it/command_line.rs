@@ -28,6 +28,44 @@ fn mistakes_are_named() {
 }
 
 #[test]
+fn the_signal_0_asks_whether_somebody_is_there() {
+    let mut bed = Bed::new();
+    bed.script("exec sleep 1000").write_config();
+    bed.ok(&["create", &bed.id]);
+    bed.ok(&["kill", &bed.id, "0"]);
+    bed.ok(&["start", &bed.id]);
+    bed.ok(&["kill", &bed.id, "0"]);
+    bed.ok(&["kill", "--all", &bed.id, "0"]);
+    bed.ok(&["kill", &bed.id, "KILL"]);
+    bed.wait_for_status("stopped");
+    for args in [&["kill", &bed.id, "0"][..], &["kill", "--all", &bed.id, "0"]] {
+        assert!(bed.err(args).contains("container not running"), "{args:?}");
+    }
+    assert!(bed.err(&["kill", "nope", "0"]).contains("container does not exist"));
+}
+
+#[test]
+fn ps_takes_the_options_of_the_hosts() {
+    let mut bed = Bed::new();
+    bed.script("exec sleep 1000").start();
+    let pid = bed.state()["pid"].to_string();
+    let table = bed.ok(&["ps", &bed.id, "-ef"]);
+    let rows: Vec<Vec<&str>> = table.lines().map(|row| row.split_whitespace().collect()).collect();
+    assert_eq!(rows.len(), 2, "{table}");
+    assert_eq!((rows[0][0], rows[0][1]), ("UID", "PID"), "{table}");
+    assert_eq!((rows[1][0], rows[1][1]), ("root", pid.as_str()), "{table}");
+    let table = bed.ok(&["ps", "--format", "table", &bed.id, "-e", "-o", "args,pid"]);
+    assert!(table.contains("COMMAND") && !table.contains("gantry-runc"), "{table}");
+    let pids = bed.ok(&["ps", "--format", "json", &bed.id, "-ef"]);
+    assert_eq!(
+        serde_json::from_str::<Value>(&pids).unwrap(),
+        serde_json::json!([bed.state()["pid"]])
+    );
+    assert!(bed.err(&["ps", &bed.id, "-e", "-o", "args"]).contains("no column PID"));
+    assert!(bed.err(&["ps", &bed.id, "--frob"]).contains("ps --frob: "));
+}
+
+#[test]
 fn the_last_line_of_the_log_is_the_error_as_json() {
     let bed = Bed::new();
     let log = bed.dir.path().join("log.json");

@@ -66,10 +66,43 @@ fn failures_exit_with_255_and_dockers_words() {
         ("/bin", "exec: \"/bin\": is a directory"),
         ("/broken", "exec /broken: exec format error"),
     ] {
-        let output = bed.call(&["exec", &bed.id, command]);
-        assert_eq!(output.status.code(), Some(255), "{command}");
+        for flags in [&[][..], &["-t"]] {
+            let output = bed.call(&[&["exec"], flags, &[&bed.id, command]].concat());
+            assert_eq!(output.status.code(), Some(255), "{command}");
+            let message = text(&output.stderr);
+            assert!(message.contains(words), "{message}");
+        }
+    }
+    for (args, words) in [
+        (&["nope", "true"][..], "container does not exist"),
+        (&["--process", "/no/file", &bed.id], "read /no/file"),
+        (&["--process", "rootfs/broken", &bed.id], "parse rootfs/broken"),
+    ] {
+        let output = bed.call(&[&["exec"], args].concat());
         let message = text(&output.stderr);
-        assert!(message.contains(words), "{message}");
+        assert_eq!(output.status.code(), Some(255), "{message}");
+        assert!(message.contains("exec failed: ") && message.contains(words), "{message}");
+    }
+    assert_eq!(bed.call(&["exec", &bed.id]).status.code(), Some(1));
+    assert_eq!(bed.call(&["exec", "--frob", &bed.id, "true"]).status.code(), Some(1));
+}
+
+#[test]
+fn a_process_that_cannot_be_announced_is_ended() {
+    let bed = running();
+    for flags in [
+        &["-d", "--pid-file", "/no/file"][..],
+        &["--pid-file", "/no/file"],
+        &["-d", "--pidfd-socket", "/no/file"],
+        &["-d", "-t", "--console-socket", "/no/file"],
+    ] {
+        let args = [&["exec"], flags, &[bed.id.as_str(), "sleep", "333"]].concat();
+        let output = bed.call(&args);
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(255), "{message}");
+        assert!(message.contains("/no/file"), "{message}");
+        let left = bed.ok(&["ps", &bed.id]);
+        assert!(!left.contains("sleep 333"), "{flags:?}: {left}");
     }
 }
 

@@ -42,6 +42,25 @@ fn an_exec_has_labels_of_its_own_to_refuse() {
 }
 
 #[test]
+fn a_process_whose_document_says_nothing_has_the_containers_capabilities() {
+    let mut bed = Bed::new();
+    let own = json!(["CAP_CHOWN", "CAP_KILL"]);
+    bed.set("/process/capabilities", json!({"bounding": own, "effective": own, "permitted": own}));
+    bed.script("exec sleep 1000").start();
+    let file = bed.dir.path().join("process.json");
+    let exec = |process: serde_json::Value| {
+        std::fs::write(&file, process.to_string()).unwrap();
+        bed.ok(&["exec", "--process", file.to_str().unwrap(), &bed.id])
+    };
+    let grep = json!(["grep", "-E", "Cap(Prm|Eff|Bnd)", "/proc/self/status"]);
+    let silent = json!({"args": grep, "cwd": "/", "env": ["PATH=/bin"], "user": {}});
+    assert_eq!(exec(silent.clone()).matches("0000000000000021").count(), 3);
+    let mut none = silent;
+    none["capabilities"] = json!({});
+    assert_eq!(exec(none).matches("0000000000000000").count(), 3);
+}
+
+#[test]
 fn the_resource_director_is_needed_where_it_is_asked_for() {
     if !Path::new("/sys/fs/resctrl/schemata").exists() {
         check("/linux/intelRdt", json!({}), "no resctrl file system is mounted");

@@ -253,6 +253,18 @@ fn pause_stops_all_processes_and_resume_lets_them_go_on() {
 }
 
 #[test]
+fn a_paused_container_that_is_killed_ends() {
+    let mut bed = Bed::new();
+    bed.script("exec sleep 1000");
+    bed.start();
+    bed.ok(&["pause", &bed.id]);
+    bed.ok(&["kill", &bed.id, "KILL"]);
+    bed.wait_for_status("stopped");
+    bed.ok(&["delete", &bed.id]);
+    bed.check_nothing_left();
+}
+
+#[test]
 fn kill_all_reaches_every_process_of_a_container_that_shares_the_hosts_pids() {
     let mut bed = Bed::new();
     bed.script("sleep 1001 & exec sleep 1002");

@@ -221,3 +221,19 @@ fn delete_spares_what_was_below_a_cgroup_that_was_there_before() {
     }
     bed.check_nothing_left();
 }
+
+/// As systemd does in a container, and a runtime that makes containers there: the processes move down, and controllers are handed on.
+#[test]
+fn a_process_joins_the_first_one_where_the_container_divides_its_cgroup() {
+    let mut bed = sleeping();
+    bed.set("/linux/resources/hugepageLimits", json!([{"pageSize": "2MB", "limit": 2_097_152}]));
+    bed.start();
+    let own = format!("/sys/fs/cgroup/unified{}/{}", bed.cgroup, bed.id);
+    fs::create_dir(format!("{own}/first")).unwrap();
+    fs::write(format!("{own}/first/cgroup.procs"), bed.state()["pid"].to_string()).unwrap();
+    fs::write(format!("{own}/cgroup.subtree_control"), "+hugetlb").unwrap();
+    let places = bed.ok(&["exec", &bed.id, "cat", "/proc/self/cgroup"]);
+    assert!(places.contains("0::/first\n"), "{places}");
+    bed.ok(&["delete", "-f", &bed.id]);
+    bed.check_nothing_left();
+}

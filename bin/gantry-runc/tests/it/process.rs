@@ -157,6 +157,18 @@ fn the_environment_is_the_documents_and_home() {
 }
 
 #[test]
+fn of_variables_that_are_there_twice_the_last_counts() {
+    let mut bed = bed_with_accounts();
+    bed.set("/process/env", json!(["PATH=/no", "FOO=1", "HOME=", "BARE", "PATH=/bin", "BARE"]));
+    // What `execve` was given: a shell would show one of each anyway.
+    bed.set("/process/args", json!(["cat", "/proc/self/environ"]));
+    assert_eq!(bed.run(), "PATH=/bin\0FOO=1\0BARE\0HOME=/root\0");
+    bed.script("exec sleep 1000").start();
+    let show = ["exec", "-e", "FOO=2", "-e", "FOO=3", &bed.id, "cat", "/proc/self/environ"];
+    assert_eq!(bed.ok(&show), "PATH=/bin\0FOO=3\0BARE\0HOME=/root\0");
+}
+
+#[test]
 fn only_the_standard_streams_reach_the_program() {
     let mut bed = Bed::new();
     // The shell's glob opens /proc/self/fd itself.

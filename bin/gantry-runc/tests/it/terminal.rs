@@ -4,11 +4,13 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
+use std::process::{Child, Stdio};
+use std::time::Duration;
 
 use gantry_sys::unix_socket::receive_with_fd;
 use serde_json::json;
 
-use crate::bed::Bed;
+use crate::bed::{Bed, wait_until};
 
 /// Runs a command that sends its terminal to a console socket, and gives the terminal's master.
 fn with_console_socket(bed: &Bed, args: &[&str]) -> File {
@@ -24,8 +26,14 @@ fn with_console_socket(bed: &Bed, args: &[&str]) -> File {
     fd.unwrap().into()
 }
 
+/// A container in the foreground with a terminal.
+fn in_the_foreground(bed: &mut Bed, script: &str, stdout: impl Into<Stdio>) -> Child {
+    bed.set("/process/terminal", json!(true)).script(script).write_config();
+    bed.command(&["run", &bed.id]).stdout(stdout).spawn().unwrap()
+}
+
 /// Reads until the words appear.
-fn read_until(terminal: &mut File, words: &str) -> String {
+fn read_until(terminal: &mut impl Read, words: &str) -> String {
     let mut seen = String::new();
     let mut buffer = [0; 256];
     while !seen.contains(words) {
@@ -66,6 +74,42 @@ fn a_terminal_in_the_foreground_is_copied() {
     assert_eq!(output.status.code(), Some(4));
     let stdout = crate::bed::text(&output.stdout);
     assert!(stdout.starts_with("/dev/pts/0\r\n"), "{stdout:?}");
+    bed.check_nothing_left();
+}
+
+#[test]
+fn a_terminal_that_the_process_closes_costs_nothing_and_is_heard_again() {
+    let mut bed = Bed::new();
+    let script = "exec < /dev/null > /dev/null 2>&1; sleep 1; echo again > /dev/tty; sleep 1; echo once more > /dev/tty; exec sleep 1000";
+    let mut child = in_the_foreground(&mut bed, script, Stdio::piped());
+    read_until(child.stdout.as_mut().unwrap(), "again\r\nonce more\r\n");
+    // Nanoseconds on a processor come first.
+    let statistics = std::fs::read_to_string(format!("/proc/{}/schedstat", child.id())).unwrap();
+    let used: u64 = statistics.split(' ').next().unwrap().parse().unwrap();
+    bed.ok(&["kill", &bed.id, "KILL"]);
+    assert_eq!(child.wait().unwrap().code(), Some(137));
+    assert!(Duration::from_nanos(used) < Duration::from_millis(400), "{used} ns");
+    bed.check_nothing_left();
+}
+
+#[test]
+fn an_output_that_does_not_wait_and_is_read_late_gets_everything() {
+    let mut bed = Bed::new();
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    rustix::pipe::fcntl_setpipe_size(&writer, 4096).unwrap();
+    rustix::io::ioctl_fionbio(&writer, true).unwrap();
+    // Twice as much as the pipe takes, and the rest when a signal has come through nevertheless.
+    let script = "trap 'touch /heard' USR1; seq 1500; touch /said; while ! test -e /heard; do sleep 0.01; done; seq 1501 6000; exit 5";
+    let mut child = in_the_foreground(&mut bed, script, writer);
+    wait_until("the pipe is full", || bed.rootfs().join("said").exists());
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::USR1).unwrap();
+    wait_until("the signal came through", || bed.rootfs().join("heard").exists());
+    let mut output = String::new();
+    reader.read_to_string(&mut output).unwrap();
+    let expected = (1..=6000).map(|number| number.to_string());
+    assert!(output.split_terminator("\r\n").eq(expected), "{} bytes came", output.len());
+    assert_eq!(child.wait().unwrap().code(), Some(5));
     bed.check_nothing_left();
 }
 
