@@ -254,7 +254,7 @@ impl Networks {
             return Ok(None);
         }
         Self::remove_device(state, network)?;
-        Ok(Some(Table::new(&table_of(bridge))))
+        Ok(Some(Table::new(table_of(bridge))))
     }
 
     /// What the daemon was told of the default network. A bridge of the user's has its addresses already.
