@@ -169,6 +169,18 @@ fn a_forced_removal_wins_over_a_policy_s_starts() {
 }
 
 #[test]
+fn what_stands_still_can_be_ended_at_once() {
+    // The runtime may have let it go on when the daemon comes to it.
+    for end in [&["kill"][..], &["rm", "-f"], &["stop", "-t", "0"]].repeat(5) {
+        let name = unique("still");
+        detached(&name, &[], &["sleep", "1000"]);
+        shared().ok(&["pause", &name]);
+        shared().ok(&[end, &[&name]].concat());
+        shared().ok(&["rm", "-f", &name]);
+    }
+}
+
+#[test]
 fn a_paused_container_stands_still() {
     let name = unique("pause");
     let script = "while :; do echo x; sleep 0.01; done";

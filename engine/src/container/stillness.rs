@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use gantry_shim_protocol::task::TaskStatus;
 use gantry_shims::Shim;
-use gantry_types::Timestamp;
+use gantry_types::{ErrorKind, Timestamp};
 use tokio::sync::oneshot;
 
 use super::task::{self, Command, Task};
@@ -124,7 +124,11 @@ pub(super) async fn thaw(task: &mut Task) -> Result<()> {
 pub(super) async fn resume(task: &mut Task, shim: Arc<Shim>) -> Result<()> {
     let resumed = block(move || shim.resume()).await;
     task.still.goes_on();
-    resumed.map_err(|error| failed(task, "unpause", error))
+    match resumed {
+        // What is killed goes on by that.
+        Err(error) if error.kind() == ErrorKind::Conflict => Ok(()),
+        resumed => resumed.map_err(|error| failed(task, "unpause", error)),
+    }
 }
 
 /// Whether the processes go on although the record of an earlier daemon says that they are paused: it died before it could write down

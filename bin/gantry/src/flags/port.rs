@@ -15,9 +15,10 @@ pub(super) fn exposed(text: &str) -> Result<Vec<String>, String> {
 /// Ports that are published: `[[address:][host port]:]container port[/protocol]`, or
 /// `target=<container port>[,published=<host port>][,protocol=<protocol>]`.
 pub(super) fn published(text: &str) -> Result<Vec<(String, PortBinding)>, String> {
-    if text.contains('=') {
-        return published(&short(text)?);
-    }
+    if text.contains('=') { published_short(&short(text)?) } else { published_short(text) }
+}
+
+fn published_short(text: &str) -> Result<Vec<(String, PortBinding)>, String> {
     let (rest, protocol) = protocol(text)?;
     let (rest, container) = rest.rsplit_once(':').unwrap_or(("", rest));
     let (address, host) = address(rest)?;
