@@ -37,7 +37,7 @@ Commands:
   state ID          print a container's state
   list              list containers
   events ID         print what a container uses, now (--stats) or from time to time
-  ps ID             list a container's processes
+  ps ID [OPTION…]   list a container's processes
   pause, resume ID  freeze a container, let it go on
   checkpoint ID     write a running container to files, by the program criu
   restore ID        make it again from them
