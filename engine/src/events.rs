@@ -67,6 +67,11 @@ pub(crate) struct Event {
 }
 
 impl Event {
+    /// That a prune of this kind is over.
+    pub(crate) fn pruned(kind: Kind, reclaimed_bytes: u64) -> Self {
+        Self::new(kind, "prune", "").with("reclaimed", reclaimed_bytes.to_string())
+    }
+
     /// An event without attributes.
     pub(crate) fn new(
         kind: Kind,

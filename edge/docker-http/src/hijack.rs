@@ -21,11 +21,6 @@ pub(crate) use websocket::head as websocket_head;
 /// What a connection turns into.
 pub(crate) enum Takeover {
     Attached(Attached),
-    /// A process whose starter chose between frames and raw output, whatever the process has.
-    Started {
-        attached: Attached,
-        framed: bool,
-    },
     Passing(Passing),
 }
 
@@ -34,6 +29,8 @@ pub(crate) struct Attached {
     /// The last words of HTTP.
     pub(crate) head: Bytes,
     pub(crate) attachment: Attachment,
+    /// Whether the client gets its output in Docker's frames, whatever the process gives.
+    pub(crate) framed: bool,
     /// Whether the client's bytes are input; otherwise they are dropped.
     pub(crate) stdin: bool,
     /// With a terminal: the keys that end the connection and leave the process running.
@@ -63,13 +60,7 @@ pub(crate) async fn relay(
     takeover: Takeover,
 ) -> io::Result<()> {
     match takeover {
-        Takeover::Attached(attached) => {
-            let framed = !attached.attachment.tty;
-            relay::relay(socket, early, attached, framed).await
-        }
-        Takeover::Started { attached, framed } => {
-            relay::relay(socket, early, attached, framed).await
-        }
+        Takeover::Attached(attached) => relay::relay(socket, early, attached).await,
         Takeover::Passing(passing) => passing.relay(socket, early).await,
     }
 }

@@ -29,8 +29,7 @@ pub async fn prune(engine: &Engine, options: PruneOptions) -> Result<BuildCacheP
     let engine_ = engine.clone();
     let pruned = block(move || forget(&engine_, &options)).await?;
     image::unpack::collect_now(engine).await;
-    let reclaimed = pruned.bytes.to_string();
-    engine.events.tell(Event::new(Kind::Builder, "prune", "").with("reclaimed", reclaimed));
+    engine.events.tell(Event::pruned(Kind::Builder, pruned.bytes));
     Ok(pruned)
 }
 

@@ -45,7 +45,6 @@ pub async fn prune(engine: &Engine, filters: Filters) -> Result<ContainersPruned
             Err(error) => tracing::warn!(error = error_chain(&error), id, "cannot be pruned"),
         }
     }
-    let reclaimed = pruned.space_reclaimed.to_string();
-    engine.events.tell(Event::new(Kind::Container, "prune", "").with("reclaimed", reclaimed));
+    engine.events.tell(Event::pruned(Kind::Container, pruned.space_reclaimed));
     Ok(pruned)
 }

@@ -8,6 +8,7 @@ use super::{remove, told, unpack};
 use crate::Result;
 use crate::blocking::block;
 use crate::engine::Engine;
+use crate::events::{Event, Kind};
 
 const FILTERS: [&str; 4] = ["dangling", "until", "label", "label!"];
 
@@ -37,7 +38,7 @@ pub async fn prune(engine: &Engine, filters: Filters) -> Result<ImagesPruned> {
         }
         pruned.space_reclaimed = unpack::collect(&engine).bytes;
         drop(layers_may_go);
-        told::pruned(&engine, pruned.space_reclaimed);
+        engine.events.tell(Event::pruned(Kind::Image, pruned.space_reclaimed));
         Ok(pruned)
     })
     .await

@@ -35,9 +35,3 @@ pub(super) fn removed(engine: &Engine, of: &ImageId, removed: &[Removed]) {
         }
     }
 }
-
-/// That a prune is over.
-pub(super) fn pruned(engine: &Engine, reclaimed_bytes: u64) {
-    let event = Event::new(Kind::Image, "prune", "");
-    engine.events.tell(event.with("reclaimed", reclaimed_bytes.to_string()));
-}

@@ -31,7 +31,7 @@ pub async fn prune(engine: &Engine, filters: Filters) -> Result<NetworksPruned> 
                 pruned.networks_deleted.push(network.name);
             }
         }
-        engine.events.tell(Event::new(Kind::Network, "prune", "").with("reclaimed", "0"));
+        engine.events.tell(Event::pruned(Kind::Network, 0));
         Ok(pruned)
     })
     .await

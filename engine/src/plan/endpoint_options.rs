@@ -2,17 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use gantry_api::network::{DEVICE_PLACEHOLDER, ENDPOINT_SYSCTLS};
 use gantry_network::is_device_name;
 use gantry_oci::runtime::sysctl_path;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
-const SYSCTLS: &str = "com.docker.network.endpoint.sysctls";
 const DEVICE: &str = "com.docker.network.endpoint.ifname";
 const PREFIX: &str = "com.docker.network.";
-/// Stands for the device's name in a kernel parameter.
-const PLACEHOLDER: &str = "IFNAME";
 
 /// One endpoint's own settings.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -27,7 +25,10 @@ impl EndpointOptions {
     /// The kernel parameters of a device.
     pub(crate) fn sysctls_of(&self, device: &str) -> Vec<(String, String)> {
         let named = |(path, value): &(String, String)| {
-            (path.replace(&format!("/{PLACEHOLDER}/"), &format!("/{device}/")), value.clone())
+            (
+                path.replace(&format!("/{DEVICE_PLACEHOLDER}/"), &format!("/{device}/")),
+                value.clone(),
+            )
         };
         self.sysctls.iter().map(named).collect()
     }
@@ -46,7 +47,7 @@ pub(super) fn parse(options: &BTreeMap<String, String>) -> Result<EndpointOption
                     "invalid interface name {value:?} ({key}): up to 15 bytes, without slashes, colons and white space"
                 )));
             }
-            SYSCTLS => {
+            ENDPOINT_SYSCTLS => {
                 let words = value.split(',').filter(|word| !word.trim().is_empty());
                 parsed.sysctls = words.map(sysctl).collect::<Result<_, _>>()?;
             }
@@ -68,7 +69,7 @@ fn sysctl(word: &str) -> Result<(String, String), Error> {
     let path = sysctl_path(name.trim()).ok_or_else(|| invalid("it is no kernel parameter"))?;
     let parts: Vec<&str> = path.split('/').collect();
     match parts.as_slice() {
-        ["net", "ipv4" | "ipv6" | "mpls", "conf" | "neigh" | "input", PLACEHOLDER, name]
+        ["net", "ipv4" | "ipv6" | "mpls", "conf" | "neigh" | "input", DEVICE_PLACEHOLDER, name]
             if !value.contains('\0') && !matches!(*name, "." | "..") =>
         {
             let path = path.trim_start_matches("net/").to_owned();
@@ -91,7 +92,7 @@ mod tests {
     #[test]
     fn sysctls_are_the_device_s_own() {
         let text = "net.ipv4.conf.IFNAME.log_martians=1,net.ipv6.conf.IFNAME.forwarding=0";
-        let options = one(SYSCTLS, text).unwrap();
+        let options = one(ENDPOINT_SYSCTLS, text).unwrap();
         let expected = [
             ("ipv4/conf/eth3/log_martians".to_owned(), "1".to_owned()),
             ("ipv6/conf/eth3/forwarding".to_owned(), "0".to_owned()),
@@ -105,7 +106,7 @@ mod tests {
             "net/ipv4/conf/IFNAME/../all/forwarding=1",
             "net.core.IFNAME.somaxconn=1",
         ] {
-            let error = one(SYSCTLS, text).unwrap_err().to_string();
+            let error = one(ENDPOINT_SYSCTLS, text).unwrap_err().to_string();
             assert!(error.contains("of a network endpoint"), "{text}: {error}");
         }
     }

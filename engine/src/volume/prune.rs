@@ -42,8 +42,7 @@ pub async fn prune(engine: &Engine, filters: Filters) -> Result<VolumesPruned> {
                 }
             }
         }
-        let reclaimed = pruned.space_reclaimed.to_string();
-        engine.events.tell(Event::new(Kind::Volume, "prune", "").with("reclaimed", reclaimed));
+        engine.events.tell(Event::pruned(Kind::Volume, pruned.space_reclaimed));
         Ok(pruned)
     })
     .await

@@ -43,6 +43,11 @@ pub struct Port {
     pub r#type: String,
 }
 
+/// The driver option of an endpoint that has kernel parameters of its device: `name=value`, joined by commas.
+pub const ENDPOINT_SYSCTLS: &str = "com.docker.network.endpoint.sysctls";
+/// Stands for the device's name there.
+pub const DEVICE_PLACEHOLDER: &str = "IFNAME";
+
 /// One container's place in one network: as asked for, and as it is.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]

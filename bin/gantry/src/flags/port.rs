@@ -28,12 +28,8 @@ fn published_short(text: &str) -> Result<Vec<(String, PortBinding)>, String> {
         return Err(format!("no port specified: {text}<empty>"));
     }
     let binding = |host_port| PortBinding { host_ip: address.clone(), host_port };
-    if host.is_empty() {
-        let one = |port: u16| (format!("{port}/{protocol}"), binding(String::new()));
-        return Ok((first..=last).map(one).collect());
-    }
-    if host == "0" {
-        // As if there was none, but for what is shown of it.
+    // Any free one; a zero stays to be shown.
+    if host.is_empty() || host == "0" {
         let one = |port: u16| (format!("{port}/{protocol}"), binding(host.to_owned()));
         return Ok((first..=last).map(one).collect());
     }

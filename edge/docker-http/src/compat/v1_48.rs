@@ -3,10 +3,11 @@
 
 use gantry_api::container::CreateRequest;
 use gantry_api::mount::Mount;
+use gantry_api::network::ENDPOINT_SYSCTLS;
 use serde_json::Value;
 
 use super::first_network;
-use crate::container::create::{ENDPOINT_SYSCTLS, endpoint_sysctl};
+use crate::container::create::endpoint_sysctl;
 use crate::error::Error;
 
 pub(super) fn create(request: &mut CreateRequest) -> Result<Option<String>, Error> {

@@ -19,6 +19,7 @@ pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Outcome, Error>
     let attachment = attach(&engine, &call.name, options).await?;
     let stream_type = compat::stream_type(call.version, attachment.tty);
     let head = hijack::head(call.asks_for_upgrade(), stream_type);
-    Ok(Attached { head, attachment, stdin, detach_keys, tells_failure: false, websocket: false }
-        .into())
+    let framed = !attachment.tty;
+    let (tells_failure, websocket) = (false, false);
+    Ok(Attached { head, attachment, framed, stdin, detach_keys, tells_failure, websocket }.into())
 }

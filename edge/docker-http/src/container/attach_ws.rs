@@ -17,6 +17,7 @@ pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Outcome, Error>
     let options = AttachOptions { streams, logs: query.flag("logs"), stream: query.flag("stream") };
     let detach_keys = DetachKeys::parse(query.get("detachKeys").unwrap_or_default())?;
     let attachment = attach(&engine, &call.name, options).await?;
-    Ok(Attached { head, attachment, stdin, detach_keys, tells_failure: false, websocket: true }
-        .into())
+    let framed = !attachment.tty;
+    let (tells_failure, websocket) = (false, true);
+    Ok(Attached { head, attachment, framed, stdin, detach_keys, tells_failure, websocket }.into())
 }

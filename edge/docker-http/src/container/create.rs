@@ -1,7 +1,7 @@
 //! `POST /containers/create`.
 
 use gantry_api::container::{Config, CreateRequest, HostConfig};
-use gantry_api::network::{NetworkingConfig, PortBinding};
+use gantry_api::network::{DEVICE_PLACEHOLDER, ENDPOINT_SYSCTLS, NetworkingConfig, PortBinding};
 use gantry_engine::Engine;
 use gantry_engine::container::{CreateQuery, create};
 use hyper::StatusCode;
@@ -67,14 +67,11 @@ fn publish_empty(request: &mut CreateRequest) -> Option<String> {
     })
 }
 
-/// The option of an endpoint's driver that has kernel parameters of its device.
-pub(crate) const ENDPOINT_SYSCTLS: &str = "com.docker.network.endpoint.sysctls";
-
 /// A kernel parameter of the first device as one of an endpoint, which knows no name for its device.
 pub(crate) fn endpoint_sysctl(name: &str) -> Option<String> {
     let parts: Vec<&str> = name.splitn(5, '.').collect();
     let ["net", family, kind, "eth0", parameter] = parts[..] else { return None };
-    Some(format!("net.{family}.{kind}.IFNAME.{parameter}"))
+    Some(format!("net.{family}.{kind}.{DEVICE_PLACEHOLDER}.{parameter}"))
 }
 
 /// Reads the body twice, once for the fields of its first level and once for the two documents within, because an

@@ -9,7 +9,7 @@ use crate::call::Call;
 use crate::compat;
 use crate::dispatch::Outcome;
 use crate::error::Error;
-use crate::hijack::{self, Attached, DetachKeys, Takeover};
+use crate::hijack::{self, Attached, DetachKeys};
 use crate::reply;
 
 pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Outcome, Error> {
@@ -22,13 +22,14 @@ pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Outcome, Error>
         return Ok(reply::empty(StatusCode::OK).into());
     };
     let head = hijack::head(upgrade, compat::stream_type(version, raw));
-    let attached = Attached {
+    Ok(Attached {
         head,
         attachment,
+        framed: !raw,
         stdin: true,
         detach_keys,
         tells_failure: true,
         websocket: false,
-    };
-    Ok(Outcome::TakeOver(Takeover::Started { attached, framed: !raw }))
+    }
+    .into())
 }

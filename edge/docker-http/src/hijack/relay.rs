@@ -27,17 +27,16 @@ const UNREAD: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Speaks the head, then relays until the output has ended or the client is gone. `early` are bytes that came with
-/// the request already; `framed` says whether the client gets Docker's frames.
+/// the request already.
 pub(super) async fn relay(
     socket: ClientSocket,
     early: Bytes,
     attached: Attached,
-    framed: bool,
 ) -> io::Result<()> {
     if attached.websocket {
         return websocket::relay_framed(socket, early, attached).await;
     }
-    relay_raw(socket, early, attached, framed).await
+    relay_raw(socket, early, attached).await
 }
 
 /// [`relay`] without frames of a web socket.
@@ -45,12 +44,11 @@ pub(super) async fn relay_raw(
     socket: ClientSocket,
     early: Bytes,
     attached: Attached,
-    framed: bool,
 ) -> io::Result<()> {
     let (reader, mut writer) = socket.into_split();
     writer.send(&attached.head).await?;
     let mut input = Input { reader, early: BytesMut::from(&early[..]), ended: false };
-    both_ways(&mut input, &mut writer, attached, framed).await?;
+    both_ways(&mut input, &mut writer, attached).await?;
     close(input, writer).await
 }
 
@@ -67,9 +65,8 @@ async fn both_ways(
     input: &mut Input,
     writer: &mut ClientWriter,
     attached: Attached,
-    framed: bool,
 ) -> io::Result<()> {
-    let Attached { mut attachment, stdin, detach_keys, tells_failure, .. } = attached;
+    let Attached { mut attachment, framed, stdin, detach_keys, tells_failure, .. } = attached;
     let mut framing = Framing::of(&attachment, framed);
     if let Some(mut past) = attachment.past.take() {
         writer.read_by_client().await;

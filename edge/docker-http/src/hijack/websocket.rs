@@ -73,11 +73,11 @@ pub(super) async fn relay_framed(
     writer.send(&attached.head).await?;
     let (near, far) = UnixStream::pair()?;
     let far = ClientSocket::new(Transport::Unix(far));
-    let inner = Attached { head: Bytes::new(), websocket: false, ..attached };
+    let inner = Attached { head: Bytes::new(), framed: false, websocket: false, ..attached };
     let (output, input) = near.into_split();
     let (pongs, answers) = mpsc::channel(PONGS);
     // In its own task, because it is a relay within a relay.
-    let inner = tokio::spawn(relay::relay_raw(far, Bytes::new(), inner, false));
+    let inner = tokio::spawn(relay::relay_raw(far, Bytes::new(), inner));
     let mut frames = Frames(Input { reader, early: BytesMut::from(&early[..]), ended: false });
     let result = tokio::select! {
         // Both end the connection: the client's close, and the end of the output.
