@@ -29,8 +29,7 @@ pub(crate) struct Attached {
     /// The last words of HTTP.
     pub(crate) head: Bytes,
     pub(crate) attachment: Attachment,
-    /// Whether the client gets its output in Docker's frames, whatever the process gives.
-    pub(crate) framed: bool,
+    pub(crate) output: Output,
     /// Whether the client's bytes are input; otherwise they are dropped.
     pub(crate) stdin: bool,
     /// With a terminal: the keys that end the connection and leave the process running.
@@ -39,6 +38,20 @@ pub(crate) struct Attached {
     pub(crate) tells_failure: bool,
     /// Whether both directions go in a web socket's frames.
     pub(crate) websocket: bool,
+}
+
+/// How the client gets the output, whatever the process gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Output {
+    Raw,
+    /// In Docker's frames.
+    Framed,
+}
+
+impl Output {
+    pub(crate) fn raw_if(raw: bool) -> Self {
+        if raw { Self::Raw } else { Self::Framed }
+    }
 }
 
 impl From<Attached> for Outcome {

@@ -8,7 +8,7 @@ use crate::call::Call;
 use crate::compat;
 use crate::dispatch::Outcome;
 use crate::error::Error;
-use crate::hijack::{self, Attached, DetachKeys};
+use crate::hijack::{self, Attached, DetachKeys, Output};
 
 pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Outcome, Error> {
     let query = &call.query;
@@ -19,7 +19,7 @@ pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Outcome, Error>
     let attachment = attach(&engine, &call.name, options).await?;
     let stream_type = compat::stream_type(call.version, attachment.tty);
     let head = hijack::head(call.asks_for_upgrade(), stream_type);
-    let framed = !attachment.tty;
+    let output = Output::raw_if(attachment.tty);
     let (tells_failure, websocket) = (false, false);
-    Ok(Attached { head, attachment, framed, stdin, detach_keys, tells_failure, websocket }.into())
+    Ok(Attached { head, attachment, output, stdin, detach_keys, tells_failure, websocket }.into())
 }

@@ -7,7 +7,7 @@ use gantry_shim_protocol::attach::Streams;
 use crate::call::Call;
 use crate::dispatch::Outcome;
 use crate::error::Error;
-use crate::hijack::{self, Attached, DetachKeys};
+use crate::hijack::{self, Attached, DetachKeys, Output};
 
 pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Outcome, Error> {
     let query = &call.query;
@@ -17,7 +17,7 @@ pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Outcome, Error>
     let options = AttachOptions { streams, logs: query.flag("logs"), stream: query.flag("stream") };
     let detach_keys = DetachKeys::parse(query.get("detachKeys").unwrap_or_default())?;
     let attachment = attach(&engine, &call.name, options).await?;
-    let framed = !attachment.tty;
+    let output = Output::raw_if(attachment.tty);
     let (tells_failure, websocket) = (false, true);
-    Ok(Attached { head, attachment, framed, stdin, detach_keys, tells_failure, websocket }.into())
+    Ok(Attached { head, attachment, output, stdin, detach_keys, tells_failure, websocket }.into())
 }

@@ -9,7 +9,7 @@ use crate::call::Call;
 use crate::compat;
 use crate::dispatch::Outcome;
 use crate::error::Error;
-use crate::hijack::{self, Attached, DetachKeys};
+use crate::hijack::{self, Attached, DetachKeys, Output};
 use crate::reply;
 
 pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Outcome, Error> {
@@ -25,7 +25,7 @@ pub(crate) async fn handle(engine: Engine, call: Call) -> Result<Outcome, Error>
     Ok(Attached {
         head,
         attachment,
-        framed: !raw,
+        output: Output::raw_if(raw),
         stdin: true,
         detach_keys,
         tells_failure: true,

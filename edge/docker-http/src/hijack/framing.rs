@@ -5,7 +5,7 @@ use std::io;
 use bytes::BytesMut;
 use gantry_engine::container::Attachment;
 
-use crate::hijack;
+use crate::hijack::{self, Output};
 use crate::socket::ClientWriter;
 
 /// A frame's beginning: stream, three zeros, length.
@@ -22,12 +22,11 @@ pub(super) enum Framing {
 }
 
 impl Framing {
-    /// `framed` says how the client is to get the output.
-    pub(super) fn of(attachment: &Attachment, framed: bool) -> Self {
-        match (attachment.tty, framed) {
-            (false, true) | (true, false) => Self::Kept,
-            (true, true) => Self::Added,
-            (false, false) => Self::Removed(Unframed::default()),
+    pub(super) fn of(attachment: &Attachment, output: Output) -> Self {
+        match (attachment.tty, output) {
+            (false, Output::Framed) | (true, Output::Raw) => Self::Kept,
+            (true, Output::Framed) => Self::Added,
+            (false, Output::Raw) => Self::Removed(Unframed::default()),
         }
     }
 

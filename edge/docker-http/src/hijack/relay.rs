@@ -11,7 +11,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::framing::Framing;
-use super::{Attached, DetachKeys, websocket};
+use super::{Attached, DetachKeys, Output, websocket};
 use crate::hijack;
 use crate::socket::{ClientReader, ClientSocket, ClientWriter};
 
@@ -66,8 +66,8 @@ async fn both_ways(
     writer: &mut ClientWriter,
     attached: Attached,
 ) -> io::Result<()> {
-    let Attached { mut attachment, framed, stdin, detach_keys, tells_failure, .. } = attached;
-    let mut framing = Framing::of(&attachment, framed);
+    let Attached { mut attachment, output, stdin, detach_keys, tells_failure, .. } = attached;
+    let mut framing = Framing::of(&attachment, output);
     if let Some(mut past) = attachment.past.take() {
         writer.read_by_client().await;
         while let Some(piece) = past.chunks.recv().await {
@@ -83,7 +83,7 @@ async fn both_ways(
         Ok(Ok(process)) => process,
         Ok(Err(error)) if tells_failure => {
             writer.read_by_client().await;
-            return writer.send(&failure(framed, &error)).await;
+            return writer.send(&failure(output, &error)).await;
         }
         Ok(Err(_)) | Err(_) => return Ok(()),
     };
@@ -133,9 +133,12 @@ async fn exchange(
 }
 
 /// What Docker writes into the stream of a process that did not start.
-fn failure(framed: bool, error: &gantry_engine::Error) -> Bytes {
+fn failure(output: Output, error: &gantry_engine::Error) -> Bytes {
     let text = format!("{}\r\n", error_chain(error));
-    if framed { hijack::frame(1, &text) } else { text.into() }
+    match output {
+        Output::Framed => hijack::frame(1, &text),
+        Output::Raw => text.into(),
+    }
 }
 
 /// Copies until the end; one piece at a time, so that a slow client slows nothing but its own stream.

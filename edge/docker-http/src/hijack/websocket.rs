@@ -13,8 +13,8 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 
-use super::Attached;
 use super::relay::{self, Input, LINGER, Passed};
+use super::{Attached, Output};
 use crate::error::Error;
 use crate::socket::{ClientSocket, ClientWriter, Transport};
 
@@ -73,7 +73,7 @@ pub(super) async fn relay_framed(
     writer.send(&attached.head).await?;
     let (near, far) = UnixStream::pair()?;
     let far = ClientSocket::new(Transport::Unix(far));
-    let inner = Attached { head: Bytes::new(), framed: false, websocket: false, ..attached };
+    let inner = Attached { head: Bytes::new(), output: Output::Raw, websocket: false, ..attached };
     let (output, input) = near.into_split();
     let (pongs, answers) = mpsc::channel(PONGS);
     // In its own task, because it is a relay within a relay.

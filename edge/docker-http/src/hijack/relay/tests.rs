@@ -224,6 +224,6 @@ async fn detach_keys_let_the_client_go() {
 #[test]
 fn a_failure_is_told_as_docker_tells_it() {
     let error = gantry_engine::Error::ShuttingDown;
-    assert_eq!(failure(false, &error), "the daemon is shutting down\r\n");
-    assert_eq!(failure(true, &error)[..8], [1, 0, 0, 0, 0, 0, 0, 29]);
+    assert_eq!(failure(Output::Raw, &error), "the daemon is shutting down\r\n");
+    assert_eq!(failure(Output::Framed, &error)[..8], [1, 0, 0, 0, 0, 0, 0, 29]);
 }
